@@ -1,0 +1,99 @@
+// Owns what the agent's files share. The agent is PID 1 of the utility VM: it carries out what the host asks over the link
+// (docs/protocol.md) and decides nothing. What comes from the host is checked all the same; what lies in an image is hostile.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "error.h"
+#include "service.h"
+#include "wire.h"
+
+#define RUN_ROOT "/run/twofold"
+#define CGROUP_ROOT "/sys/fs/cgroup"
+#define LAYER_TOOL "/bin/twofold-layer"
+
+// What the agent keeps for a prepared container (container->user).
+struct guest {
+  char *directory;          // RUN_ROOT/<id>: root, scratch, layer/<n>, files/<n>
+  char layer_disk[16];      // name in /dev of the disk that its partitions are on, or ""
+  unsigned partitions;      // how many of ours are on it, numbered from 1
+  char **files;             // paths in the container of files/<n>
+  size_t file_count;
+  char *cgroup;             // directory, or NULL before START
+};
+
+// init.c: file systems, modules and a root that pivot_root accepts.
+int guest_init(struct error *error);
+// port.c: the virtio-serial port that the host named `name`, read-write, non-blocking.
+int port_open(const char *name, struct error *error);
+// files.c
+int file_write(const char *path, const void *data, size_t length, struct error *error);
+int file_write_at(int directory, const char *name, const void *data, size_t length, struct error *error);
+// The whole of a small file, terminated; NULL when it can't be read.
+char *file_read(const char *path);
+int sysctls_apply(struct tlv list, struct error *error);
+// A word that may become part of a path: [A-Za-z0-9_.-]+, not beginning with a dot.
+bool word_is_plain(const char *word);
+
+// disks.c: device by the serial that the host gave it, and partitions by the kernel's own table (nothing is written to the disk).
+int disk_find(const char *serial, char name[16], struct error *error);
+int partition_add(const char *disk, unsigned number, int64_t offset, int64_t length, struct error *error);
+void partitions_remove(const char *disk, unsigned count);
+
+// cgroup.c
+int cgroups_init(struct error *error);
+int cgroup_make(const char *name, char **directory, struct error *error);
+int cgroup_apply(const char *directory, struct tlv list, struct error *error);
+int cgroup_freeze(const char *directory, bool frozen, struct error *error);
+int cgroup_signal_all(const char *directory, int signal, struct error *error);
+unsigned long cgroup_oom_kills(const char *directory);
+void cgroup_remove(const char *directory);
+// device_filter.c
+int device_filter_attach(int cgroup, struct tlv plan, struct error *error);
+
+// Requests: configure.c, prepare.c, launch.c, tool.c, control.c
+void on_configure(struct request *r);
+void on_network(struct request *r);
+void on_prepare(struct request *r);
+void on_resolve_user(struct request *r);
+void on_start(struct request *r);
+void on_exec(struct request *r);
+void on_tool(struct request *r);
+void on_signal(struct request *r);
+void on_pause(struct request *r);
+void on_resume(struct request *r);
+void on_update(struct request *r);
+void on_remove(struct request *r);
+void on_shutdown(struct request *r);
+void on_exiting(struct process *p);
+void guest_forget(struct container *c); // undoes PREPARE
+
+// The child's side of a launch; every one of them runs between clone and exec and reports by `error`.
+struct launch {
+  struct tlv plan;
+  const struct guest *guest;
+  int join;    // EXEC: a pidfd of the container's main process, whose namespaces are joined; -1 for START
+  int socket;  // to the agent: a terminal's master, or the error; closed by exec
+  int stdio[3];
+};
+// child.c: never returns.
+__attribute__((noreturn)) void launch_child(struct launch *l);
+// rootfs.c: mounts, provided files, devices, masks; leaves the caller inside (pivot_root).
+int rootfs_enter(struct launch *l, struct error *error);
+// target.c: opens (O_PATH) a place inside the root, however its symlinks point; made when missing.
+enum target_kind { TARGET_DIRECTORY, TARGET_FILE };
+int target_open(int root, const char *path, enum target_kind kind, bool make, struct error *error);
+int target_find(int root, const char *path, bool *absent, struct error *error);
+int target_parent(int root, const char *path, const char **name, struct error *error);
+// masks.c
+int masks_apply(int root, struct tlv plan, struct error *error);
+// devices.c
+int devices_make(int root, struct tlv plan, struct error *error);
+// terminal.c: a terminal of the container's own devpts. On success *slave is open; the master has been sent to the agent.
+int terminal_open(int root, struct launch *l, int *slave, struct error *error);
+int terminal_as_console(int root, int slave, struct error *error);
+// credentials.c: everything from rlimits to seccomp, in the order in which each is still allowed.
+int credentials_apply(struct tlv plan, struct error *error);
+// command.c: returns only with an error.
+int command_exec(char **argv, char **env, struct error *error);

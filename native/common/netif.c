@@ -1,0 +1,132 @@
+#include "netif.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netpacket/packet.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "handle.h"
+#include "mac.h"
+#include "netlink.h"
+
+static int set_up(int fd, int index, bool up) {
+  struct netlink_message m;
+  struct ifinfomsg info = {.ifi_index = index, .ifi_change = IFF_UP, .ifi_flags = up ? IFF_UP : 0};
+  netlink_begin(&m, RTM_NEWLINK, 0, &info, sizeof info);
+  return netlink_ask(fd, &m);
+}
+
+static int index_by_mac(const uint8_t mac[6]) {
+  struct ifaddrs *all;
+  if (getifaddrs(&all) != 0) return 0;
+  int index = 0;
+  for (struct ifaddrs *i = all; i && !index; i = i->ifa_next) {
+    if (!i->ifa_addr || i->ifa_addr->sa_family != AF_PACKET) continue;
+    struct sockaddr_ll *ll = (struct sockaddr_ll *)i->ifa_addr;
+    if (ll->sll_halen == 6 && memcmp(ll->sll_addr, mac, 6) == 0) index = ll->sll_ifindex;
+  }
+  freeifaddrs(all);
+  return index;
+}
+
+// An address: its family, or 0 when it is none.
+static int parse_ip(const char *text, uint8_t ip[16]) {
+  if (inet_pton(AF_INET, text, ip) == 1) return AF_INET;
+  return inet_pton(AF_INET6, text, ip) == 1 ? AF_INET6 : 0;
+}
+
+static int add_address(int fd, int index, const char *cidr, struct error *error) {
+  char text[64];
+  uint8_t ip[16];
+  snprintf(text, sizeof text, "%s", cidr);
+  char *slash = strchr(text, '/');
+  if (slash) *slash = 0;
+  int family = parse_ip(text, ip), bits = family == AF_INET ? 32 : 128;
+  int prefix = slash ? atoi(slash + 1) : bits;
+  if (!family || prefix < 0 || prefix > bits) return error_set(error, "invalid-argument", 0, "%s is no address with a prefix", cidr);
+  struct netlink_message m;
+  struct ifaddrmsg info = {.ifa_family = (uint8_t)family, .ifa_prefixlen = (uint8_t)prefix, .ifa_index = (uint32_t)index};
+  netlink_begin(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof info);
+  netlink_put(&m, IFA_LOCAL, ip, (size_t)bits / 8);
+  netlink_put(&m, IFA_ADDRESS, ip, (size_t)bits / 8);
+  if (family == AF_INET && prefix < 31) {
+    uint32_t host;
+    memcpy(&host, ip, 4);
+    uint32_t all = htonl(ntohl(host) | (prefix == 0 ? 0xffffffffu : 0xffffffffu >> prefix));
+    netlink_put(&m, IFA_BROADCAST, &all, 4);
+  }
+  if (family == AF_INET6) {
+    // The switch hands out addresses; waiting a second for a duplicate would only delay the start.
+    uint32_t flags = IFA_F_NODAD;
+    netlink_put(&m, IFA_FLAGS, &flags, sizeof flags);
+  }
+  if (netlink_ask(fd, &m) != 0 && errno != EEXIST) return error_set(error, "internal", errno, "cannot set the address %s", cidr);
+  return 0;
+}
+
+static int add_gateway(int fd, int index, const char *gateway, struct error *error) {
+  uint8_t ip[16];
+  int family = parse_ip(gateway, ip);
+  if (!family) return error_set(error, "invalid-argument", 0, "%s is no address of a gateway", gateway);
+  struct netlink_message m;
+  struct rtmsg info = {.rtm_family = (uint8_t)family, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_BOOT, .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST};
+  netlink_begin(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof info);
+  netlink_put(&m, RTA_GATEWAY, ip, family == AF_INET ? 4 : 16);
+  netlink_put(&m, RTA_OIF, &index, sizeof index);
+  if (netlink_ask(fd, &m) != 0 && errno != EEXIST) return error_set(error, "internal", errno, "cannot set the gateway %s", gateway);
+  return 0;
+}
+
+static int configure_one(int fd, struct tlv list, struct error *error) {
+  auto_free char *name = tlv_get_string(list, TAG_NAME), *host_name = tlv_get_string(list, TAG_HOST_NAME);
+  auto_free char *mac_text = tlv_get_string(list, TAG_MAC), *gateway = tlv_get_string(list, TAG_GATEWAY);
+  uint8_t mac[6];
+  if (!name || !*name || strlen(name) >= IFNAMSIZ) return error_set(error, "invalid-argument", 0, "an interface has no name that fits");
+  if (mac_text && mac_parse(mac_text, mac) != 0) return error_set(error, "invalid-argument", 0, "%s is no MAC address", mac_text);
+  int index = host_name ? (int)if_nametoindex(host_name) : 0;
+  if (!index && mac_text) index = index_by_mac(mac);
+  if (!index) index = (int)if_nametoindex(name);
+  if (!index) return error_set(error, "sandbox-failed", 0, "the network interface %s is not there", host_name ? host_name : name);
+  struct netlink_message m;
+  struct ifinfomsg info = {.ifi_index = index, .ifi_change = IFF_UP};
+  netlink_begin(&m, RTM_NEWLINK, 0, &info, sizeof info);
+  netlink_put(&m, IFLA_IFNAME, name, strlen(name) + 1);
+  if (mac_text) netlink_put(&m, IFLA_ADDRESS, mac, 6);
+  uint32_t mtu = (uint32_t)tlv_get_number(list, TAG_MTU, 0);
+  if (mtu) netlink_put(&m, IFLA_MTU, &mtu, sizeof mtu);
+  // Down first: an interface that is up cannot be renamed.
+  if (set_up(fd, index, false) != 0 || netlink_ask(fd, &m) != 0 || set_up(fd, index, true) != 0) return error_set(error, "internal", errno, "cannot set up the network interface %s", name);
+  size_t at = 0;
+  int tag;
+  struct tlv value;
+  while (tlv_next(list, &at, &tag, &value) == 1) {
+    if (tag != TAG_ADDRESS) continue;
+    auto_free char *cidr = tlv_dup(value);
+    if (!cidr || add_address(fd, index, cidr, error) != 0) return cidr ? -1 : error_set(error, "invalid-argument", 0, "an address holds a NUL byte");
+  }
+  return gateway ? add_gateway(fd, index, gateway, error) : 0;
+}
+
+int netif_loopback_up(struct error *error) {
+  auto_fd fd = netlink_open(NETLINK_ROUTE, error);
+  if (fd < 0) return -1;
+  return set_up(fd, (int)if_nametoindex("lo"), true) == 0 ? 0 : error_set(error, "internal", errno, "cannot bring the loopback up");
+}
+
+int netif_configure(struct tlv request, struct error *error) {
+  auto_fd fd = netlink_open(NETLINK_ROUTE, error);
+  if (fd < 0 || netif_loopback_up(error) != 0) return -1;
+  size_t at = 0;
+  int tag;
+  struct tlv value;
+  while (tlv_next(request, &at, &tag, &value) == 1)
+    if (tag == TAG_INTERFACE && configure_one(fd, value, error) != 0) return -1;
+  return 0;
+}

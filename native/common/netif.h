@@ -1,0 +1,9 @@
+// Owns the network interfaces inside the current network namespace (rtnetlink): names, MAC, MTU, addresses, routes, up.
+#pragma once
+#include "error.h"
+#include "wire.h"
+
+// Carries out a NETWORK request: `lo` up, then each INTERFACE { NAME HOST_NAME MAC ADDRESS* GATEWAY MTU }. The link is found by
+// HOST_NAME, or else by MAC, or else by NAME, is renamed, and comes up. IPv4 and IPv6. Idempotent.
+int netif_configure(struct tlv request, struct error *error);
+int netif_loopback_up(struct error *error);

@@ -1,0 +1,210 @@
+// The backend for process isolation: containers of the host's kernel, run by an OCI runtime in the supervisor's own namespaces.
+#include "process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "handle.h"
+#include "netif.h"
+#include "user.h"
+
+enum { EVERY_PROCESS = 1, SHUTDOWN_LIMIT_MS = 10000 };
+
+static struct request *shutting_down;
+static struct timer shutdown_limit;
+
+static void on_configure(struct request *r) {
+  struct error error = {0};
+  if (apply_host_settings(r->payload, &error) != 0) return request_fail(r, &error);
+  request_ok(r);
+}
+
+static void on_network(struct request *r) {
+  struct error error = {0};
+  if (netif_configure(r->payload, &error) != 0) return request_fail(r, &error);
+  request_ok(r);
+}
+
+static int reply_user(struct request *r, struct tlv_writer *w, struct error *error) {
+  struct host_container *h = host_container(r->container);
+  auto_free char *form = tlv_get_string(r->payload, TAG_USER);
+  auto_fd root = open(h->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  struct user user;
+  if (root < 0) return error_set(error, "internal", errno, "cannot open the root file system");
+  if (user_resolve(root, form ? form : "", &user, error) != 0) return -1;
+  user_write(w, &user);
+  user_free(&user);
+  return 0;
+}
+
+static void host_free(struct container *c) {
+  struct host_container *h = c->user;
+  if (!h) return;
+  log_close(h->log);
+  if (h->mounted) rootfs_unmount(h->rootfs);
+  free(h->oom_file);
+  free(h->cgroup);
+  free(h);
+  c->user = NULL;
+}
+
+static int prepare(struct request *r, struct tlv_writer *w, struct error *error) {
+  struct host_container *h = calloc(1, sizeof *h);
+  if (!h) return error_set(error, "internal", ENOMEM, "cannot prepare the container");
+  r->container->user = h;
+  int n = snprintf(h->rootfs, sizeof h->rootfs, "%s/rootfs.%s", plan.directory, r->container->id);
+  if (n < 0 || (size_t)n >= sizeof h->rootfs || strchr(r->container->id, '/')) return error_set(error, "invalid-argument", 0, "The container's id is no id.");
+  exit_file_remove(r->container->id);
+  if (mkdir(h->rootfs, 0700) != 0 && errno != EEXIST) return error_set(error, "internal", errno, "cannot make %s", h->rootfs);
+  if (rootfs_mount(r->payload, h->rootfs, error) != 0) return -1;
+  h->mounted = true;
+  if (!(h->log = log_open(r->payload, error)) && error->code[0]) return -1;
+  tlv_string(w, TAG_ROOTFS, h->rootfs);
+  return reply_user(r, w, error);
+}
+
+static void on_prepare(struct request *r) {
+  struct error error = {0};
+  struct tlv_writer w = {0};
+  if (prepare(r, &w, &error) == 0) return request_reply(r, &w);
+  tlv_free(&w);
+  host_free(r->container);
+  request_fail(r, &error);
+}
+
+static void on_resolve_user(struct request *r) {
+  struct error error = {0};
+  struct tlv_writer w = {0};
+  if (!r->container->user) return request_failf(r, "container-not-found", 0, "The container was not prepared.");
+  if (reply_user(r, &w, &error) == 0) return request_reply(r, &w);
+  tlv_free(&w);
+  request_fail(r, &error);
+}
+
+static void on_start(struct request *r) {
+  struct host_container *h = host_container(r->container);
+  free(h->oom_file);
+  free(h->cgroup);
+  h->oom_file = tlv_get_string(r->payload, TAG_OOM_FILE);
+  h->cgroup = tlv_get_string(r->payload, TAG_CGROUP);
+  // Before the runtime runs: what it starts may be out of memory before it tells us of it.
+  h->oom_before = oom_kills(h->oom_file);
+  runtime_start(r, NULL);
+}
+
+static void on_exec(struct request *r) {
+  auto_free char *file = tlv_get_string(r->payload, TAG_BUNDLE);
+  if (!file) return request_failf(r, "invalid-argument", 0, "No process was described.");
+  runtime_start(r, file);
+}
+
+static void on_tool(struct request *r) {
+  struct error error = {0};
+  struct stdio_ends ends = {-1, -1, -1};
+  char **argv = tlv_get_strings(r->payload, TAG_ARG, NULL);
+  struct spawn s = {.argv = argv};
+  pid_t pid = -1;
+  if (!argv || !argv[0]) error_set(&error, "invalid-argument", 0, "No tool was named.");
+  else if (stdio_pipes(r->process, false, &ends, &error) == 0) {
+    s.in = ends.in, s.out = ends.out, s.err = ends.err;
+    pid = spawn(&s, &error);
+  }
+  stdio_ends_close(&ends);
+  strings_free(argv);
+  if (pid < 0) return request_fail(r, &error);
+  request_started(r, pid);
+}
+
+// A process that forks while it is looked for is found in the next round.
+static void signal_cgroup(const char *path, int signal) {
+  char file[PATH_MAX];
+  snprintf(file, sizeof file, "%s/cgroup.procs", path);
+  auto_file f = fopen(file, "re");
+  for (int pid; f && fscanf(f, "%d", &pid) == 1;)
+    if (pid > 1) kill(pid, signal);
+  auto_dir dir = opendir(path);
+  for (struct dirent *e; dir && (e = readdir(dir));) {
+    if (e->d_type != DT_DIR || e->d_name[0] == '.') continue;
+    snprintf(file, sizeof file, "%s/%s", path, e->d_name);
+    signal_cgroup(file, signal);
+  }
+}
+
+static void on_signal(struct request *r) {
+  int signal = (int)tlv_get_number(r->payload, TAG_SIGNAL, 0);
+  struct host_container *h = host_container(r->container);
+  if (tlv_get_number(r->payload, TAG_FLAGS, 0) & EVERY_PROCESS) {
+    if (!h->cgroup) return request_failf(r, "unsupported", 0, "The container's control group is not known.");
+    signal_cgroup(h->cgroup, signal);
+  } else if (kill(r->process->pid, signal) != 0 && errno != ESRCH) return request_failf(r, "internal", errno, "cannot send a signal");
+  request_ok(r);
+}
+
+static void on_remove(struct request *r) {
+  if (r->container) {
+    host_free(r->container);
+    exit_file_remove(r->container->id);
+  }
+  request_ok(r);
+}
+
+static bool any_running(void) {
+  for (struct container *c = service_containers(); c; c = c->next)
+    if (c->main->state == PROCESS_RUNNING) return true;
+  return false;
+}
+
+static void finish_shutdown(void) {
+  if (!shutting_down) return;
+  sandbox_kill();
+  request_ok(shutting_down);
+  shutting_down = NULL;
+  loop_stop(0);
+}
+
+static void shutdown_late(struct timer *t) {
+  (void)t;
+  finish_shutdown();
+}
+
+static void on_shutdown(struct request *r) {
+  if (shutting_down) return request_failf(r, "conflict", 0, "The sandbox is being shut down already.");
+  shutting_down = r;
+  sandbox_kill();
+  if (!any_running()) return finish_shutdown();
+  timer_start(&shutdown_limit, SHUTDOWN_LIMIT_MS, shutdown_late);
+}
+
+static void on_exiting(struct process *p) {
+  if (p->exec_id) return;
+  struct host_container *h = host_container(p->container);
+  if (h) p->exit.oom_killed = oom_kills(h->oom_file) > h->oom_before;
+  exit_file_write(p);
+}
+
+static void on_ended(struct process *p) {
+  if (shutting_down && !p->exec_id && !any_running()) finish_shutdown();
+}
+
+static void on_output(struct process *p, int stream, const void *data, size_t length) {
+  struct host_container *h = host_container(p->container);
+  if (h && h->log) log_write(h->log, stream, data, length);
+}
+
+static const struct backend backend = {
+  .configure = on_configure, .network = on_network, .prepare = on_prepare, .resolve_user = on_resolve_user, .start = on_start, .exec = on_exec,
+  .tool = on_tool, .signal = on_signal, .remove = on_remove, .shutdown = on_shutdown, .exiting = on_exiting, .ended = on_ended,
+  .output = on_output, .says_hello = true,
+};
+
+static int setup(struct error *error) {
+  if (isolate_namespaces(error) != 0) return -1;
+  if (keeper_start(error) != 0) return -1;
+  return groups_enter_soon(keeper_id(), error);
+}
+
+const struct kind kind_process = {&backend, setup, runtime_child};

@@ -1,0 +1,46 @@
+// Owns nothing but the making of the VM's interface; addresses are the guest's, the bridge is the engine's.
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "handle.h"
+#include "vm.h"
+
+static int set_up(const char *name, bool up, struct error *error) {
+  auto_fd s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  struct ifreq r = {0};
+  strncpy(r.ifr_name, name, IFNAMSIZ - 1);
+  if (s < 0 || ioctl(s, SIOCGIFFLAGS, &r)) return error_set(error, "internal", errno, "cannot look at %s", name);
+  r.ifr_flags = (short)(up ? r.ifr_flags | IFF_UP : r.ifr_flags & ~IFF_UP);
+  return ioctl(s, SIOCSIFFLAGS, &r) ? error_set(error, "internal", errno, "cannot bring up or down %s", name) : 0;
+}
+
+int tap_open(int *tap, struct error *error) {
+  *tap = -1;
+  auto_free char *name = tlv_get_string(plan.raw, TAG_HOST_NAME);
+  if (!name) return 0;
+  if (!*name || strlen(name) >= IFNAMSIZ) return error_set(error, "invalid-argument", 0, "%s cannot be an interface's name", name);
+  auto_fd fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  struct ifreq r = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+  strncpy(r.ifr_name, name, IFNAMSIZ - 1);
+  if (fd < 0 || ioctl(fd, TUNSETIFF, &r)) return error_set(error, "sandbox-failed", errno, "cannot make the interface %s", name);
+  if (set_up(name, true, error)) return -1;
+  *tap = steal_fd(&fd);
+  return 0;
+}
+
+int tap_rename(int tap, const char *name, struct error *error) {
+  auto_fd s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  struct ifreq r = {0};
+  if (!*name || strlen(name) >= IFNAMSIZ) return error_set(error, "invalid-argument", 0, "%s cannot be an interface's name", name);
+  if (s < 0 || tap < 0 || ioctl(tap, TUNGETIFF, &r)) return error_set(error, "internal", errno, "cannot find the VM's interface");
+  // One that is up cannot be renamed.
+  if (set_up(r.ifr_name, false, error)) return -1;
+  strncpy(r.ifr_newname, name, IFNAMSIZ - 1);
+  if (ioctl(s, SIOCSIFNAME, &r)) return error_set(error, "sandbox-failed", errno, "cannot make the interface %s", name);
+  return set_up(name, true, error);
+}

@@ -1,0 +1,16 @@
+// Owns `twofold compute`: the worker processes of Hyper-V containers, read from the running system.
+
+import type { Command } from 'commander';
+import { withDaemon } from '../connect.ts';
+import { formatOption, print, renderTable, type Format } from '../output.ts';
+
+export function register(program: Command): void {
+  program.command('compute')
+    .description('Lists the worker processes (vmwp) and the containers that they run. The user of a worker is named after its container\'s GUID.')
+    .addOption(formatOption())
+    .action(async (options: { format: Format }, command: Command) => withDaemon(command, async (twofold) => {
+      const workers = await twofold.compute();
+      if (options.format === 'json') return print(JSON.stringify(workers, null, 2));
+      print(renderTable(['ID', 'NAME', 'OWNER', 'TYPE', 'PID', 'USER'], workers.map((one) => [one.Id, one.Name, one.Owner, one.Type, String(one.Pid), one.User])));
+    }));
+}

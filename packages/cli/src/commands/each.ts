@@ -1,0 +1,21 @@
+// Owns the shape of verbs that do one thing to several containers: each is tried, each failure is told, and one failure makes the exit code 1.
+
+import type { Command } from 'commander';
+import type { Twofold } from '@twofold/sdk';
+import { explained, withDaemon } from '../connect.ts';
+import { explain } from '../failure.ts';
+import { print } from '../output.ts';
+
+/** Does `work` for each of `names` and prints the name where it went well. */
+export function forEach(command: Command, names: readonly string[], work: (twofold: Twofold, name: string) => Promise<void>): Promise<void> {
+  return withDaemon(command, async (twofold) => {
+    for (const name of names) {
+      try {
+        await work(twofold, name);
+        print(name);
+      } catch (error) {
+        process.exitCode = explain(explained(error, twofold.socketPath));
+      }
+    }
+  });
+}

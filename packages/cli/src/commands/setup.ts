@@ -1,0 +1,40 @@
+// Owns `twofold setup`: the steps, told as they go.
+
+import type { Command } from 'commander';
+import { TwofoldError } from '@twofold/contract';
+import { paint, tell } from '../output.ts';
+import { placesOf } from '../places.ts';
+import { installService } from '../setup/service.ts';
+import { runSteps } from '../setup/course.ts';
+import { emulationNotice, readAccelerator } from '../setup/steps/accelerator.ts';
+import { steps } from '../setup/steps.ts';
+import { testTools } from '../setup/steps/test-tools.ts';
+
+export function register(program: Command): void {
+  program.command('setup')
+    .description('Installs and builds what Twofold needs on this machine. Safe to repeat; takes up where it stopped.')
+    .option('--lib-root <directory>', 'where built parts go')
+    .option('--tests', 'bring what only the tests use, too')
+    .option('--service', 'install and enable the systemd unit, too')
+    .action(async (options: { libRoot?: string; service?: true; tests?: true }) => {
+      await setUp(options);
+      if (options.service !== true) return;
+      await installService(options.libRoot === undefined ? [] : ['--lib-root', options.libRoot]);
+      tell('The service is installed and enabled; `twofold up` starts it.');
+    });
+}
+
+/** All of set-up, as `demo` and the tests do it too. */
+export async function setUp(options: { libRoot?: string; tests?: true }, signal: AbortSignal = new AbortController().signal): Promise<void> {
+  if (process.getuid?.() !== 0) throw new TwofoldError('forbidden', 'Set-up installs packages and needs root: run it with sudo.');
+  const places = placesOf(options);
+  const started = performance.now();
+  const progress = (line: string): void => tell(paint('dim', `      ${line.slice(0, 160)}`, process.stderr));
+  await runSteps(options.tests === true ? [...steps, testTools] : steps, { places, progress, signal }, {
+    found: (step, detail) => tell(`${paint('green', '  ok', process.stderr)}  ${step.title}: ${detail}`),
+    begin: (step) => tell(`  ..  ${step.title}`),
+    done: (step, detail, tookMs) => tell(`${paint('green', '  ok', process.stderr)}  ${step.title}: ${detail} (${(tookMs / 1000).toFixed(1)} s)`),
+  });
+  if ((await readAccelerator(places.libRoot))?.accelerator === 'tcg') tell(`\n${paint('yellow', `WARNING: ${emulationNotice}`, process.stderr)}\n`);
+  tell(`Set-up is complete (${((performance.now() - started) / 1000).toFixed(1)} s).`);
+}

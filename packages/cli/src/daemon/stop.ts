@@ -1,0 +1,34 @@
+// Owns stopping the daemon. Containers run on without it: ending them is purge's.
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { TwofoldError } from '@twofold/contract';
+import { runCommand } from '@twofold/daemon/host/command.ts';
+import type { Settings } from '@twofold/daemon/settings.ts';
+import { bySystemd } from './start.ts';
+
+const pauseMs = 20;
+
+/** The living daemon of a data root, or null. A stale number that some other process has by now is not taken for it. */
+export async function daemonPid(settings: Settings): Promise<number | null> {
+  const pid = Number(await readFile(join(settings.dataRoot, 'daemon.pid'), 'utf8').catch(() => ''));
+  if (!Number.isInteger(pid) || pid <= 1) return null;
+  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return /daemon\/src\/main\.ts|twofoldd/.test(command) ? pid : null;
+}
+
+/** Ends the daemon of these settings and waits until it is gone; false when there was none. */
+export async function stopDaemon(settings: Settings, timeoutMs: number): Promise<boolean> {
+  const pid = await daemonPid(settings);
+  if (pid === null) return false;
+  const served = bySystemd() && (await runCommand('ask systemd', ['systemctl', 'show', '--property=MainPID', '--value', 'twofold.service'])).stdout.toString('utf8').trim() === String(pid);
+  if (served) await runCommand('stop the service', ['systemctl', 'stop', 'twofold.service'], { timeoutMs });
+  else process.kill(pid, 'SIGTERM');
+  const deadline = performance.now() + timeoutMs;
+  while ((await daemonPid(settings)) === pid) {
+    if (performance.now() > deadline) throw new TwofoldError('internal', `The daemon (process ${pid}) has not ended within ${timeoutMs / 1000} s. It may be killed (kill -9 ${pid}): containers and their logs do not suffer.`);
+    await wait(pauseMs);
+  }
+  return true;
+}

@@ -1,0 +1,30 @@
+// Owns what a failed command says and with which exit code it ends.
+
+import { isTwofoldError } from '@twofold/contract';
+import { paint, tell } from './output.ts';
+
+/** A command that has said all there is to say, and ends with this code. */
+export class ExitWith extends Error {
+  readonly exitCode: number;
+  constructor(exitCode: number) {
+    super(`exit ${exitCode}`);
+    this.name = 'ExitWith';
+    this.exitCode = exitCode;
+  }
+}
+
+function causes(error: unknown): string[] {
+  const lines: string[] = [];
+  for (let cause = error instanceof Error ? error.cause : undefined; cause instanceof Error && lines.length < 8; cause = cause.cause) lines.push(cause.message);
+  return lines;
+}
+
+/** Tells the user and returns the exit code. An error that nobody raised on purpose shows its stack: it is a fault of ours. */
+export function explain(error: unknown): number {
+  if (error instanceof ExitWith) return error.exitCode;
+  const expected = isTwofoldError(error);
+  const message = expected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  tell(`${paint('red', 'twofold:', process.stderr)} ${message}`);
+  for (const line of causes(error)) tell(`  because: ${line}`);
+  return 1;
+}

@@ -1,0 +1,39 @@
+// Owns where things are by default, as far as the CLI must know before there is a daemon to ask. Makes nothing.
+
+import { join, resolve } from 'node:path';
+
+/** The checkout that this CLI runs from. */
+export const repository = resolve(import.meta.dirname, '../../..');
+
+export interface Places {
+  readonly dataRoot: string;
+  readonly runRoot: string;
+  /** Built parts: programs, kernel, initramfs, base images. Shared by daemons. */
+  readonly libRoot: string;
+  /** Path of the daemon's socket. */
+  readonly socket: string;
+}
+
+/** Defaults, with what the caller names in their place. */
+export function placesOf(named: Partial<Places> = {}): Places {
+  const runRoot = named.runRoot ?? '/run/twofold';
+  return {
+    dataRoot: named.dataRoot ?? '/var/lib/twofold',
+    runRoot,
+    libRoot: named.libRoot ?? process.env['TWOFOLD_LIB_ROOT'] ?? '/usr/local/lib/twofold',
+    socket: named.socket ?? join(runRoot, 'twofold.sock'),
+  };
+}
+
+/** What set-up builds below the library root, and where. */
+export const libraryParts = (libRoot: string) => ({
+  programs: join(libRoot, 'bin'),
+  kernel: join(libRoot, 'kernel'),
+  initramfs: join(libRoot, 'initramfs'),
+  baseImages: join(libRoot, 'base-images'),
+  templates: join(libRoot, 'templates'),
+  accelerator: join(libRoot, 'accelerator.json'),
+  stamps: join(libRoot, 'stamps'),
+  /** What Node has compiled of the daemon (daemon/main.ts). */
+  compiled: join(libRoot, 'compiled'),
+});

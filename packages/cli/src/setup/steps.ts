@@ -1,0 +1,13 @@
+// Owns which steps set-up has, and their order: each may use what the ones before it brought.
+
+import type { Step } from './step.ts';
+import { accelerator } from './steps/accelerator.ts';
+import { nanoserver, windowsServerCore } from './steps/base-images.ts';
+import { command } from './steps/command.ts';
+import { group } from './steps/group.ts';
+import { initramfs } from './steps/initramfs.ts';
+import { kernel } from './steps/kernel.ts';
+import { native } from './steps/native.ts';
+import { packages } from './steps/packages.ts';
+
+export const steps: readonly Step[] = [packages, group, native, kernel, initramfs, accelerator, nanoserver, windowsServerCore, command];

@@ -1,0 +1,5 @@
+export * from './errors.ts';
+export * from './ids.ts';
+export type * from './api.ts';
+export type * from './oci.ts';
+export * from './wire.ts';

@@ -1,0 +1,36 @@
+// Owns what a handler is given. Handlers never see the server, other requests or a driver.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import type { Engine } from '../engine/engine.ts';
+import type { Query } from './query.ts';
+
+export interface VersionInfo {
+  /** Of this release: `0.1.0`. */
+  readonly version: string;
+  readonly gitCommit?: string;
+}
+
+export interface Caller {
+  readonly engine: Engine;
+  readonly versionInfo: VersionInfo;
+  readonly log: Logger;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly query: Query;
+  /** The x of API version 1.x. */
+  readonly minor: number;
+  readonly request: IncomingMessage;
+  /** Fires when the client hangs up or the server closes. For reading, following and waiting. */
+  readonly signal: AbortSignal;
+  /** Fires when the time is over or the server closes, and not when the client hangs up: a change once begun is carried through. */
+  lasting(limitMs: number): AbortSignal;
+}
+
+export interface Context extends Caller {
+  readonly response: ServerResponse;
+}
+
+export type Handler = (context: Context) => Promise<void> | void;
+
+/** How long a change may take before it is called off. Stops wait for their own time limit, which may be for ever. */
+export const changeLimitMs = 10 * 60_000;

@@ -1,0 +1,48 @@
+// Owns POST /containers/{name}/update: Docker's resources and restart policy, and Twofold's `Isolation` with `DryRun` (docs/api-extensions.md).
+
+import { type HostConfig, type Isolation, TwofoldError } from '@twofold/contract';
+import * as v from 'valibot';
+import type { ConversionPlan } from '../../engine/engine.ts';
+import { readJson } from '../body.ts';
+import { changeLimitMs, type Context } from '../context.ts';
+import { checkResources } from '../create/command.ts';
+import { isUnset, refuseInResources } from '../create/refusals.ts';
+import { resourceEntries } from '../create/schema.ts';
+import { sendJson } from '../respond.ts';
+
+const entries = { ...resourceEntries, Isolation: v.optional(v.string()), DryRun: v.optional(v.boolean()) } as const;
+const resources = v.object(resourceEntries);
+
+export async function updateContainer(context: Context): Promise<void> {
+  const name = context.parameters['name']!;
+  const body = await readJson(context, v.looseObject(entries));
+  const warnings = refuseInResources(body, entries);
+  const change = setOnly(v.parse(resources, body));
+  checkResources(change);
+  if (isUnset(body.Isolation)) {
+    if (body.DryRun === true) throw new TwofoldError('invalid-argument', 'DryRun goes with Isolation only.');
+    const updated = await context.engine.containers.update(name, { hostConfig: change });
+    return sendJson(context, { Warnings: [...warnings, ...updated.warnings] });
+  }
+  if (Object.keys(change).length > 0) throw new TwofoldError('invalid-argument', 'Isolation is changed alone: update the resources in a request of their own.');
+  const to = isolationOf(body.Isolation!);
+  const { containers } = context.engine;
+  const plan = body.DryRun === true ? containers.planConversion(name, to) : await containers.convert(name, to, context.lasting(changeLimitMs));
+  sendJson(context, { Warnings: warnings, Conversion: conversionView(plan, body.DryRun === true) });
+}
+
+function isolationOf(text: string): Isolation {
+  const isolation = (['process', 'hyperv'] as const).find((one) => one === text.toLowerCase());
+  if (isolation === undefined) throw new TwofoldError('invalid-argument', `invalid isolation "${text.slice(0, 40)}": a container is converted to process or hyperv`);
+  return isolation;
+}
+
+function conversionView(plan: ConversionPlan, dryRun: boolean): Record<string, unknown> {
+  return { From: plan.from, To: plan.to, Carries: plan.carries, Changes: plan.changes, Refusals: plan.refusals, DryRun: dryRun };
+}
+
+/** docker sends zero for every resource that was not named. */
+function setOnly(change: v.InferOutput<typeof resources>): Partial<HostConfig> {
+  const kept = Object.fromEntries(Object.entries(change).filter(([key, value]) => (key === 'RestartPolicy' ? !isUnset((value as { Name?: string } | undefined)?.Name) : !isUnset(value))));
+  return kept as Partial<HostConfig>;
+}

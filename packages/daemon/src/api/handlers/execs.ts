@@ -1,0 +1,107 @@
+// Owns the exec verbs: create, start (with and without taking over the connection), resize, inspect.
+
+import { isTwofoldError, TwofoldError } from '@twofold/contract';
+import type { ExecRecord } from '../../engine/engine.ts';
+import { parseJson, readJson } from '../body.ts';
+import { changeLimitMs, type Caller, type Context } from '../context.ts';
+import { execRequest, execStart } from '../create/schema.ts';
+import { parseDetachKeys } from '../detach-keys.ts';
+import { endSocket, joinStreams, sendPiece } from '../hijack.ts';
+import { renderError } from '../render-error.ts';
+import { beginStream, sendEmpty, sendJson } from '../respond.ts';
+import type { HijackContext } from '../routes.ts';
+import { streamType } from '../stream-frames.ts';
+import { acceptUpgrade } from '../upgrade.ts';
+import { terminalSize } from './container-life.ts';
+import { sendOutput } from './container-streams.ts';
+
+export async function createExec(context: Context): Promise<void> {
+  const request = await readJson(context, execRequest);
+  if (request.Cmd === undefined || request.Cmd.length === 0) throw new TwofoldError('invalid-argument', 'No exec command specified');
+  if (request.DetachKeys !== undefined) parseDetachKeys(request.DetachKeys);
+  sendJson(context, { Id: await context.engine.execs.create(context.parameters['name']!, request) }, 201);
+}
+
+type StartBody = ReturnType<typeof readStart>;
+
+function readStart(context: HijackContext) {
+  return parseJson(context.body, context.request, execStart, { empty: true });
+}
+
+function sizeOf(body: StartBody): { consoleSize?: { rows: number; columns: number } } {
+  return body.ConsoleSize === undefined ? {} : { consoleSize: { rows: body.ConsoleSize[0], columns: body.ConsoleSize[1] } };
+}
+
+function findFresh({ engine, parameters }: Caller): ExecRecord {
+  const record = engine.execs.find(parameters['id']!);
+  if (record.life.at !== 'created') throw new TwofoldError('conflict', `exec command ${record.id} ${record.life.at === 'running' ? 'is already running' : 'has already run'}`);
+  return record;
+}
+
+/** With the connection taken over. A command that can't be run is told in the stream, and by the exec's exit code, as docker expects it. */
+export async function startExec(context: HijackContext): Promise<void> {
+  const { socket, engine, minor } = context;
+  const body = readStart(context);
+  const record = findFresh(context);
+  const tty = record.request.Tty === true;
+  if (body.Detach) {
+    await engine.execs.start(record.id, { detach: true }, context.lasting(changeLimitMs));
+    socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+    context.accepted();
+    return;
+  }
+  const keys = tty ? parseDetachKeys(record.request.DetachKeys) : null;
+  const attachment = await engine.execs.start(record.id, { detach: false, ...sizeOf(body) }, context.signal).catch((error: unknown) => {
+    if (isTwofoldError(error, 'command-not-found') || isTwofoldError(error, 'command-not-executable')) return renderError(error, 0).message;
+    throw error;
+  });
+  if (attachment === null) throw new TwofoldError('internal', 'An exec that was not detached has no streams.');
+  acceptUpgrade(socket, streamType(!tty, minor));
+  context.accepted();
+  if (typeof attachment === 'string') {
+    sendPiece(socket, tty ? null : 'stdout', Buffer.from(`${attachment}\r\n`));
+    return endSocket(socket);
+  }
+  await joinStreams(socket, attachment, { multiplexed: !tty, detachKeys: keys, endsInput: !tty, hangUp: context.hangUp });
+}
+
+/** Without taking over the connection: detached, or output only. */
+export async function startWithoutUpgrade(context: Context): Promise<void> {
+  const body = await readJson(context, execStart, { empty: true });
+  const record = findFresh(context);
+  if (body.Detach) {
+    await context.engine.execs.start(record.id, { detach: true }, context.lasting(changeLimitMs));
+    return sendEmpty(context, 200);
+  }
+  if (record.request.AttachStdin === true) throw new TwofoldError('invalid-argument', 'An exec with stdin needs a connection of its own: send "Connection: Upgrade" and "Upgrade: tcp".');
+  const attachment = await context.engine.execs.start(record.id, { detach: false, ...sizeOf(body) }, context.signal);
+  if (attachment === null) throw new TwofoldError('internal', 'An exec that was not detached has no streams.');
+  await using held = attachment;
+  const tty = record.request.Tty === true;
+  beginStream(context, streamType(!tty, context.minor));
+  await sendOutput(context, held.output, tty);
+  context.response.end();
+}
+
+export async function resizeExec(context: Context): Promise<void> {
+  await context.engine.execs.resize(context.parameters['id']!, terminalSize(context));
+  sendEmpty(context, 200);
+}
+
+export function inspectExec(context: Context): void {
+  const { id, container, request, life } = context.engine.execs.find(context.parameters['id']!);
+  const words = request.Cmd ?? [];
+  sendJson(context, {
+    ID: id,
+    ContainerID: container,
+    Running: life.at === 'running',
+    ExitCode: life.at === 'exited' ? life.exitCode : null,
+    Pid: life.at === 'created' ? 0 : life.pid,
+    ProcessConfig: { tty: request.Tty ?? false, entrypoint: words[0] ?? '', arguments: words.slice(1), privileged: request.Privileged ?? false, user: request.User ?? '' },
+    OpenStdin: request.AttachStdin ?? false,
+    OpenStdout: request.AttachStdout ?? false,
+    OpenStderr: request.AttachStderr ?? false,
+    CanRemove: false,
+    DetachKeys: request.DetachKeys ?? '',
+  });
+}

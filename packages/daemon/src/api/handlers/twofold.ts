@@ -1,0 +1,25 @@
+// Owns the paths that only Twofold has (docs/api-extensions.md).
+
+import type { Context } from '../context.ts';
+import { sendJson } from '../respond.ts';
+
+/** The worker processes of hyperv containers, read from the running system. */
+export async function compute(context: Context): Promise<void> {
+  sendJson(context, await context.engine.compute());
+}
+
+/** The networks in PowerShell's words. */
+export function switches(context: Context): void {
+  const { networks, containers } = context.engine;
+  const names = new Map(containers.list().map((record) => [record.id, record.name]));
+  sendJson(context, networks.list().filter((network) => network.driver === 'bridge').map((network) => ({
+    Id: network.id,
+    Name: network.name,
+    SwitchType: network.internal ? 'Internal' : 'NAT',
+    Bridge: network.bridge,
+    Subnet: network.subnet,
+    Gateway: network.gateway,
+    BuiltIn: network.builtIn,
+    Endpoints: networks.endpoints(network.id).map((endpoint) => ({ ContainerId: endpoint.container, ContainerName: names.get(endpoint.container) ?? '', MacAddress: endpoint.mac, Addresses: endpoint.addresses })),
+  })));
+}

@@ -1,0 +1,158 @@
+// The builder: the only file that makes things and wires them. Decides nothing that a room could decide.
+
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { pino, destination, type Logger } from 'pino';
+import { TwofoldError, newId, type ContainerId, type Isolation } from '@twofold/contract';
+import { createApi } from './api/server.ts';
+import { readCommandLine } from './command-line.ts';
+import { buildDrivers } from './build-drivers.ts';
+import type { EngineInfo } from './engine/engine.ts';
+import { openEngine } from './engine/open.ts';
+import { createSpecifications } from './engine/specifications.ts';
+import { openImages } from './images/open.ts';
+import { openNetworks } from './networks/open.ts';
+import type { Settings } from './settings.ts';
+import { openDatabase, type Database } from './state/database.ts';
+import { lockDataRoot } from './state/lock.ts';
+import { DiskReserve } from './state/reserve.ts';
+import { sweep } from './sweep.ts';
+
+const version = '0.1.0';
+/** Requests under way may end in this time when the daemon goes down. */
+const closeTimeoutMs = 10_000;
+
+export async function main(): Promise<number> {
+  const words = process.argv.slice(2);
+  let settings: Settings | null;
+  try {
+    settings = readCommandLine(words.filter((word) => word !== '--purge'));
+  } catch (error) {
+    if (!(error instanceof TwofoldError)) throw error;
+    process.stderr.write(`twofoldd: ${error.message}\n`);
+    return 125;
+  }
+  if (settings === null) return 0;
+  const output = destination({ fd: 2, sync: true });
+  output.on('error', () => undefined); // whoever read the log has gone (or its disk is full): containers are worth more than the log
+  const log = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, output);
+  // One request's mistake must not end the daemon under all others; what nobody handles otherwise is ours to mend, so it is told loudly.
+  process.on('unhandledRejection', (error) => log.error({ err: error }, 'A failure was not handled; the daemon goes on.'));
+  if (process.getuid?.() !== 0) {
+    process.stderr.write('twofoldd: the daemon makes namespaces, bridges and virtual machines, and needs root for it. Run it with sudo.\n');
+    return 125;
+  }
+  try {
+    await (words.includes('--purge') ? purge(settings, log) : run(settings, log));
+    return 0;
+  } catch (error) {
+    // What the caller can mend needs no stack.
+    if (error instanceof TwofoldError && error.code !== 'internal') log.fatal({ code: error.code }, error.message);
+    else log.fatal({ err: error }, error instanceof TwofoldError ? error.message : 'The daemon could not start.');
+    return 1;
+  }
+}
+
+/** Opens the house, and lives until somebody ends it. Containers live on. */
+async function run(settings: Settings, log: Logger): Promise<void> {
+  process.umask(0o022);
+  const stop = signalled();
+  await using house = new AsyncDisposableStack();
+  mkdirSync(settings.dataRoot, { recursive: true, mode: 0o711 });
+  mkdirSync(settings.runRoot, { recursive: true, mode: 0o711 });
+  house.use(lockDataRoot(settings.dataRoot));
+  const reserve = house.use(new DiskReserve(join(settings.dataRoot, 'reserve')));
+  const database = house.use(openDatabase(join(settings.dataRoot, 'state.db'), () => reserve.release()));
+  const warn = (sentence: string, facts: Record<string, unknown>) => log.warn(facts, sentence);
+  const [networks, { drivers, facts, cgroupVersion, runtimeVersion, warnings, accelerator }] = await Promise.all([
+    openNetworks({ settings, database, warn, linkTool: join(settings.libRoot, 'bin', 'twofold-links') }),
+    buildDrivers(settings, log, database),
+  ]);
+  house.use(networks);
+  for (const warning of warnings) log.warn(warning);
+  const images = openImages({ settings, rows: database });
+  const engine = house.use(await openEngine({
+    settings, database, images, networks, log, drivers,
+    specifications: createSpecifications(facts),
+    info: describe(settings, database, { cgroupVersion, runtimeVersion, warnings, accelerator }),
+  }));
+  for (const driver of drivers.values()) if (!('missing' in driver)) driver.warmUp?.(warn);
+  // Without them the daemon is of use all the same: containers that exist, images that are loaded.
+  await images.ensureBaseImages(stop).catch((error: unknown) => log.warn({ err: error }, 'The base images could not be loaded.'));
+  const api = createApi(engine, { logger: log, socketPath: settings.socket, group: settings.socketGroup, versionInfo: { version } });
+  const pidFile = join(settings.runRoot, 'twofoldd.pid');
+  await api.listen();
+  house.defer(() => closeInTime(api.close(), log));
+  writeFileSync(pidFile, `${process.pid}\n`);
+  house.defer(() => rmSync(pidFile, { force: true }));
+  log.info({ socket: settings.socket, dataRoot: settings.dataRoot, startMs: Math.round(performance.now()) }, 'Twofold is ready.');
+  await ended(stop);
+  log.info({ reason: String(stop.reason) }, 'Twofold goes down; containers go on.');
+}
+
+/** Takes away all that a daemon with these settings has on the host; refused while one lives. */
+async function purge(settings: Settings, log: Logger): Promise<void> {
+  using _hold = existsSync(settings.dataRoot) ? lockDataRoot(settings.dataRoot) : null;
+  await sweep(settings, (what) => log.info({ what }, 'Removing.'));
+}
+
+/** At once when the signal came while the house was opened. */
+function ended(stop: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stop.addEventListener('abort', () => resolve(), { once: true });
+  if (stop.aborted) resolve();
+  return promise;
+}
+
+/** The first SIGTERM or SIGINT ends the daemon in order, a second one at once. */
+function signalled(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => (stop.signal.aborted ? process.exit(1) : stop.abort(name)));
+  process.on('SIGHUP', () => undefined);
+  return stop.signal;
+}
+
+async function closeInTime(closing: Promise<void>, log: Logger): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      log.warn('Requests did not end in time.');
+      resolve();
+    }, closeTimeoutMs);
+  });
+  await Promise.race([closing, late]);
+  clearTimeout(timer);
+}
+
+function describe(settings: Settings, database: Database, found: Pick<EngineInfo, 'cgroupVersion' | 'runtimeVersion' | 'warnings' | 'accelerator'>): EngineInfo {
+  return {
+    id: identityOf(database),
+    defaultIsolation: settings.defaultIsolation satisfies Isolation,
+    kernelVersion: release(),
+    operatingSystem: /^PRETTY_NAME="?([^"\n]*)/m.exec(readOr('/etc/os-release', ''))?.[1] ?? 'Linux',
+    cpus: availableParallelism(),
+    memoryBytes: totalmem(),
+    dataRoot: settings.dataRoot,
+    ...found,
+  };
+}
+
+/** The engine's id, made once for a data root. */
+function identityOf(database: Database): string {
+  database.migrate('identity', ['CREATE TABLE identity (id TEXT NOT NULL) STRICT']);
+  const known = database.get<{ id: string }>('SELECT id FROM identity')?.id;
+  if (known !== undefined) return known;
+  const fresh = newId<ContainerId>();
+  database.run('INSERT INTO identity (id) VALUES (?)', fresh);
+  return fresh;
+}
+
+function readOr(path: string, otherwise: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return otherwise;
+  }
+}
+

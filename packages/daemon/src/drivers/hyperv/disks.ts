@@ -1,0 +1,115 @@
+// Owns a container's disks for its VM: one read-only disk with all layers (a VMDK descriptor whose flat extents are the EROFS files, so
+// nothing is copied) and one writable ext4 that only guests ever mount. Every VM boots with empty disks of fixed size, which are exchanged for
+// these by QMP: what a cold boot and a waiting VM need is the same.
+
+import { randomUUID } from 'node:crypto';
+import { mkdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { TwofoldError } from '@twofold/contract';
+import { runCommand } from '../../host/command.ts';
+import type { QmpCommand, QmpFile } from '../../host/qmp.ts';
+import type { RootfsLayer, RootfsPlan } from '../driver.ts';
+import { writableParts } from './places.ts';
+
+/** Nominal: sparse, only what is written counts. The guest was told these sizes at its boot. */
+export const scratchBytes = 20 * 2 ** 30;
+export const layerDiskBytes = 2 ** 40;
+
+const sectorBytes = 512;
+const alignment = 4096;
+
+export interface Partition {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface LayerDisk {
+  readonly descriptor: string;
+  readonly partitions: readonly Partition[];
+}
+
+/** Pure: the descriptor, with layer n as /dev/fdset/<firstSet + n>. No empty line may stand before an extent: QEMU then reads that extent twice (measured, 7.2). */
+export function layerDisk(sizes: readonly number[], firstSet: number): LayerDisk {
+  let offset = 0;
+  const partitions = sizes.map((size) => {
+    const partition = { offset, length: Math.ceil(size / alignment) * alignment };
+    offset += partition.length;
+    return partition;
+  });
+  if (offset > layerDiskBytes) throw new TwofoldError('unsupported', 'The image is larger than a VM\'s disk can be.');
+  const extents = partitions.map(({ length }, index) => `RW ${length / sectorBytes} FLAT "/dev/fdset/${firstSet + index}" 0`);
+  const descriptor = ['# Disk DescriptorFile', 'version=1', 'CID=fffffffe', 'parentCID=ffffffff', 'createType="twoGbMaxExtentFlat"', '# Extents', ...extents, ''].join('\n');
+  return { descriptor, partitions };
+}
+
+/** Sets and node names that no other exchange of this VM uses. */
+export interface Exchange {
+  readonly files: readonly QmpFile[];
+  readonly commands: readonly QmpCommand[];
+  readonly partitions: readonly Partition[];
+}
+
+/** Makes what is missing on the host and says what to tell QEMU. */
+export async function prepareDisks(rootfs: RootfsPlan, template: string, signal: AbortSignal): Promise<Exchange> {
+  const parts = writableParts(rootfs.writableDirectory);
+  await ensureScratch(parts.scratch, template, signal);
+  const first = 1 + Math.floor(Math.random() * 2 ** 28) * 4;
+  const sizes = await Promise.all(rootfs.layers.map((layer) => sizeOf(layer)));
+  const disk = layerDisk(sizes, first + 2);
+  await writeFile(parts.layers, disk.descriptor, { mode: 0o600 });
+  const files: QmpFile[] = [
+    { set: first, path: parts.scratch, writable: true },
+    { set: first + 1, path: parts.layers, writable: false },
+    ...rootfs.layers.map((layer, index) => ({ set: first + 2 + index, path: layer.path, writable: false })),
+  ];
+  return { files, commands: exchangeCommands(first, rootfs.layers.length > 0), partitions: disk.partitions };
+}
+
+/** Pure. A full host disk is reported to the guest (werror); blocks that the guest frees are given back (discard). */
+function exchangeCommands(first: number, hasLayers: boolean): QmpCommand[] {
+  const fdset = (set: number) => `/dev/fdset/${set}`;
+  const scratch: QmpCommand[] = [
+    { execute: 'blockdev-add', arguments: { 'driver': 'file', 'node-name': `s${first}`, 'filename': fdset(first), 'discard': 'unmap', 'locking': 'off' } },
+    { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'scratch', 'file': `s${first}`, 'discard': 'unmap' }] } },
+  ];
+  if (!hasLayers) return scratch;
+  return [
+    ...scratch,
+    { execute: 'blockdev-add', arguments: { 'driver': 'vmdk', 'node-name': `l${first}`, 'read-only': true, 'file': { 'driver': 'file', 'filename': fdset(first + 1), 'read-only': true, 'locking': 'off' } } },
+    { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'layers', 'file': `l${first}`, 'read-only': true }] } },
+  ];
+}
+
+async function sizeOf(layer: RootfsLayer): Promise<number> {
+  try {
+    return (await stat(layer.path)).size;
+  } catch (error) {
+    throw new TwofoldError('sandbox-failed', 'A layer of the image is missing on disk.', { cause: error });
+  }
+}
+
+/** An empty scratch disk, copied from one that was made once: mkfs takes longer than the copy of its few blocks. */
+async function ensureScratch(path: string, template: string, signal: AbortSignal): Promise<void> {
+  if (await exists(path)) return;
+  if (!(await exists(template))) await makeTemplate(template, signal);
+  const fresh = `${path}.new`;
+  await runCommand('make the container\'s writable disk', ['cp', '--sparse=always', '--reflink=auto', '--', template, fresh], { signal });
+  await rename(fresh, path);
+}
+
+async function makeTemplate(template: string, signal: AbortSignal): Promise<void> {
+  const fresh = join(dirname(template), `scratch.${randomUUID()}`);
+  await mkdir(dirname(template), { recursive: true, mode: 0o700 });
+  try {
+    await writeFile(fresh, '', { mode: 0o600 });
+    await truncate(fresh, scratchBytes);
+    await runCommand('make an empty writable disk', ['mkfs.ext4', '-q', '-F', '-m', '0', '-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard', fresh], { signal });
+    await rename(fresh, template);
+  } finally {
+    await rm(fresh, { force: true });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(() => true, () => false);
+}

@@ -1,0 +1,427 @@
+// Owns hyperv isolation: a utility VM for each sandbox, booted and spoken to by a supervisor. What it keeps in memory it can make again from the
+// sandboxes' directories. Does not own image layers, the switches' side of the network, nor what the guest does with a request (native/agent).
+
+import { access, mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FrameType, Tag, TlvReader, TlvWriter, TwofoldError, isTwofoldError, newId, type ContainerId, type OciSpec, type SandboxId } from '@twofold/contract';
+import { openCgroups, type Cgroups } from '../../host/cgroup/index.ts';
+import { exitOf } from '../../host/conversation.ts';
+import { parseProcessList } from '../../host/process-list.ts';
+import { runQmp } from '../../host/qmp.ts';
+import { compileSeccomp } from '../../host/seccomp.ts';
+import { SupervisorConnection } from '../../host/supervisor-connection.ts';
+import { findWorkers } from '../../host/workers.ts';
+import type { Settings } from '../../settings.ts';
+import type { ContainerSpec, ContainerState, Driver, DriverEvent, ExecSpec, FileRequest, ProcessRef, ProcessStreams, RawProcess, ResolvedUser, SandboxInfo, SandboxSpec, StartOptions, ToolRun, Warn, Worker } from '../driver.ts';
+import { attachThrough, execDetached, resizeRequest, signalRequest, stateOf, target, userOf } from '../supervised.ts';
+import { prepareDisks } from './disks.ts';
+import { SandboxEvents } from './events.ts';
+import { runGuestTool, toolWords } from './guest-tool.ts';
+import { writeContainer, writeProcess } from './launch-plan.ts';
+import { thisMachine, type Accelerator } from './machine.ts';
+import { readNotes, writeNotes } from './notes.ts';
+import { guestPlaces, hypervParts, sandboxParts, writableParts } from './places.ts';
+import { Pool } from './pool.ts';
+import { bootSandbox, chooseAccelerator, configureSandbox, endSandbox } from './sandbox.ts';
+import { dropTemplate, openTemplate } from './template.ts';
+
+const bootTimeoutMs = 150_000;
+/** A clone that is not there by then has failed. */
+const cloneTimeoutMs = 30_000;
+const requestTimeoutMs = 60_000;
+const followTimeoutMs = 10_000;
+const inheritRoot = 1;
+
+/** What is remembered of a living sandbox. */
+interface Living {
+  readonly directory: string;
+  readonly connection: SupervisorConnection;
+  /** Settled once the guest has been told what holds for all of it. */
+  readonly configured: Promise<void>;
+  /** Ends the following of its events. */
+  readonly closing: AbortController;
+}
+
+/** A VM that nobody follows yet. */
+interface Started extends Pick<Living, 'connection' | 'configured'> {
+  readonly supervisorPid: number;
+}
+
+export class HypervDriver implements Driver {
+  readonly isolation = 'hyperv';
+  readonly endpointKind = 'tap';
+  readonly accelerator: Accelerator;
+  readonly #settings: Settings;
+  readonly #cgroups: Cgroups;
+  readonly #events = new SandboxEvents();
+  readonly #sandboxes = new Map<SandboxId, Living>();
+  readonly #closing = new AbortController();
+  #template: Awaited<ReturnType<typeof openTemplate>> | null = null;
+  #pool: Pool | null = null;
+  #opening: Promise<void> = Promise.resolve();
+  #warn: Warn = () => undefined;
+
+  private constructor(settings: Settings, accelerator: Accelerator, cgroups: Cgroups) {
+    this.#settings = settings;
+    this.accelerator = accelerator;
+    this.#cgroups = cgroups;
+  }
+
+  /** Reads which accelerator set-up found. */
+  static async open(settings: Settings, cgroups: Cgroups = openCgroups()): Promise<HypervDriver> {
+    return new HypervDriver(settings, await chooseAccelerator(settings), cgroups);
+  }
+
+  /** `uname -r` in every guest; '' before set-up. */
+  async kernelRelease(): Promise<string> {
+    return (await readFile(hypervParts(this.#settings.libRoot).kernelRelease, 'utf8').catch(() => '')).trim();
+  }
+
+  async createSandbox(spec: SandboxSpec, signal: AbortSignal): Promise<SandboxInfo> {
+    if (this.accelerator === 'tcg' && !this.#settings.allowEmulation) throw new TwofoldError('forbidden', 'Hyper-V containers would run under software emulation here, which is no security boundary, and the settings forbid it.');
+    if (this.#sandboxes.has(spec.id)) throw new TwofoldError('conflict', 'The sandbox is up already.');
+    const { supervisorPid, connection, configured } = await this.#takeWaiting(spec, signal) ?? await this.#clone(spec, signal) ?? await this.#boot(spec, signal);
+    try {
+      await this.#adopt(spec.id, { directory: spec.directory, connection, configured, closing: new AbortController() }, signal);
+      return { supervisorPid, netnsPid: null };
+    } catch (error) {
+      await this.deleteSandbox(spec.id, spec.directory);
+      throw error;
+    }
+  }
+
+  /** Makes or opens the VMs' template in the background; what fails of it is told to `warn`, and VMs boot. Once. */
+  warmUp(warn: Warn): void {
+    this.#warn = warn;
+    this.#opening = openTemplate({ settings: this.#settings, accelerator: this.accelerator, cgroups: this.#cgroups }, this.#closing.signal).then((template) => {
+      this.#template = template;
+      if (this.#settings.vmPool > 0 && !this.#closing.signal.aborted) this.#pool = new Pool({ settings: this.#settings, accelerator: this.accelerator, cgroups: this.#cgroups, template, warn });
+    }, (error: unknown) => {
+      if (!this.#closing.signal.aborted) warn('The template of utility VMs could not be made: they boot, which takes longer.', { err: error });
+    });
+  }
+
+  /** Resolves when the template is there, or can't be had. */
+  async warm(): Promise<boolean> {
+    await this.#opening;
+    return this.#template !== null;
+  }
+
+  async configureNetwork(sandbox: SandboxId, spec: SandboxSpec, signal: AbortSignal): Promise<void> {
+    if (spec.network.mode !== 'attached') return;
+    const payload = new TlvWriter();
+    for (const { name, mac, addresses, gateway, mtu } of spec.network.interfaces) {
+      // The guest finds it by its MAC: the host's name of it means nothing there.
+      payload.list(Tag.INTERFACE, (list) => {
+        list.string(Tag.NAME, name).string(Tag.MAC, mac).strings(Tag.ADDRESS, addresses).number(Tag.MTU, mtu);
+        if (gateway !== undefined) list.string(Tag.GATEWAY, gateway);
+      });
+    }
+    await this.#request(sandbox, FrameType.NETWORK, payload, signal);
+  }
+
+  async createContainer(spec: ContainerSpec, signal: AbortSignal): Promise<ResolvedUser> {
+    const { directory, connection } = this.#need(spec.sandbox);
+    const notes = await readNotes(directory);
+    if (notes === null) throw new TwofoldError('sandbox-gone', 'The sandbox\'s notes are gone.');
+    if (Object.keys(notes.layers).length > 0) throw new TwofoldError('unsupported', 'A utility VM holds one container, for now.');
+    await this.#guest(spec.sandbox, signal);
+    const { files, commands, partitions } = await prepareDisks(spec.rootfs, join(this.#settings.dataRoot, 'hyperv', 'scratch.ext4'), signal);
+    await runQmp(connection, 'give the VM its disks', files, commands, signal);
+    const payload = new TlvWriter().string(Tag.CONTAINER, spec.id).string(Tag.SOURCE, 'layers').string(Tag.DISK, 'scratch').string(Tag.USER, spec.user);
+    if (spec.rootfs.inheritRoot === true) payload.number(Tag.FLAGS, inheritRoot);
+    for (const { offset, length } of partitions) payload.list(Tag.PARTITION, (list) => list.number(Tag.OFFSET, offset).number(Tag.LENGTH, length));
+    partitions.forEach((_, index) => payload.string(Tag.LAYER, String(index + 1)));
+    for (const file of spec.files) {
+      const data = await readFile(file.source);
+      payload.list(Tag.FILE, (list) => list.string(Tag.PATH, file.path).bytes(Tag.DATA, data).number(Tag.MODE, file.mode));
+    }
+    if (spec.log !== null) payload.string(Tag.LOG_PATH, spec.log.path).number(Tag.LOG_MAX_BYTES, spec.log.maxBytes).number(Tag.LOG_MAX_FILES, spec.log.maxFiles);
+    const reply = await connection.request(FrameType.PREPARE, payload, signal);
+    await writeNotes(directory, { ...notes, layers: { [spec.id]: partitions.length } });
+    return userOf(reply);
+  }
+
+  async resolveUser(container: ProcessRef, user: string, signal: AbortSignal): Promise<ResolvedUser> {
+    return userOf(await this.#request(container.sandbox, FrameType.RESOLVE_USER, target(container).string(Tag.USER, user), signal));
+  }
+
+  async startContainer(container: ProcessRef, spec: OciSpec, options: StartOptions, signal: AbortSignal): Promise<{ pid: number }> {
+    const { seccomp } = spec.linux;
+    const filter = seccomp === undefined ? null : await compileSeccomp(hypervParts(this.#settings.libRoot).seccompTool, seccomp, thisMachine().seccompArchitecture);
+    const plan = target(container).flag(Tag.STDIN, options.openStdin).flag(Tag.STDIN_ONCE, options.stdinOnce);
+    writeProcess(plan, spec.process, filter);
+    writeContainer(plan, spec, guestPlaces(container.container).cgroup);
+    const { directory } = this.#need(container.sandbox);
+    const reply = await this.#request(container.sandbox, FrameType.START, plan, signal);
+    // An exec has the container's filter, also after the daemon has been started anew.
+    const notes = await readNotes(directory);
+    if (notes !== null) await writeNotes(directory, { ...notes, ...(filter === null ? {} : { seccomp: filter.toString('base64') }) });
+    return { pid: reply.number(Tag.PID) ?? 0 };
+  }
+
+  async attach(container: ProcessRef, want: { stdin: boolean; stdout: boolean; stderr: boolean }, signal: AbortSignal): Promise<ProcessStreams> {
+    return attachThrough(this.#need(container.sandbox).connection, container, want, signal);
+  }
+
+  async exec(of: Required<ProcessRef>, spec: ExecSpec, want: { attached: boolean }, signal: AbortSignal): Promise<{ pid: number; streams: ProcessStreams | null }> {
+    const { connection, directory } = this.#need(of.sandbox);
+    const filter = (await readNotes(directory))?.seccomp;
+    const payload = target(of).flag(Tag.STDIN, spec.stdin);
+    writeProcess(payload, spec.process, filter === undefined ? null : Buffer.from(filter, 'base64'));
+    if (!want.attached) return { pid: (await connection.request(FrameType.EXEC, payload.number(Tag.FLAGS, execDetached), signal)).number(Tag.PID) ?? 0, streams: null };
+    const { reply, streams } = await connection.openStreams(FrameType.EXEC, payload, { stdin: spec.stdin, output: true }, signal);
+    return { pid: reply.number(Tag.PID) ?? 0, streams };
+  }
+
+  async signal(process: ProcessRef, signal: number, all: boolean): Promise<void> {
+    await this.#request(process.sandbox, FrameType.SIGNAL, signalRequest(process, signal, all));
+  }
+
+  async resize(process: ProcessRef, size: { rows: number; columns: number }): Promise<void> {
+    await this.#request(process.sandbox, FrameType.RESIZE, resizeRequest(process, size));
+  }
+
+  async pause(container: ProcessRef): Promise<void> {
+    await this.#request(container.sandbox, FrameType.PAUSE, target(container));
+  }
+
+  async resume(container: ProcessRef): Promise<void> {
+    await this.#request(container.sandbox, FrameType.RESUME, target(container));
+  }
+
+  async processes(container: ProcessRef): Promise<RawProcess[]> {
+    const { connection } = this.#need(container.sandbox);
+    await using run = await runGuestTool(connection, ['processes', guestPlaces(container.container).processList], AbortSignal.timeout(requestTimeoutMs));
+    run.stdin.end();
+    return parseProcessList(await collect(run.stdout));
+  }
+
+  async files(container: ProcessRef, request: FileRequest, signal: AbortSignal): Promise<ToolRun> {
+    const { connection, directory } = this.#need(container.sandbox);
+    const layers = (await readNotes(directory))?.layers[container.container];
+    if (layers === undefined) throw new TwofoldError('container-not-found', 'The container has not been prepared.');
+    return runGuestTool(connection, toolWords(container.container, layers, request), signal);
+  }
+
+  async filesAtRest(spec: ContainerSpec, request: FileRequest, signal: AbortSignal): Promise<ToolRun> {
+    // A VM for the moment: only guests mount what a guest has written.
+    const id = newId<SandboxId>();
+    // Among the others: one that a killed daemon leaves is then found and taken away at the next start.
+    const directory = join(this.#settings.runRoot, 'sb', id);
+    const remove = async () => {
+      await this.deleteSandbox(id, directory);
+      await rm(directory, { recursive: true, force: true });
+    };
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    try {
+      const { machine, cgroupParent } = this.#settings;
+      await this.createSandbox({ id, namespace: 'files', directory, hostname: 'files', network: { mode: 'none' }, machine, cgroupPath: `${cgroupParent}/${id}`, resources: {} }, signal);
+      // Nothing runs, so nobody's user matters, and an image's broken passwd must not be in the way. No file of the engine's is put in place.
+      await this.createContainer({ ...spec, sandbox: id, user: '0:0', files: [], log: null }, signal);
+      const run = await this.files({ sandbox: id, container: spec.id }, request, signal);
+      return { stdin: run.stdin, stdout: run.stdout, done: run.done, [Symbol.asyncDispose]: async () => { await run[Symbol.asyncDispose](); await remove(); } };
+    } catch (error) {
+      await remove();
+      throw error;
+    }
+  }
+
+  async discardWritable(writableDirectory: string): Promise<void> {
+    const { scratch, layers } = writableParts(writableDirectory);
+    for (const file of [scratch, layers]) await rm(file, { force: true });
+  }
+
+  /** Layers are disks of VMs: the host mounts none. */
+  async releaseLayers(): Promise<void> {}
+
+  async hasWritable(writableDirectory: string): Promise<boolean> {
+    return access(writableParts(writableDirectory).scratch).then(() => true, () => false);
+  }
+
+  async deleteContainer(container: ProcessRef): Promise<void> {
+    const living = this.#sandboxes.get(container.sandbox);
+    if (living === undefined) return;
+    try {
+      await living.connection.request(FrameType.DELETE, target(container), AbortSignal.timeout(requestTimeoutMs));
+    } catch (error) {
+      if (!isTwofoldError(error, 'sandbox-gone') && !isTwofoldError(error, 'sandbox-failed')) throw error;
+    }
+    const notes = await readNotes(living.directory);
+    if (notes !== null) await writeNotes(living.directory, { ...notes, layers: {} });
+  }
+
+  async deleteSandbox(id: SandboxId, directory: string): Promise<void> {
+    this.#letGo(id);
+    await endSandbox(directory, this.#cgroups);
+  }
+
+  async reconnect(id: SandboxId, directory: string, containers: readonly ContainerId[], signal: AbortSignal): Promise<{ alive: boolean; info: SandboxInfo | null; containers: ReadonlyMap<ContainerId, ContainerState> }> {
+    const states = new Map<ContainerId, ContainerState>();
+    for (const container of containers) {
+      const file = await readFile(sandboxParts(directory).exit(container)).catch(() => null);
+      if (file !== null) states.set(container, { at: 'exited', status: exitOf(new TlvReader(file)) });
+    }
+    const connection = new SupervisorConnection(sandboxParts(directory).socket);
+    try {
+      const within = AbortSignal.any([signal, AbortSignal.timeout(followTimeoutMs)]);
+      const supervisorPid = await connection.pid(within);
+      this.#letGo(id);
+      await this.#adopt(id, { directory, connection, configured: Promise.resolve(), closing: new AbortController() }, within);
+      for (const one of (await connection.request(FrameType.STATE, new TlvWriter(), within)).lists(Tag.CONTAINER)) {
+        const container = one.string(Tag.CONTAINER) as ContainerId;
+        const state = stateOf(one);
+        if (containers.includes(container) && state !== null) states.set(container, state);
+      }
+      return { alive: true, info: { supervisorPid, netnsPid: null }, containers: states };
+    } catch (error) {
+      this.#letGo(id);
+      connection[Symbol.dispose]();
+      if (!isTwofoldError(error, 'sandbox-gone')) throw error;
+      return { alive: false, info: null, containers: states };
+    }
+  }
+
+  watch(signal: AbortSignal): AsyncIterable<DriverEvent> {
+    return this.#events.take(signal);
+  }
+
+  async workers(): Promise<Worker[]> {
+    const found: Worker[] = [];
+    for (const { sandboxDirectory, ...worker } of await findWorkers()) {
+      const notes = await readNotes(sandboxDirectory);
+      if (notes !== null) found.push({ sandbox: notes.sandbox, ...worker });
+    }
+    return found;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    for (const id of [...this.#sandboxes.keys()]) this.#letGo(id);
+    await this.#opening;
+    await this.#pool?.[Symbol.asyncDispose]();
+    this.#pool = null;
+    this.#template?.close();
+    this.#template = null;
+  }
+
+  /** How many VMs wait for containers. */
+  get waiting(): number {
+    return this.#pool?.size ?? 0;
+  }
+
+  /** Other sizes boot: a template of the default one has the memory and the processors that it was saved with. */
+  #isDefaultSize({ machine }: SandboxSpec): boolean {
+    const { memoryBytes, cpus } = this.#settings.machine;
+    return machine.memoryBytes === memoryBytes && machine.cpus === cpus;
+  }
+
+  /** Null when none waits, or the one that did fails. */
+  async #takeWaiting(spec: SandboxSpec, signal: AbortSignal): Promise<Started | null> {
+    if (this.#pool === null || !this.#isDefaultSize(spec)) return null;
+    try {
+      const taken = await this.#pool.handOut(spec, signal);
+      return taken === null ? null : { ...taken, configured: Promise.resolve() };
+    } catch (error) {
+      if (signal.aborted || isCallers(error)) throw error;
+      this.#warn('A utility VM that waited could not be handed out: another one is made.', { err: error });
+      await mkdir(spec.directory, { recursive: true, mode: 0o700 });
+      return null;
+    }
+  }
+
+  /** Null where there is no template for it, or the clone failed: then the template is given up. */
+  async #clone(spec: SandboxSpec, signal: AbortSignal): Promise<Started | null> {
+    const template = this.#template;
+    if (template === null || !this.#isDefaultSize(spec)) return null;
+    const { memory, saved } = template;
+    let connection: SupervisorConnection | null = null;
+    try {
+      const supervisorPid = await bootSandbox(spec, this.#settings, this.accelerator, this.#cgroups, { from: 'clone', memory, saved }, signal);
+      connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
+      // Here and not later: whoever is given a clone is given one that works.
+      await configureSandbox(spec, connection, AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]));
+      return { supervisorPid, connection, configured: Promise.resolve() };
+    } catch (error) {
+      connection?.[Symbol.dispose]();
+      await endSandbox(spec.directory, this.#cgroups);
+      if (signal.aborted || isCallers(error)) throw error;
+      if (this.#template === template) {
+        this.#template = null;
+        this.#warn('A clone of the utility VMs\' template failed: VMs boot, which takes longer, until the daemon is started anew.', { err: error });
+        await dropTemplate(template.directory);
+      }
+      return null;
+    }
+  }
+
+  async #boot(spec: SandboxSpec, signal: AbortSignal): Promise<Started> {
+    const supervisorPid = await bootSandbox(spec, this.#settings, this.accelerator, this.#cgroups, { from: 'boot' }, signal);
+    const connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
+    const configured = configureSandbox(spec, connection, AbortSignal.timeout(bootTimeoutMs));
+    configured.catch(() => undefined); // who needs the guest waits for it and hears of it then
+    return { supervisorPid, connection, configured };
+  }
+
+  async #adopt(id: SandboxId, living: Living, signal: AbortSignal): Promise<void> {
+    this.#sandboxes.set(id, living);
+    const within = AbortSignal.any([living.closing.signal, signal]);
+    // The wait for the first answer is the caller's to call off; the following is not.
+    const called = () => living.closing.abort();
+    within.addEventListener('abort', called, { once: true });
+    try {
+      await this.#events.follow(id, living.connection, living.closing.signal);
+    } finally {
+      within.removeEventListener('abort', called);
+    }
+  }
+
+  #letGo(id: SandboxId): void {
+    const living = this.#sandboxes.get(id);
+    this.#sandboxes.delete(id);
+    living?.closing.abort();
+    living?.connection[Symbol.dispose]();
+  }
+
+  #need(id: SandboxId): Living {
+    const living = this.#sandboxes.get(id);
+    if (living === undefined) throw new TwofoldError('sandbox-gone', 'The container\'s sandbox is not up.');
+    return living;
+  }
+
+  /** Waits until the guest is up and configured. */
+  async #guest(id: SandboxId, signal: AbortSignal): Promise<Living> {
+    const living = this.#need(id);
+    const { promise, reject } = Promise.withResolvers<never>();
+    const onAbort = () => reject(new TwofoldError('cancelled', 'Waiting for the VM was called off.', { cause: signal.reason }));
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await Promise.race([living.configured, promise]);
+      return living;
+    } catch (error) {
+      if (!isTwofoldError(error, 'sandbox-failed')) throw error;
+      // The directory goes with the sandbox; what the VM said last must outlive it.
+      const console = await readFile(sandboxParts(living.directory).workerLog, 'utf8').catch(() => '');
+      throw new TwofoldError('sandbox-failed', error.message, { cause: new Error(`The VM's console: ${console}`) });
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async #request(id: SandboxId, type: FrameType, payload: TlvWriter, signal: AbortSignal = AbortSignal.timeout(requestTimeoutMs)): Promise<TlvReader> {
+    const { connection } = await this.#guest(id, signal);
+    return connection.request(type, payload, signal);
+  }
+}
+
+/** What another VM would refuse, too. */
+function isCallers(error: unknown): boolean {
+  return isTwofoldError(error, 'unsupported') || isTwofoldError(error, 'not-implemented') || isTwofoldError(error, 'invalid-argument');
+}
+
+async function collect(output: AsyncIterable<Buffer>): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of output) parts.push(part);
+  return Buffer.concat(parts);
+}

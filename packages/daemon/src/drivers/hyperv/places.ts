@@ -1,0 +1,50 @@
+// Owns where the hyperv driver finds what set-up built, and where things of a container are inside a guest. Pure.
+
+import { join } from 'node:path';
+import type { ContainerId } from '@twofold/contract';
+
+/** Built parts below the library root, as set-up lays them out. */
+export const hypervParts = (libRoot: string) => ({
+  supervisor: join(libRoot, 'bin/twofold-supervisor'),
+  seccompTool: join(libRoot, 'bin/twofold-seccomp'),
+  vmlinux: join(libRoot, 'kernel/vmlinux'),
+  kernelRelease: join(libRoot, 'kernel/release'),
+  initramfs: join(libRoot, 'initramfs'),
+  /** Made by the first daemon that needs them; 0700. */
+  templates: join(libRoot, 'templates'),
+  /** Set-up's trial: {"accelerator":"kvm"|"tcg",…}. */
+  accelerator: join(libRoot, 'accelerator.json'),
+});
+
+/** Inside a sandbox's directory. */
+export const sandboxParts = (directory: string) => ({
+  plan: join(directory, 'sandbox.plan'),
+  socket: join(directory, 'socket'),
+  /** What clean-up needs when nobody remembers. */
+  notes: join(directory, 'hyperv.json'),
+  /** Written when the VM failed: the last of its console. */
+  workerLog: join(directory, 'worker.log'),
+  exit: (container: ContainerId) => join(directory, `exit.${container}`),
+});
+
+/** Inside a template's directory. */
+export const templateParts = (directory: string) => ({
+  memory: join(directory, 'memory'),
+  saved: join(directory, 'state'),
+});
+
+/** Inside a container's writable directory. */
+export const writableParts = (directory: string) => ({
+  scratch: join(directory, 'scratch.ext4'),
+  layers: join(directory, 'layers.vmdk'),
+});
+
+/** Inside the guest (native/agent/prepare.c). */
+export const guestPlaces = (container: ContainerId) => ({
+  root: `/run/twofold/${container}/root`,
+  upper: `/run/twofold/${container}/scratch/upper`,
+  /** Layers are counted from 1, the top one first. */
+  layer: (number: number) => `/run/twofold/${container}/layer/${number}`,
+  cgroup: container as string,
+  processList: `/sys/fs/cgroup/${container}/cgroup.procs`,
+});

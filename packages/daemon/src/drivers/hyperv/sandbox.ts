@@ -1,0 +1,108 @@
+// Owns the making and ending of a sandbox: worker's user, control groups, plan, supervisor; and its clearing away by what the disk tells alone.
+// Does not own containers in it.
+
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FrameType, Tag, TlvWriter, TwofoldError, guidDigits, isTwofoldError } from '@twofold/contract';
+import type { Cgroups } from '../../host/cgroup/index.ts';
+import { SupervisorConnection } from '../../host/supervisor-connection.ts';
+import { startSupervisor } from '../../host/supervisor-process.ts';
+import { claimWorkerUser, releaseWorkerUser } from '../../host/worker-users.ts';
+import type { Settings } from '../../settings.ts';
+import type { SandboxInterface, SandboxSpec } from '../driver.ts';
+import { thisMachine, type Accelerator } from './machine.ts';
+import { readNotes, writeNotes } from './notes.ts';
+import { hypervParts, sandboxParts } from './places.ts';
+import { describeWorker, workerOverheadBytes, workerOverheadCpus, type Origin } from './worker.ts';
+
+const readyTimeoutMs = 20_000;
+/** The supervisor's own limit for the guest's part is 10 s. */
+const shutdownTimeoutMs = 20_000;
+const clearTimeoutMs = 30_000;
+/** native/agent/configure.c. */
+const withoutNetwork = 1;
+/** A clone's adapter has it until it is given its own (NETWORK). */
+export const templateMac = '02:00:00:00:00:01';
+
+/** Boots the VM. Resolves once the supervisor listens and the TAP is there; the guest goes on booting. */
+export async function bootSandbox(spec: SandboxSpec, settings: Settings, accelerator: Accelerator, cgroups: Cgroups, origin: Origin, signal: AbortSignal): Promise<number> {
+  const parts = hypervParts(settings.libRoot);
+  const { directory, cgroupPath } = spec;
+  await using undo = new AsyncDisposableStack();
+  const user = await claimWorkerUser(guidDigits(spec.id), settings.workerUids);
+  undo.defer(() => releaseWorkerUser(user));
+  await writeNotes(directory, { sandbox: spec.id, cgroupPath, user, layers: {} });
+  undo.defer(() => cgroups.remove(cgroupPath, AbortSignal.timeout(clearTimeoutMs)).catch(() => undefined));
+  const worker = cgroups.create(`${cgroupPath}/worker`, 'limited');
+  limitWorker(spec, cgroupPath, cgroups);
+  const own = cgroups.create(`${cgroupPath}/supervisor`, 'tracking');
+  const plan = new TlvWriter().string(Tag.CONTAINER, spec.id).string(Tag.PATH, sandboxParts(directory).socket).string(Tag.TYPE, 'hyperv').strings(Tag.CGROUP, own);
+  describeWorker(plan, {
+    name: user.name, machine: thisMachine(), accelerator, memoryBytes: spec.machine.memoryBytes, cpus: spec.machine.cpus, adapter: adapterOf(spec, origin, settings.linkPrefix), origin, vmlinux: parts.vmlinux, initramfs: parts.initramfs,
+  }, user.uid, worker);
+  await writeFile(sandboxParts(directory).plan, plan.finish(), { mode: 0o600 });
+  const pid = await startSupervisor({ program: parts.supervisor, directory, timeoutMs: readyTimeoutMs }, signal);
+  undo.move();
+  return pid;
+}
+
+/** The guest may touch all of its memory and gives none back, so the worker's limit is the VM's size: one that hit a smaller limit would be killed. */
+export function limitWorker(spec: SandboxSpec, cgroupPath: string, cgroups: Cgroups): void {
+  cgroups.limit(`${cgroupPath}/worker`, {
+    memoryBytes: spec.machine.memoryBytes + workerOverheadBytes,
+    ...(spec.resources.cpus === undefined ? {} : { cpus: spec.resources.cpus + workerOverheadCpus }),
+  });
+}
+
+/** What holds for the whole VM, as soon as it is up; the clock last, since it is told after the boot. */
+export async function configureSandbox(spec: SandboxSpec, connection: SupervisorConnection, signal: AbortSignal): Promise<void> {
+  const first = new TlvWriter().string(Tag.HOSTNAME, spec.hostname).bytes(Tag.DATA, crypto.getRandomValues(Buffer.alloc(64)));
+  if (spec.network.mode !== 'attached') first.number(Tag.FLAGS, withoutNetwork);
+  if (spec.domainname !== undefined) first.string(Tag.DOMAINNAME, spec.domainname);
+  for (const [key, value] of Object.entries(spec.sysctls ?? {})) first.string(Tag.SYSCTL, `${key}=${value}`);
+  await connection.request(FrameType.CONFIGURE, first, signal);
+  await connection.request(FrameType.CONFIGURE, new TlvWriter().number(Tag.TIME, BigInt(Date.now()) * 1_000_000n), signal);
+}
+
+/** Ends the VM in order where it still answers, in any case afterwards, and clears away all of it but the empty directory. Idempotent. */
+export async function endSandbox(directory: string, cgroups: Cgroups): Promise<void> {
+  const notes = await readNotes(directory);
+  using connection = new SupervisorConnection(sandboxParts(directory).socket);
+  const within = AbortSignal.timeout(shutdownTimeoutMs);
+  try {
+    await connection.request(FrameType.SHUTDOWN, new TlvWriter(), within);
+    await connection.gone(within);
+  } catch (error) {
+    // It was gone already, or won't go: what is left is killed below.
+    if (!isTwofoldError(error)) throw error;
+  }
+  if (notes !== null) {
+    await cgroups.kill(notes.cgroupPath, AbortSignal.timeout(clearTimeoutMs));
+    await cgroups.remove(notes.cgroupPath, AbortSignal.timeout(clearTimeoutMs));
+    await releaseWorkerUser(notes.user);
+  }
+  // The notes last: what is called off before is found again.
+  const names = await readdir(directory).catch(() => []);
+  for (const name of names.sort((a, b) => Number(a === 'hyperv.json') - Number(b === 'hyperv.json'))) await rm(join(directory, name), { recursive: true, force: true });
+}
+
+/** Set-up's answer, or the setting. Throws where emulation is all there is and may not serve as a boundary. */
+export async function chooseAccelerator(settings: Settings): Promise<Accelerator> {
+  const measured = await readFile(hypervParts(settings.libRoot).accelerator, 'utf8').then((text) => (JSON.parse(text) as { accelerator?: Accelerator }).accelerator, () => undefined);
+  return settings.accelerator === 'auto' ? (measured ?? 'tcg') : settings.accelerator;
+}
+
+/** A template has an adapter, and so has every clone: one without a network is told to take it away (configureSandbox). */
+function adapterOf(spec: SandboxSpec, origin: Origin, linkPrefix: string): { hostName: string; mac: string } | null {
+  const wanted = onlyInterface(spec);
+  if (origin.from === 'boot') return wanted;
+  return { hostName: wanted?.hostName ?? `${linkPrefix}v${spec.id.slice(0, 8)}`, mac: templateMac };
+}
+
+/** Null without a network. Throws for what a VM can't have. */
+export function onlyInterface(spec: SandboxSpec): SandboxInterface | null {
+  if (spec.network.mode === 'host') throw new TwofoldError('unsupported', 'A Hyper-V container cannot have the host\'s network: its kernel is not the host\'s.');
+  if (spec.network.mode !== 'attached') return null;
+  if (spec.network.interfaces.length > 1) throw new TwofoldError('not-implemented', 'A Hyper-V container has one network adapter at most, for now.');
+  return spec.network.interfaces[0] ?? null;
+}

@@ -1,0 +1,171 @@
+// Owns the template: a VM that was booted once, whose memory and state every clone begins with. One for each key, a hash of all that it depends
+// on, shared by all daemons of a library root. Root's alone: a clone gets the memory sealed and the state read-only.
+//
+//   absent ─first boot, saved beside and renamed▶ there ─sealed in memory by each daemon▶ open ─a clone failed▶ dropped
+//
+// Does not own clones, nor when templates are made.
+
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access, chmod, mkdir, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { FrameType, TlvWriter, TwofoldError, newId, type SandboxId } from '@twofold/contract';
+import type { Cgroups } from '../../host/cgroup/index.ts';
+import { runCommand } from '../../host/command.ts';
+import { runQmp } from '../../host/qmp.ts';
+import { sealMemory, type SealedMemory } from '../../host/sealed-memory.ts';
+import { SupervisorConnection } from '../../host/supervisor-connection.ts';
+import type { Settings } from '../../settings.ts';
+import { thisMachine, type Accelerator } from './machine.ts';
+import { hypervParts, sandboxParts, templateParts } from './places.ts';
+import { bootSandbox, endSandbox, templateMac } from './sandbox.ts';
+import { programOf, workerCommand } from './worker.ts';
+
+/** Raised when what is saved changes in a way that the rest of the key does not show. */
+const formatVersion = 1;
+const bootTimeoutMs = 150_000;
+/** The guest's kernel has things to finish after the agent has come up; what is saved should be idle. */
+const settleMs = 700;
+const saveTimeoutMs = 60_000;
+const pollMs = 20;
+/** A lock older than this is of a daemon that was killed. */
+const lockTimeoutMs = 180_000;
+const lockPollMs = 250;
+
+export interface Template {
+  /** For supervisors to open: memory that nobody can write. */
+  readonly memory: string;
+  readonly saved: string;
+  close(): void;
+}
+
+interface Making {
+  readonly settings: Settings;
+  readonly accelerator: Accelerator;
+  readonly cgroups: Cgroups;
+}
+
+/** Makes the template where there is none, and opens it. */
+export async function openTemplate(making: Making, signal: AbortSignal): Promise<Template & { readonly directory: string }> {
+  const { settings } = making;
+  const parts = hypervParts(settings.libRoot);
+  const [basis, variant] = await templateKey(making);
+  const directory = join(parts.templates, `${basis}-${variant}`);
+  await mkdir(parts.templates, { recursive: true, mode: 0o700 });
+  await ensure(directory, making, signal);
+  await removeStale(parts.templates, basis);
+  const sealed: SealedMemory = await sealMemory(parts.supervisor, templateParts(directory).memory, signal);
+  return { directory, memory: sealed.path, saved: templateParts(directory).saved, close: () => sealed.close() };
+}
+
+/** So that the next daemon makes it anew. */
+export async function dropTemplate(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true });
+}
+
+/** What holds for every template of this library (programs, kernel), and what tells one from another (size, accelerator, command line). */
+async function templateKey({ settings, accelerator }: Making): Promise<[string, string]> {
+  const parts = hypervParts(settings.libRoot);
+  const machine = thisMachine();
+  const qemu = programOf(machine);
+  const version = await runCommand('ask QEMU for its version', [qemu, '--version']);
+  const program = await stat(qemu);
+  const basis = [formatVersion, version.stdout.toString('utf8'), program.size, program.mtimeMs, await hashOf(parts.vmlinux), await hashOf(parts.initramfs)];
+  const words = workerCommand({ name: 'template', machine, accelerator, ...settings.machine, adapter: { hostName: 'template', mac: templateMac }, origin: { from: 'template', memory: '', saved: '' }, vmlinux: '', initramfs: '' });
+  // Under KVM the guest sees the host's own processor.
+  const processor = accelerator === 'kvm' ? (/^model name.*$/m.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[0] ?? '') : '';
+  const digest = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 24);
+  return [digest(basis), digest([words, processor])];
+}
+
+async function ensure(directory: string, making: Making, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    if (await exists(directory)) return;
+    if (await takeLock(`${directory}.lock`)) break;
+    await wait(lockPollMs, undefined, { signal });
+  }
+  const fresh = `${directory}.new`;
+  try {
+    if (await exists(directory)) return;
+    await rm(fresh, { recursive: true, force: true });
+    await mkdir(fresh, { mode: 0o700 });
+    await bootAndSave(fresh, making, signal);
+    await rename(fresh, directory);
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+    await rm(`${directory}.lock`, { force: true });
+  }
+}
+
+/** False while another process that lives has it. */
+async function takeLock(path: string): Promise<boolean> {
+  const made = await writeFile(path, `${process.pid}\n`, { flag: 'wx', mode: 0o600 }).then(() => true, (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw new TwofoldError('internal', 'Could not lock the template.', { cause: error });
+    return false;
+  });
+  if (made) return true;
+  const holder = await readFile(path, 'utf8').catch(() => '');
+  const age = await stat(path).then(({ mtimeMs }) => Date.now() - mtimeMs, () => 0);
+  const alive = holder.trim() === '' || await exists(`/proc/${holder.trim()}`);
+  // Taken away by rename: of two that find it stale, one gets it.
+  if (!alive || age > lockTimeoutMs) await rename(path, `${path}.${process.pid}`).then(() => rm(`${path}.${process.pid}`, { force: true }), () => undefined);
+  return false;
+}
+
+async function bootAndSave(directory: string, { settings, accelerator, cgroups }: Making, signal: AbortSignal): Promise<void> {
+  const id = newId<SandboxId>();
+  const sandbox = join(settings.runRoot, 'sb', id);
+  const { memory, saved } = templateParts(directory);
+  await mkdir(sandbox, { recursive: true, mode: 0o700 });
+  try {
+    const spec = { id, namespace: 'template', directory: sandbox, hostname: 'template', network: { mode: 'none' as const }, machine: settings.machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
+    await bootSandbox(spec, settings, accelerator, cgroups, { from: 'template', memory, saved }, signal);
+    using connection = new SupervisorConnection(sandboxParts(sandbox).socket);
+    const within = AbortSignal.any([signal, AbortSignal.timeout(bootTimeoutMs)]);
+    // Asks for nothing: it is answered when the guest is up.
+    await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
+    await wait(settleMs, undefined, { signal });
+    await save(connection, within);
+  } finally {
+    await endSandbox(sandbox, cgroups);
+    await rm(sandbox, { recursive: true, force: true });
+  }
+  for (const path of [memory, saved]) {
+    await chmod(path, 0o600); // QEMU's user could open it until now
+    await using file = await open(path, 'r+');
+    await file.sync();
+  }
+  if ((await stat(saved)).size === 0) throw new TwofoldError('sandbox-failed', 'QEMU saved nothing of the template.');
+}
+
+/** Of a running VM, which stands still from then on: its clones run at once. */
+async function save(connection: SupervisorConnection, signal: AbortSignal): Promise<void> {
+  const run = (execute: string, words: Record<string, unknown> = {}) => runQmp(connection, 'save the VM\'s template', [], [{ execute, arguments: words }], signal);
+  await run('migrate-set-capabilities', { capabilities: [{ capability: 'x-ignore-shared', state: true }] });
+  await run('migrate', { uri: 'fd:saved' });
+  const late = AbortSignal.any([signal, AbortSignal.timeout(saveTimeoutMs)]);
+  for (;;) {
+    const [answer] = await run('query-migrate') as [{ status?: string; 'error-desc'?: string }];
+    if (answer.status === 'completed') break;
+    if (answer.status === 'failed' || answer.status === 'cancelled') throw new TwofoldError('sandbox-failed', `QEMU could not save the template: ${answer['error-desc'] ?? 'no reason given'}`);
+    await wait(pollMs, undefined, { signal: late });
+  }
+  // The guest stands still, so it can't be asked to shut down.
+  await run('quit').catch(() => undefined);
+}
+
+/** Templates of a kernel or QEMU that is here no more. */
+async function removeStale(root: string, basis: string): Promise<void> {
+  for (const name of await readdir(root)) if (!name.startsWith(`${basis}-`)) await rm(join(root, name), { recursive: true, force: true });
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(() => true, () => false);
+}

@@ -1,0 +1,93 @@
+// Owns how the VM's worker process is described to the supervisor: its command line, what is bound into its jail, its user and groups. Pure but
+// for looking at what this machine has. The jail itself is native/supervisor/vm_jail.c, and so are the numbers of inherited descriptors.
+
+import { existsSync, statSync } from 'node:fs';
+import { Tag, TlvWriter, TwofoldError } from '@twofold/contract';
+import { layerDiskBytes, scratchBytes } from './disks.ts';
+import type { Accelerator, Machine } from './machine.ts';
+
+/** vm.h: WORKER_AGENT_FD … WORKER_MEMORY_FD. */
+const descriptors = { agent: 3, qmp: 4, tap: 5, memory: 6 } as const;
+/** vm.h: PLAN_TEMPLATE, PLAN_CLONE. */
+const planFlags = { template: 2, clone: 4 } as const;
+/** The name that the host's process list shows. */
+const program = '/usr/bin/vmwp';
+const guestKernel = '/vm/vmlinux';
+const guestInitramfs = '/vm/initramfs';
+/** MiB of translated code; with 16 it overflows and is thrown away again and again (measured). */
+const translationBufferMiB = 32;
+
+/** How a VM comes to be: booted, booted to become a template, or as a clone of one. The paths are the supervisor's to open. */
+export type Origin = { readonly from: 'boot' } | { readonly from: 'template' | 'clone'; readonly memory: string; readonly saved: string };
+
+export interface WorkerDescription {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly accelerator: Accelerator;
+  readonly memoryBytes: number;
+  readonly cpus: number;
+  readonly adapter: { readonly hostName: string; readonly mac: string } | null;
+  readonly origin: Origin;
+  readonly vmlinux: string;
+  readonly initramfs: string;
+}
+
+/** What QEMU needs beside the guest's own memory: its heap, device state, translation buffer, page tables. Added to the worker's limit. */
+export const workerOverheadBytes = 256 << 20;
+/** What QEMU's own threads may use beside the guest's processors. */
+export const workerOverheadCpus = 0.1;
+
+/** Pure: QEMU's words. Nothing is emulated that isn't used; the monitor, the agent's channel and the network come as descriptors. */
+export function workerCommand(vm: WorkerDescription): string[] {
+  const { machine, accelerator, origin, adapter } = vm;
+  const memory = `${Math.ceil(vm.memoryBytes / 2 ** 20)}M`;
+  const share = origin.from === 'template' ? 'on' : 'off'; // a clone's writes are its own
+  const append = [`console=${machine.console}`, ...machine.kernelArguments].join(' ');
+  return [
+    program, '-name', `${vm.name},process=vmwp`, '-L', '/usr/share/qemu', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none',
+    '-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
+    '-machine', origin.from === 'boot' ? machine.machineType : `${machine.machineType},memory-backend=memory`,
+    ...(origin.from === 'boot' ? [] : ['-object', `memory-backend-file,id=memory,size=${memory},mem-path=/proc/self/fd/${descriptors.memory},share=${share}`]),
+    ...(origin.from === 'clone' ? ['-incoming', 'defer'] : []),
+    '-accel', accelerator === 'tcg' ? `tcg,tb-size=${translationBufferMiB}` : accelerator, '-cpu', machine.cpuModel[accelerator],
+    '-smp', String(vm.cpus), '-m', memory,
+    '-kernel', guestKernel, '-initrd', guestInitramfs, '-append', append,
+    '-chardev', `socket,id=qmp,fd=${descriptors.qmp}`, '-mon', 'chardev=qmp,mode=control',
+    '-chardev', `socket,id=agent,fd=${descriptors.agent}`, '-device', 'virtio-serial-pci,max_ports=2', '-device', 'virtserialport,chardev=agent,name=agent,nr=1',
+    '-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console',
+    ...emptyDisk('layers', layerDiskBytes, ',read-only=on'), ...emptyDisk('scratch', scratchBytes, ''),
+    '-device', 'virtio-rng-pci',
+    ...(adapter === null ? [] : ['-netdev', `tap,id=net0,fd=${descriptors.tap}`, '-device', `virtio-net-pci,netdev=net0,mac=${adapter.mac},romfile=`]),
+  ];
+}
+
+/** The serial is how the agent finds it. */
+function emptyDisk(name: string, bytes: number, access: string): string[] {
+  return [
+    '-blockdev', `driver=null-co,node-name=${name}-empty,size=${bytes},read-zeroes=on`, '-blockdev', `driver=raw,node-name=${name},file=${name}-empty${access}`,
+    '-device', `virtio-blk-pci,drive=${name},serial=${name},werror=report,rerror=report`,
+  ];
+}
+
+/** The worker's part of sandbox.plan. */
+export function describeWorker(plan: TlvWriter, vm: WorkerDescription, uid: number, cgroups: readonly string[]): void {
+  plan.strings(Tag.ARG, workerCommand(vm)).number(Tag.UID, uid).number(Tag.GID, uid).strings(Tag.TARGET, cgroups);
+  if (vm.adapter !== null) plan.string(Tag.HOST_NAME, vm.adapter.hostName);
+  if (vm.origin.from !== 'boot') plan.number(Tag.FLAGS, planFlags[vm.origin.from]).string(Tag.MEMORY, vm.origin.memory).string(Tag.SAVED, vm.origin.saved);
+  const bind = (source: string, path: string) => plan.list(Tag.MOUNT, (mount) => mount.string(Tag.SOURCE, source).string(Tag.PATH, path));
+  bind(programOf(vm.machine), program);
+  bind(vm.vmlinux, guestKernel);
+  bind(vm.initramfs, guestInitramfs);
+  bind('/dev/null', '/dev/null');
+  for (const path of [...vm.machine.libraries, '/usr/share/qemu', '/usr/share/seabios', '/etc/ld.so.cache']) if (existsSync(path)) bind(path, path);
+  if (vm.accelerator !== 'kvm') return;
+  bind('/dev/kvm', '/dev/kvm');
+  plan.number(Tag.GROUP, statSync('/dev/kvm').gid);
+}
+
+/** QEMU's path. Throws where it is not installed. */
+export function programOf(machine: Machine): string {
+  const found = ['/usr/bin', '/usr/local/bin', '/usr/libexec'].map((directory) => `${directory}/${machine.qemu}`).find((path) => existsSync(path));
+  if (found === undefined) throw new TwofoldError('unsupported', `The program ${machine.qemu} is not installed: run set-up again.`);
+  return found;
+}

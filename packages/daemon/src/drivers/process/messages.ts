@@ -1,0 +1,89 @@
+// Owns the bytes that this driver gives to the supervisor: sandbox.plan, PREPARE, START, EXEC (docs/protocol.md), and Docker's words for a
+// command that cannot be started. Pure.
+
+import { isTwofoldError, Tag, TlvWriter, TwofoldError, type OciProcess } from '@twofold/contract';
+import type { ContainerSpec, ProcessRef, SandboxInterface, SandboxSpec, StartOptions } from '../driver.ts';
+import { execDetached, target } from '../supervised.ts';
+import { namespacesOf } from './bundle.ts';
+
+/** FLAGS of sandbox.plan: the v2 tree beside v1 controllers is taken out of the runtime's sight. */
+const hybridCgroups = 1;
+
+export interface PlanPlace {
+  readonly socket: string;
+  readonly runtime: string;
+  /** Directories of the supervisor's own control groups; the sandbox's are their parents. */
+  readonly cgroups: readonly string[];
+  readonly hybrid: boolean;
+}
+
+export function sandboxPlan(spec: SandboxSpec, place: PlanPlace): Buffer {
+  const namespaces = namespacesOf(spec);
+  const plan = new TlvWriter()
+    .string(Tag.CONTAINER, spec.id)
+    .string(Tag.PATH, place.socket)
+    .string(Tag.TYPE, 'process')
+    .string(Tag.RUNTIME, place.runtime)
+    // For a daemon that finds the sandbox again: where its control groups are.
+    .string(Tag.NAME, spec.cgroupPath)
+    .strings(Tag.CGROUP, place.cgroups)
+    .strings(Tag.NAMESPACE, namespaces)
+    .string(Tag.HOSTNAME, spec.hostname)
+    .strings(Tag.SYSCTL, Object.entries(spec.sysctls ?? {}).map(([key, value]) => `${key}=${value}`));
+  if (spec.domainname !== undefined) plan.string(Tag.DOMAINNAME, spec.domainname);
+  if (place.hybrid) plan.number(Tag.FLAGS, hybridCgroups);
+  return plan.finish();
+}
+
+export function networkRequest(interfaces: readonly SandboxInterface[]): TlvWriter {
+  const list = new TlvWriter();
+  for (const one of interfaces) {
+    list.list(Tag.INTERFACE, (writer) => {
+      writer.string(Tag.NAME, one.name).string(Tag.HOST_NAME, one.hostName).string(Tag.MAC, one.mac).strings(Tag.ADDRESS, one.addresses).number(Tag.MTU, one.mtu);
+      if (one.gateway !== undefined) writer.string(Tag.GATEWAY, one.gateway);
+    });
+  }
+  return list;
+}
+
+export function prepareRequest(spec: ContainerSpec, layers: readonly string[], writable: { upper: string; work: string } | null): TlvWriter {
+  const list = new TlvWriter().string(Tag.CONTAINER, spec.id).strings(Tag.LAYER, layers).string(Tag.USER, spec.user);
+  if (writable !== null) list.string(Tag.UPPER, writable.upper).string(Tag.WORK, writable.work);
+  if (spec.log !== null) list.string(Tag.LOG_PATH, spec.log.path).number(Tag.LOG_MAX_BYTES, spec.log.maxBytes).number(Tag.LOG_MAX_FILES, spec.log.maxFiles);
+  return list;
+}
+
+export function startRequest(container: ProcessRef, process: OciProcess, options: StartOptions, place: { bundle: string; oomFile: string; cgroup: string }): TlvWriter {
+  const list = new TlvWriter()
+    .string(Tag.CONTAINER, container.container)
+    .string(Tag.BUNDLE, place.bundle)
+    .flag(Tag.STDIN, options.openStdin)
+    .flag(Tag.STDIN_ONCE, options.stdinOnce)
+    .string(Tag.OOM_FILE, place.oomFile)
+    .string(Tag.CGROUP, place.cgroup);
+  return terminal(list, process);
+}
+
+export function execRequest(of: Required<ProcessRef>, process: OciProcess, options: { stdin: boolean; attached: boolean; file: string }): TlvWriter {
+  const list = target(of)
+    .string(Tag.BUNDLE, options.file)
+    .flag(Tag.STDIN, options.stdin);
+  if (!options.attached) list.number(Tag.FLAGS, execDetached);
+  return terminal(list, process);
+}
+
+/** Docker's words: its command line takes the exit codes 126 and 127 from them. */
+export function wordedForCommand(error: unknown, args: readonly string[]): unknown {
+  const command = args[0] ?? '';
+  if (isTwofoldError(error, 'command-not-found')) {
+    const text = command.includes('/') ? `exec: "${command}": stat ${command}: no such file or directory` : `exec: "${command}": executable file not found in $PATH`;
+    return new TwofoldError(error.code, text, { cause: error });
+  }
+  if (isTwofoldError(error, 'command-not-executable')) return new TwofoldError(error.code, `exec: "${command}": permission denied`, { cause: error });
+  return error;
+}
+
+function terminal(list: TlvWriter, process: OciProcess): TlvWriter {
+  list.flag(Tag.TERMINAL, process.terminal);
+  return process.consoleSize === undefined ? list : list.number(Tag.ROWS, process.consoleSize.height).number(Tag.COLUMNS, process.consoleSize.width);
+}

@@ -1,0 +1,47 @@
+// Owns a container's writable layer of this kind: upper/ and work/ of an overlay, in the directory that the engine gives.
+
+import { chmod, chown, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runCommand } from '../../host/command.ts';
+
+export interface Writable {
+  readonly upper: string;
+  readonly work: string;
+}
+
+export function writableOf(directory: string): Writable {
+  return { upper: join(directory, 'upper'), work: join(directory, 'work') };
+}
+
+/** Made if need be. The upper directory's mode and owner are those of the container's `/`: those of `like`, a mounted layer, or root's. */
+export async function makeWritable(directory: string, like: string | null): Promise<Writable> {
+  const writable = writableOf(directory);
+  await mkdir(writable.work, { recursive: true, mode: 0o700 });
+  if (await stat(writable.upper).then(() => true, () => false)) return writable;
+  // Under another name until it is right: a crash in between must not leave it half made.
+  const fresh = `${writable.upper}.new`;
+  await rm(fresh, { recursive: true, force: true });
+  await mkdir(fresh, { mode: 0o755 });
+  if (like !== null) {
+    const { mode, uid, gid } = await stat(like);
+    await chown(fresh, uid, gid);
+    await chmod(fresh, mode & 0o7777);
+    await runCommand('give a writable layer its time', ['touch', '--reference', like, fresh]); // Node's own call rounds
+  }
+  await rename(fresh, writable.upper);
+  return writable;
+}
+
+export async function discardWritable(directory: string): Promise<void> {
+  const { upper, work } = writableOf(directory);
+  await rm(upper, { recursive: true, force: true });
+  await rm(work, { recursive: true, force: true });
+}
+
+/** Whether there is one; what was done to `/` itself shows in no entry, so an empty one counts. */
+export function hasWritable(directory: string): Promise<boolean> {
+  return stat(writableOf(directory).upper).then(() => true, (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return false;
+    throw error;
+  });
+}

@@ -1,0 +1,145 @@
+// Owns the front door's commands on containers: who is meant, in which order, with which job of containers/. Decides nothing else.
+
+import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
+import { createContainer } from './containers/create.ts';
+import { checkName } from './containers/name.ts';
+import { endpointNames } from './containers/plan.ts';
+import { PendingAttachment } from './containers/pending-attachment.ts';
+import { finishRemoval, removeContainer } from './containers/remove.ts';
+import { allocatedBytes } from './containers/size.ts';
+import { killContainer, stopContainer } from './containers/stop.ts';
+import { updateContainer } from './containers/update.ts';
+import { waitForContainer } from './containers/wait.ts';
+import type { ContainerRecord, Containers } from './engine.ts';
+import { execsOf } from './execs.ts';
+import { after, isUp, judge, type Command } from './lifecycle.ts';
+import { sandboxOf, writableDirectory } from './places.ts';
+import { publishContainer, type Room } from './room.ts';
+import type { StoredContainer } from './containers/records.ts';
+import type { Supervisor } from './supervisor.ts';
+
+type Core = Omit<Containers, 'logs' | 'top' | 'changes' | 'statPath' | 'readArchive' | 'writeArchive' | 'export' | 'commit' | 'planConversion' | 'convert'>;
+
+/** The commands on a container's life. Its files and logs are content.ts's. */
+export function createContainers(room: Room, supervisor: Supervisor): Core {
+  const { records, presences } = room;
+  const find = (reference: string): StoredContainer => records.find(reference);
+  const refOf = (id: ContainerId) => ({ sandbox: sandboxOf(id), container: id });
+  const allow = (command: Command, record: StoredContainer): StoredContainer => {
+    const verdict = judge(command, record.life, record);
+    if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
+    return record;
+  };
+  const shown = (record: StoredContainer): ContainerRecord => {
+    const { stoppedByUser: _stopped, wantedNetwork: _wanted, ...rest } = record;
+    return { ...rest, execIds: execsOf(room, record.id) };
+  };
+  /** In turn with everything else that is done to it. `interrupts`: a start under way is given up for it. */
+  const inTurn = <T>(id: ContainerId, work: () => Promise<T>, signal?: AbortSignal, interrupts = false): Promise<T> => {
+    const presence = presences.of(id);
+    if (interrupts) presence.starting?.abort(new TwofoldError('cancelled', 'The start was given up for a stop.'));
+    return presence.queue.run(() => {
+      records.need(id); // it may have been removed while this waited
+      return work();
+    }, signal);
+  };
+
+  return {
+    create: async (command) => createContainer(room, command),
+    find: (reference) => shown(find(reference)),
+    list: () => records.all().map(shown),
+    size: (reference) => allocatedBytes(writableDirectory(room.settings, find(reference).id)),
+    start: async (reference, signal) => {
+      const { id } = find(reference);
+      await inTurn(id, () => supervisor.start(id, signal), signal);
+    },
+    stop: async (reference, options, signal) => {
+      const { id } = find(reference);
+      await inTurn(id, () => stopContainer(room, id, options, signal), signal, true);
+    },
+    restart: async (reference, options, signal) => {
+      const { id } = find(reference);
+      await inTurn(id, async () => {
+        await stopContainer(room, id, options, signal).catch((error: unknown) => {
+          if (!isTwofoldError(error, 'already-in-that-state')) throw error;
+        });
+        await supervisor.start(id, signal);
+        publishContainer(room, id, 'restart');
+      }, signal, true);
+    },
+    kill: async (reference, signal) => killContainer(room, find(reference).id, signal),
+    pause: async (reference) => {
+      const { id } = find(reference);
+      await inTurn(id, async () => {
+        const { isolation } = allow('pause', records.need(id));
+        await room.driver(isolation).pause(refOf(id));
+        records.change(id, { life: after(records.need(id).life, { kind: 'paused' }) });
+        publishContainer(room, id, 'pause');
+      });
+    },
+    unpause: async (reference) => {
+      const { id } = find(reference);
+      await inTurn(id, async () => {
+        const { isolation } = allow('unpause', records.need(id));
+        await room.driver(isolation).resume(refOf(id));
+        records.change(id, { life: after(records.need(id).life, { kind: 'resumed' }) });
+        publishContainer(room, id, 'unpause');
+      });
+    },
+    rename: async (reference, name) => {
+      const { id, name: before } = find(reference);
+      const wanted = checkName(name);
+      if (wanted === before) throw new TwofoldError('invalid-argument', 'Renaming a container with the same name as its current name');
+      const renamed = records.change(id, { name: wanted });
+      // Those on its switch find it by the new name from now on.
+      if (room.networks.endpointOf(id) !== null) room.networks.reserve(renamed.network!.id, id, endpointNames(renamed), renamed.wantedNetwork);
+      publishContainer(room, id, 'rename', { oldName: `/${before}` });
+    },
+    remove: async (reference, options, signal) => {
+      const { id, life } = find(reference);
+      if (life.at !== 'dead') allow(options.force ? 'remove-forced' : 'remove', find(reference));
+      await inTurn(id, () => life.at === 'dead' ? finishRemoval(room, id, 0) : removeContainer(room, id, options.force, signal), signal, options.force);
+    },
+    wait: (reference, condition, signal) => waitForContainer(room, find(reference).id, condition, signal),
+    attach: async (reference, want, signal) => {
+      const record = allow('attach', find(reference));
+      const { id, config, isolation } = record;
+      const { pending } = presences.of(id);
+      const attachment = new PendingAttachment(config.Tty ?? false, { ...want, stdin: want.stdin && config.OpenStdin === true }, (gone) => pending.delete(gone));
+      if (isUp(record.life)) {
+        const streams = await room.driver(isolation).attach(refOf(id), attachment.want, signal).catch((error: unknown) => {
+          if (isUp(records.get(id)?.life ?? record.life) && !isTwofoldError(error, 'sandbox-gone')) throw error;
+          return null; // it has ended in this moment: an attachment to it is at its end
+        });
+        if (streams === null) attachment.giveUp();
+        else await attachment.connect(streams);
+      } else pending.add(attachment);
+      publishContainer(room, id, 'attach');
+      return attachment;
+    },
+    resize: async (reference, size) => {
+      const { id, isolation } = allow('resize', find(reference));
+      await room.driver(isolation).resize(refOf(id), size);
+      publishContainer(room, id, 'resize', { height: String(size.rows), width: String(size.columns) });
+    },
+    update: async (reference, change) => updateContainer(room, find(reference).id, change.hostConfig),
+    prune: async (fits) => {
+      const deleted: ContainerId[] = [];
+      let reclaimedBytes = 0;
+      for (const record of records.all()) {
+        if (judge('remove', record.life, record).is === 'refused' || !fits(shown(record))) continue;
+        const bytes = await allocatedBytes(writableDirectory(room.settings, record.id));
+        try {
+          await inTurn(record.id, () => removeContainer(room, record.id, false, room.closing));
+        } catch (error) {
+          // Somebody was faster: started it, or removed it.
+          if (error instanceof TwofoldError && error.code !== 'internal') continue;
+          throw error;
+        }
+        deleted.push(record.id);
+        reclaimedBytes += bytes;
+      }
+      return { deleted, reclaimedBytes };
+    },
+  };
+}

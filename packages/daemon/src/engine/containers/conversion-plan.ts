@@ -1,0 +1,50 @@
+// Owns what a conversion would do, in sentences, and why it may not be done. Pure. Does not do it: convert.ts does.
+
+import { TwofoldError, type Isolation } from '@twofold/contract';
+import type { ContainerRecord, ConversionPlan } from '../engine.ts';
+import { judge } from '../lifecycle.ts';
+
+export interface Target {
+  readonly isolation: Isolation;
+  /** Size of the utility VM, where there is one. */
+  readonly machine: { readonly memoryBytes: number; readonly cpus: number } | null;
+  /** '', 'kvm' or 'tcg'. */
+  readonly accelerator: string;
+  /** Why the machine, or the container's settings, don't allow that isolation. */
+  readonly obstacle: string | null;
+}
+
+/** What carrying `record` over to `target` means. */
+export function planConversion(record: ContainerRecord, target: Target): ConversionPlan {
+  const to = target.isolation;
+  const same = record.isolation === to;
+  const verdict = judge('convert', record.life, record);
+  const refusals = [...(verdict.is === 'refused' && !(same && verdict.code === 'container-running') ? [verdict.message] : []), ...(same || target.obstacle === null ? [] : [target.obstacle])];
+  if (same) {
+    return { from: to, to, carries: [], changes: record.requestedIsolation === to ? [] : [`It has isolation ${to} already; from now on it is asked for by name instead of by default.`], refusals };
+  }
+  return {
+    from: record.isolation, to, refusals,
+    carries: [
+      'Every file that it wrote, changed or deleted, with mode, owner, times, links and extended attributes.',
+      'Its name, both ids, configuration, limits, labels, network and restart policy.',
+      'Its log.',
+    ],
+    changes: [
+      to === 'hyperv' ? `It runs in a utility VM of its own (${machine(target)}), with its own kernel; the host no longer sees its processes.` : 'It runs on the host’s kernel, in namespaces; the host sees its processes.',
+      'Inode numbers, and times of last access and of last change of state, are new.',
+    ],
+  };
+}
+
+/** Throws what a plan refuses. */
+export function insist(plan: ConversionPlan, record: ContainerRecord): void {
+  const verdict = judge('convert', record.life, record);
+  if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
+  if (plan.refusals.length > 0) throw new TwofoldError('unsupported', plan.refusals.join(' '));
+}
+
+function machine(target: Target): string {
+  const size = target.machine === null ? '' : `${Math.round(target.machine.memoryBytes / (1 << 20))} MiB, ${target.machine.cpus} CPU${target.machine.cpus === 1 ? '' : 's'}, `;
+  return `${size}${target.accelerator === 'tcg' ? 'emulated: slow, and no security boundary' : target.accelerator}`;
+}

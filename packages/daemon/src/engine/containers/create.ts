@@ -1,0 +1,74 @@
+// Owns the making of a container: everything about it is decided and written down; nothing runs and nothing is mounted. Start does the rest.
+
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism, hostname } from 'node:os';
+import { TwofoldError, isTwofoldError, newId, type ContainerId } from '@twofold/contract';
+import type { Network } from '../../networks/networks.ts';
+import type { Containers } from '../engine.ts';
+import { containerDirectory, logPath } from '../places.ts';
+import { publishContainer, type Room } from '../room.ts';
+import { checkHostConfig, readIsolation } from './checks.ts';
+import { mergeConfiguration } from './configuration.ts';
+import { checkName, makeUpName } from './name.ts';
+import { machineFor } from './plan.ts';
+
+type Command = Parameters<Containers['create']>[0];
+
+/** See Containers.create. */
+export async function createContainer(room: Room, command: Command): Promise<{ id: ContainerId; warnings: string[] }> {
+  const { settings, records } = room;
+  const id = newId<ContainerId>();
+  const requested = readIsolation(command.hostConfig.Isolation);
+  const isolation = requested === 'default' ? settings.defaultIsolation : requested;
+  const driver = room.driver(isolation);
+  const name = command.name === undefined || command.name === '' ? makeUpName((made) => records.named(made) !== undefined) : checkName(command.name);
+  const image = room.images.find(command.config.Image ?? '');
+  const network = networkFor(room, command);
+  // On the host's network a container has the host's name, unless it is given its own.
+  const named = network.driver === 'host' && !command.config.Hostname ? { ...command.config, Hostname: hostname() } : command.config;
+  const config = mergeConfiguration(id, named, image.config);
+  const warnings = checkHostConfig(config, command.hostConfig, availableParallelism());
+  room.specifications.check({ id, isolation, config, hostConfig: command.hostConfig });
+  const { address, mac, aliases = [] } = command.network ?? {};
+  const directory = containerDirectory(settings, id);
+  await mkdir(directory, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
+    throw cause.code === 'ENOSPC' ? new TwofoldError('no-space', 'The disk is full: make room, or remove containers and images.', { cause }) : cause;
+  });
+  records.insert({
+    id, name, config, isolation,
+    created: timestamp(),
+    requestedIsolation: requested,
+    image: image.id,
+    imageName: command.config.Image ?? image.id,
+    hostConfig: { ...command.hostConfig, Isolation: command.hostConfig.Isolation ?? '' },
+    life: { at: 'created', error: '', exitCode: 0 },
+    restartCount: 0,
+    network: { id: network.id, name: network.name, address: '', prefixLength: 0, gateway: '', mac: '', aliases },
+    sealedLayers: [],
+    diffIds: image.diffIds,
+    machine: isolation === 'hyperv' ? machineFor(settings, command.hostConfig) : null,
+    accelerator: driver.accelerator,
+    logPath: logPath(settings, id),
+    execIds: [],
+    stoppedByUser: false,
+    wantedNetwork: { ...(address ? { address } : {}), ...((mac ?? command.config.MacAddress) ? { mac: (mac ?? command.config.MacAddress)! } : {}) },
+  });
+  publishContainer(room, id, 'create');
+  return { id, warnings };
+}
+
+/** An unknown network is the request's fault: "not found" would make docker's CLI pull the image. */
+function networkFor(room: Room, command: Command): Network {
+  const reference = command.network?.reference || command.hostConfig.NetworkMode || 'default';
+  try {
+    return room.networks.find(reference);
+  } catch (error) {
+    if (isTwofoldError(error, 'network-not-found')) throw new TwofoldError('invalid-argument', error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** RFC 3339 with nine digits, as Docker writes it; the last six are zero. */
+export function timestamp(at: number = Date.now()): string {
+  return new Date(at).toISOString().replace('Z', '000000Z');
+}

@@ -1,0 +1,89 @@
+// Owns what a driver is told of a container's place: sandbox, root file system, provided files, log. Pure but for what images and settings
+// say. Does not own what runs in it: spec/ does.
+
+import { join } from 'node:path';
+import { TwofoldError, type HostConfig } from '@twofold/contract';
+import type { ContainerSpec, SandboxResources, SandboxSpec } from '../../drivers/driver.ts';
+import type { Endpoint } from '../../networks/networks.ts';
+import type { Settings } from '../../settings.ts';
+import type { ContainerRecord } from '../engine.ts';
+import { logPath, providedPath, sandboxDirectory, sandboxOf, writableDirectory } from '../places.ts';
+import type { Room } from '../room.ts';
+import { initPath } from './spec/process.ts';
+
+/** For createContainer and filesAtRest. */
+export function containerSpec(room: Pick<Room, 'settings' | 'images'>, record: ContainerRecord): ContainerSpec {
+  const { settings, images } = room;
+  const sealed = record.sealedLayers.map(({ path, name }) => ({ path, name })).reverse();
+  return {
+    id: record.id,
+    sandbox: sandboxOf(record.id),
+    rootfs: { layers: [...sealed, ...images.layers(record.image)], writableDirectory: writableDirectory(settings, record.id), readOnly: record.hostConfig.ReadonlyRootfs ?? false, inheritRoot: sealed.length > 0 },
+    files: [
+      ...['hosts', 'hostname', 'resolv.conf'].map((name) => ({ path: join('/etc', name), source: providedPath(settings, record.id, name), mode: 0o644 })),
+      // `csrss` reaps and passes signals on, which is all that --init is for.
+      ...(record.hostConfig.Init === true ? [{ path: initPath, source: join(settings.libRoot, 'bin', 'csrss'), mode: 0o755 }] : []),
+    ],
+    user: record.config.User ?? '',
+    log: logSpec(settings, record),
+  };
+}
+
+/** For createSandbox and configureNetwork. */
+export function sandboxSpec(settings: Settings, record: ContainerRecord, endpoint: Endpoint | null, networkDriver: 'bridge' | 'none' | 'host'): SandboxSpec {
+  return {
+    id: sandboxOf(record.id),
+    namespace: 'docker',
+    directory: sandboxDirectory(settings, record.id),
+    hostname: record.config.Hostname ?? record.id.slice(0, 12),
+    ...(record.config.Domainname ? { domainname: record.config.Domainname } : {}),
+    network: endpoint === null ? { mode: networkDriver === 'host' ? 'host' : 'none' } : { mode: 'attached', interfaces: [endpoint] },
+    machine: record.machine ?? settings.machine,
+    sysctls: record.hostConfig.Sysctls ?? {},
+    cgroupPath: `${settings.cgroupParent}/${record.id}`,
+    resources: sandboxResources(record.hostConfig),
+  };
+}
+
+/** Limits as numbers; absent is no limit. */
+export function sandboxResources(host: HostConfig): SandboxResources {
+  const cpus = host.NanoCpus ? host.NanoCpus / 1e9 : host.CpuQuota && host.CpuQuota > 0 ? host.CpuQuota / (host.CpuPeriod || 100_000) : 0;
+  return {
+    ...(host.Memory ? { memoryBytes: host.Memory } : {}),
+    ...(cpus > 0 ? { cpus } : {}),
+    ...(host.PidsLimit && host.PidsLimit > 0 ? { pids: host.PidsLimit } : {}),
+  };
+}
+
+/** Size of the utility VM: the setting's, or as much more as the container's own limits ask for, with room for the guest's kernel. */
+export function machineFor(settings: Settings, host: HostConfig): { memoryBytes: number; cpus: number } {
+  const guestShare = 256 << 20;
+  const { memoryBytes = 0, cpus = 0 } = sandboxResources(host);
+  return {
+    memoryBytes: Math.max(settings.machine.memoryBytes, memoryBytes === 0 ? 0 : Math.ceil((memoryBytes + guestShare) / (1 << 20)) * (1 << 20)),
+    cpus: Math.max(settings.machine.cpus, Math.ceil(cpus)),
+  };
+}
+
+function logSpec(settings: Settings, record: ContainerRecord): ContainerSpec['log'] {
+  const { Type: type = '', Config: config = {} } = record.hostConfig.LogConfig ?? {};
+  if (type === 'none') return null;
+  return {
+    path: logPath(settings, record.id),
+    maxBytes: config['max-size'] === undefined ? settings.logMaxBytes : bytesOf(config['max-size']),
+    maxFiles: config['max-file'] === undefined ? settings.logMaxFiles : Number(config['max-file']),
+  };
+}
+
+/** Docker's sizes: `10m`, `1g`, `512`, `-1` for no limit. */
+export function bytesOf(text: string): number {
+  if (text === '-1') return 0;
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$/i.exec(text.trim());
+  if (match === null) throw new TwofoldError('invalid-argument', `"${text}" is not a size; 10m, 512k and 1g are.`);
+  return Math.floor(Number(match[1]) * 1024 ** ' kmgt'.indexOf(match[2]!.toLowerCase() || ' '));
+}
+
+/** Names by which others on its switch find a container. */
+export function endpointNames(record: ContainerRecord): string[] {
+  return [...new Set([record.name, record.id.slice(0, 12), ...(record.network?.aliases ?? []), ...(record.config.Hostname ? [record.config.Hostname] : [])])];
+}

@@ -1,0 +1,50 @@
+// Owns what lives of a container in memory only: its queue, a start under way, those who wait for its end, attachments made before its
+// start. All of it is lost with the daemon, and nothing of it is missed then. Decides nothing.
+
+import type { ContainerId } from '@twofold/contract';
+import type { ExitStatus } from '../../drivers/driver.ts';
+import type { PendingAttachment } from './pending-attachment.ts';
+import { SerialQueue } from './queue.ts';
+
+/** What a waiter is told. */
+export type Ending = { readonly kind: 'exit'; readonly exitCode: number; readonly willRestart: boolean } | { readonly kind: 'removed'; readonly exitCode: number } | { readonly kind: 'start-failed'; readonly exitCode: number; readonly error: string };
+
+export class Presence {
+  readonly queue = new SerialQueue();
+  /** Aborting it gives up the start under way. */
+  starting: AbortController | null = null;
+  /** An exit that came before the start had been written down. */
+  earlyExit: ExitStatus | null = null;
+  /** The sandbox is (or may be) there: it must be cleared away before the next start. */
+  sandboxUp = false;
+  /** Waits for its turn to start again; aborting it gives that up. */
+  restarting: AbortController | null = null;
+  /** Restarts by policy in a row, none of which ran for long. */
+  quickRestarts = 0;
+  readonly pending = new Set<PendingAttachment>();
+  readonly #listeners = new Set<(ending: Ending) => void>();
+
+  /** Tells everybody who waits now. */
+  tell(ending: Ending): void {
+    for (const listener of [...this.#listeners]) listener(ending);
+  }
+
+  onEnding(listener: (ending: Ending) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
+  }
+}
+
+export class Presences {
+  readonly #byId = new Map<ContainerId, Presence>();
+
+  of(id: ContainerId): Presence {
+    let presence = this.#byId.get(id);
+    if (presence === undefined) this.#byId.set(id, (presence = new Presence()));
+    return presence;
+  }
+
+  forget(id: ContainerId): void {
+    this.#byId.delete(id);
+  }
+}

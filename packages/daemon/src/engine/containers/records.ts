@@ -1,0 +1,99 @@
+// Owns the table of containers and its copy in memory: reading is from memory, a change is committed first. Does not decide what a
+// container may do (lifecycle.ts) nor tell anybody of it (events.ts).
+
+import { TwofoldError, type ContainerId } from '@twofold/contract';
+import type { Database } from '../../state/database.ts';
+import type { ContainerRecord } from '../engine.ts';
+
+/** What is kept of a container beyond what the front door sees. */
+export interface StoredContainer extends ContainerRecord {
+  /** A person stopped it: `unless-stopped` leaves it so. */
+  readonly stoppedByUser: boolean;
+  /** What was asked for at creation; the address actually had is `network`'s. */
+  readonly wantedNetwork: { readonly address?: string; readonly mac?: string };
+}
+
+const migrations = ['CREATE TABLE containers (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL) STRICT'];
+
+export class ContainerRecords {
+  readonly #database: Database;
+  readonly #byId = new Map<ContainerId, StoredContainer>();
+  readonly #byName = new Map<string, ContainerId>();
+
+  constructor(database: Database) {
+    this.#database = database;
+    database.migrate('containers', migrations);
+    for (const row of database.all<{ record: string }>('SELECT record FROM containers ORDER BY rowid')) this.#remember(JSON.parse(row.record) as StoredContainer);
+  }
+
+  get(id: ContainerId): StoredContainer | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The record of a container that is known to exist, since its queue or its id came from one. */
+  need(id: ContainerId): StoredContainer {
+    const record = this.#byId.get(id);
+    if (record === undefined) throw new TwofoldError('container-not-found', `No such container: ${id}`);
+    return record;
+  }
+
+  /** In order of creation. */
+  all(): StoredContainer[] {
+    return [...this.#byId.values()];
+  }
+
+  named(name: string): ContainerId | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** By name, id, GUID or unique prefix, as Engine.find describes. */
+  find(reference: string): StoredContainer {
+    const name = reference.replace(/^\//, '');
+    const exact = this.#byName.get(name) ?? (name as ContainerId);
+    const found = this.#byId.get(exact);
+    if (found !== undefined) return found;
+    const digits = name.replaceAll('-', '').toLowerCase();
+    if (/^[0-9a-f]{1,64}$/.test(digits)) {
+      const fitting = [...this.#byId.keys()].filter((id) => id.startsWith(digits));
+      if (fitting.length === 1) return this.need(fitting[0]!);
+      if (fitting.length > 1) throw new TwofoldError('ambiguous-prefix', `Multiple containers found with the prefix ${reference}; give more of the id.`);
+    }
+    throw new TwofoldError('container-not-found', `No such container: ${reference}`);
+  }
+
+  /** Throws `name-taken`. */
+  insert(record: StoredContainer): void {
+    this.#refuseTaken(record.name, record.id);
+    this.#database.run('INSERT INTO containers (id, name, record) VALUES (?, ?, ?)', record.id, record.name, JSON.stringify(record));
+    this.#remember(record);
+  }
+
+  /** `durable`: on the disk before this returns, because something is deleted afterwards that the old record needs. */
+  change(id: ContainerId, change: Partial<Omit<StoredContainer, 'id'>>, options: { durable?: boolean } = {}): StoredContainer {
+    const before = this.need(id);
+    const after = { ...before, ...change };
+    if (after.name !== before.name) this.#refuseTaken(after.name, id);
+    this.#database.transaction(() => this.#database.run('UPDATE containers SET name = ?, record = ? WHERE id = ?', after.name, JSON.stringify(after), id), options);
+    this.#byName.delete(before.name);
+    this.#remember(after);
+    return after;
+  }
+
+  delete(id: ContainerId): void {
+    this.#database.run('DELETE FROM containers WHERE id = ?', id);
+    const record = this.#byId.get(id);
+    this.#byId.delete(id);
+    if (record !== undefined) this.#byName.delete(record.name);
+  }
+
+  #remember(record: StoredContainer): void {
+    this.#byId.set(record.id, record);
+    this.#byName.set(record.name, record.id);
+  }
+
+  #refuseTaken(name: string, id: ContainerId): void {
+    const holder = this.#byName.get(name);
+    if (holder === undefined || holder === id) return;
+    throw new TwofoldError('name-taken', `Conflict. The container name "/${name}" is already in use by container "${holder}". You have to remove (or rename) that container to be able to reuse that name.`);
+  }
+}

@@ -1,0 +1,61 @@
+// Owns the removal of a container: the row says so first, so that a removal that was cut short is finished at the next start of the daemon.
+
+import { rm } from 'node:fs/promises';
+import { TwofoldError, type ContainerId } from '@twofold/contract';
+import { runCommand } from '../../host/command.ts';
+import { after, exitCodeOf, isUp, judge } from '../lifecycle.ts';
+import { releaseLayers } from '../layer-use.ts';
+import { containerDirectory } from '../places.ts';
+import { publishContainer, type Room } from '../room.ts';
+import { Trace } from '../trace.ts';
+import { cleanUp } from './clean-up.ts';
+import { giveUpRestart, killForGood } from './stop.ts';
+
+/** See Containers.remove. The caller holds the container's queue. */
+export async function removeContainer(room: Room, id: ContainerId, force: boolean, signal: AbortSignal): Promise<void> {
+  const { life, ...who } = room.records.need(id);
+  const verdict = judge(force ? 'remove-forced' : 'remove', life, who);
+  if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
+  room.records.change(id, { stoppedByUser: true });
+  giveUpRestart(room, id);
+  if (isUp(life)) await killForGood(room, id, signal);
+  const ended = room.records.need(id);
+  const exitCode = exitCodeOf(ended.life);
+  room.records.change(id, { life: after(ended.life, { kind: 'removal-began' }) });
+  await finishRemoval(room, id, exitCode);
+}
+
+/** The part after the row says `removing`; may be done again. */
+export async function finishRemoval(room: Room, id: ContainerId, exitCode: number): Promise<void> {
+  const presence = room.presences.of(id);
+  const record = room.records.need(id);
+  const trace = new Trace();
+  try {
+    await cleanUp(room, id, trace);
+    await trace.step('files', removeFiles(room, id));
+  } catch (cause) {
+    const message = `container ${id} could not be removed entirely; removing it again tries the rest.`;
+    room.records.change(id, { life: { at: 'dead', error: message } });
+    throw new TwofoldError('internal', message, { cause });
+  }
+  room.records.delete(id);
+  if (record.sealedLayers.length > 0) await releaseLayers(room);
+  publishContainer(room, record, 'destroy');
+  for (const [execId, exec] of room.execs) if (exec.container === id) room.execs.delete(execId);
+  for (const attachment of presence.pending) attachment.giveUp();
+  presence.tell({ kind: 'removed', exitCode });
+  room.log.debug({ container: id, ms: trace.report() }, 'A container was removed.');
+  room.presences.forget(id);
+}
+
+async function removeFiles(room: Room, id: ContainerId): Promise<void> {
+  const directory = containerDirectory(room.settings, id);
+  const remove = () => rm(directory, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
+  try {
+    await remove();
+  } catch {
+    // A privileged container can have made files that even root may not remove: immutable or append-only (Node tells of it as EPERM, or as ENOTDIR).
+    await runCommand("make a container's files removable", ['chattr', '-R', '-f', '-ia', directory], { accept: [0, 1] });
+    await remove();
+  }
+}

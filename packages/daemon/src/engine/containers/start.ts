@@ -1,0 +1,168 @@
+// Owns the start of a container: steps, each with its undo, so that a start that fails (or is called off) leaves nothing behind. The caller
+// holds the container's queue. Does not own the restart policy (supervisor.ts) nor what runs (spec/).
+
+import { mkdir, rm, statfs } from 'node:fs/promises';
+import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
+import type { ProcessRef } from '../../drivers/driver.ts';
+import type { Endpoint } from '../../networks/networks.ts';
+import { after, judge } from '../lifecycle.ts';
+import { containerDirectory, sandboxOf, writableDirectory } from '../places.ts';
+import { publishContainer, type Room } from '../room.ts';
+import { Trace } from '../trace.ts';
+import { cleanUp } from './clean-up.ts';
+import { containerSpec, endpointNames, sandboxSpec } from './plan.ts';
+import type { StoredContainer } from './records.ts';
+import { writeProvidedFiles } from './provided-files.ts';
+
+/** Longer than any start takes, a cold boot of a VM on a loaded machine included. */
+const startTimeoutMs = 180_000;
+
+/** Starts it, or throws and leaves it as it was, with the error written down. */
+export async function startContainer(room: Room, id: ContainerId, signal: AbortSignal, options: { byPolicy?: boolean } = {}): Promise<void> {
+  const record = room.records.need(id);
+  if (options.byPolicy !== true || record.life.at !== 'restarting') {
+    const verdict = judge('start', record.life, record);
+    if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
+  }
+  const presence = room.presences.of(id);
+  await cleanUp(room, id);
+  presence.starting = new AbortController();
+  presence.earlyExit = null;
+  const within = AbortSignal.any([signal, presence.starting.signal, room.closing, AbortSignal.timeout(startTimeoutMs)]);
+  try {
+    const trace = new Trace();
+    const { pid, endpoint } = await takeSteps(room, record, trace, within);
+    room.log.debug({ container: id, ms: trace.report() }, 'A container was started.');
+    const startedAt = Date.now();
+    room.records.change(id, { life: after(record.life, { kind: 'started', pid, at: startedAt }), stoppedByUser: false, ...(endpoint === null ? {} : { network: networkOf(record, endpoint) }) });
+    publishContainer(room, id, 'start');
+    joinLate(room, record);
+  } catch (error) {
+    noteFailure(room, record, error, within);
+  } finally {
+    presence.starting = null;
+  }
+}
+
+async function takeSteps(room: Room, record: StoredContainer, trace: Trace, signal: AbortSignal): Promise<{ pid: number; endpoint: Endpoint | null }> {
+  const { settings, networks } = room;
+  const { id } = record;
+  const driver = room.driver(record.isolation);
+  const presence = room.presences.of(id);
+  const ref: ProcessRef = { sandbox: sandboxOf(id), container: id };
+  // Undoes in reverse order; no step throws, or it would bury the first error.
+  await using undo = new AsyncDisposableStack();
+  const onFailure = (what: string, step: () => Promise<void> | void) => undo.defer(async () => {
+    try {
+      await step();
+    } catch (error) {
+      room.log.warn({ container: id, err: error, what }, 'A failed start could not be undone entirely.');
+    }
+  });
+
+  await trace.step('directories', (async () => {
+    await checkFreeSpace(room);
+    await mkdir(containerDirectory(settings, id), { recursive: true, mode: 0o700 });
+    await mkdir(writableDirectory(settings, id), { recursive: true, mode: 0o700 });
+  })());
+
+  const network = record.network === null ? null : networks.find(record.network.id);
+  const endpoint = network?.driver === 'bridge' ? reserve(room, record) : null;
+  if (endpoint !== null) onFailure('address', () => networks.release(id));
+  // The switch has a name server's address to write down only when it is up.
+  if (endpoint !== null) await trace.step('switch', networks.ensure(endpoint.network, signal));
+  await trace.step('files', writeProvidedFiles(room, record, endpoint, network?.driver === 'host'));
+
+  const sandbox = sandboxSpec(settings, record, endpoint, network?.driver ?? 'none');
+  await mkdir(sandbox.directory, { recursive: true, mode: 0o700 });
+  onFailure('sandbox', async () => {
+    await driver.deleteSandbox(sandbox.id, sandbox.directory);
+    await rm(sandbox.directory, { recursive: true, force: true });
+    presence.sandboxUp = false;
+  });
+  presence.sandboxUp = true;
+  const info = await trace.step('sandbox', driver.createSandbox(sandbox, signal));
+
+  onFailure('container', () => driver.deleteContainer(ref));
+  if (endpoint !== null) onFailure('link', () => networks.disconnect(endpoint));
+  const [user] = await allDone([
+    trace.step('prepare', driver.createContainer(containerSpec(room, record), signal)),
+    endpoint === null ? Promise.resolve() : trace.step('connect', networks.connect(endpoint, driver.endpointKind, info.netnsPid, signal)),
+  ]);
+  const spec = room.specifications.container(record, user);
+  await trace.step('network', driver.configureNetwork(sandbox.id, sandbox, signal));
+  for (const attachment of presence.pending) {
+    await attachment.connect(await trace.step('attach', driver.attach(ref, attachment.want, signal)));
+    presence.pending.delete(attachment);
+  }
+  // A terminal's input goes on after a client has let go of it: the next one takes it up.
+  const options = { openStdin: record.config.OpenStdin ?? false, stdinOnce: record.config.StdinOnce === true && record.config.Tty !== true };
+  const { pid } = await trace.step('start', driver.startContainer(ref, spec, options, signal));
+  undo.move();
+  return { pid, endpoint };
+}
+
+/** Attachments that came after the others had been connected and before the container was running. */
+function joinLate(room: Room, record: StoredContainer): void {
+  const { pending } = room.presences.of(record.id);
+  for (const attachment of pending) {
+    room.driver(record.isolation).attach({ sandbox: sandboxOf(record.id), container: record.id }, attachment.want, room.closing)
+      .then((streams) => attachment.connect(streams), () => attachment.giveUp());
+  }
+  pending.clear();
+}
+
+/** All of them have ended before this does, well or not: the undo must not run beside a step. */
+async function allDone<A, B>(work: [Promise<A>, Promise<B>]): Promise<[A, B]> {
+  const [first, second] = await Promise.allSettled(work);
+  if (first.status === 'rejected') throw first.reason;
+  if (second.status === 'rejected') throw second.reason;
+  return [first.value, second.value];
+}
+
+function reserve(room: Room, record: StoredContainer): Endpoint {
+  return room.networks.endpointOf(record.id) ?? room.networks.reserve(record.network!.id, record.id, endpointNames(record), record.wantedNetwork);
+}
+
+function networkOf(record: StoredContainer, endpoint: Endpoint): StoredContainer['network'] {
+  const [address = '', prefix = '0'] = endpoint.addresses[0]?.split('/') ?? [];
+  return { ...record.network!, address, prefixLength: Number(prefix), gateway: endpoint.gateway ?? '', mac: endpoint.mac };
+}
+
+async function checkFreeSpace({ settings }: Room): Promise<void> {
+  const { bavail, bsize } = await statfs(settings.dataRoot);
+  const free = bavail * bsize;
+  if (free >= settings.minimumFreeBytes) return;
+  const mebibytes = (bytes: number) => `${Math.floor(bytes / (1 << 20))} MiB`;
+  throw new TwofoldError('no-space', `Only ${mebibytes(free)} are free in ${settings.dataRoot}, and containers are started with ${mebibytes(settings.minimumFreeBytes)} or more: make room, or lower the limit with --minimum-free.`);
+}
+
+/** Writes the failure down, tells those who wait, and throws what the caller of start gets: Docker's words for a command that isn't there. */
+function noteFailure(room: Room, record: StoredContainer, error: unknown, within: AbortSignal): never {
+  const presence = room.presences.of(record.id);
+  const failure = worded(error, within);
+  if (record.life.at === 'restarting' && presence.starting?.signal.aborted === true) {
+    // A stop called off what the restart policy had begun: the end of the last run stands.
+    room.records.change(record.id, { life: after(record.life, { kind: 'restart-given-up' }) });
+    presence.tell({ kind: 'exit', exitCode: record.life.exitCode, willRestart: false });
+    throw failure;
+  }
+  const exitCode = isTwofoldError(failure, 'command-not-found') ? 127 : isTwofoldError(failure, 'command-not-executable') ? 126 : 128;
+  room.records.change(record.id, { life: after(record.life, { kind: 'start-failed', exitCode, error: failure.message, at: Date.now() }) });
+  for (const attachment of presence.pending) attachment.giveUp();
+  presence.pending.clear();
+  presence.tell({ kind: 'start-failed', exitCode, error: failure.message });
+  throw failure;
+}
+
+function worded(error: unknown, within: AbortSignal): TwofoldError {
+  if (isTwofoldError(error, 'command-not-found') || isTwofoldError(error, 'command-not-executable')) {
+    const text = error.message.startsWith('exec:') ? error.message : `exec: ${error.message}`;
+    return new TwofoldError(error.code, `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${text}: unknown`, { cause: error });
+  }
+  if (within.aborted) return new TwofoldError('cancelled', within.reason instanceof DOMException && within.reason.name === 'TimeoutError' ? 'The container did not start in time.' : 'The start was called off.', { cause: error });
+  if (error instanceof TwofoldError) return error;
+  if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return new TwofoldError('no-space', 'The disk is full.', { cause: error });
+  return new TwofoldError('internal', 'The container could not be started.', { cause: error });
+}
+

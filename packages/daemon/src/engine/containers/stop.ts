@@ -1,0 +1,94 @@
+// Owns the ends of a container that somebody asks for: stop, kill. That it has ended is the supervisor's to say; here it is waited for.
+
+import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
+import { isUp, judge } from '../lifecycle.ts';
+import { sandboxDirectory, sandboxOf } from '../places.ts';
+import { publishContainer, type Room } from '../room.ts';
+import { orAborted } from './queue.ts';
+import { signalNumber } from './signals.ts';
+
+const defaultStopSeconds = 10;
+/** After SIGKILL an end that does not come is the sandbox's fault; then the sandbox is ended. */
+const killTimeoutMs = 10_000;
+/** Node fires a timer beyond this at once, which would be a kill in place of a patient stop: 24 days are as good as more. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** See Containers.stop. The caller holds the container's queue. */
+export async function stopContainer(room: Room, id: ContainerId, options: { timeoutSeconds?: number; signal?: string }, signal: AbortSignal): Promise<void> {
+  const record = room.records.need(id);
+  const verdict = judge('stop', record.life, record);
+  if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
+  const number = signalNumber(options.signal ?? record.config.StopSignal ?? 'SIGTERM');
+  const seconds = options.timeoutSeconds ?? record.config.StopTimeout ?? defaultStopSeconds;
+  room.records.change(id, { stoppedByUser: true });
+  if (giveUpRestart(room, id)) return publishContainer(room, id, 'stop');
+  if (record.life.at === 'paused') await resume(room, id);
+  await send(room, id, number);
+  const ended = await hasEnded(room, id, seconds < 0 ? null : Math.min(seconds * 1000, longestTimerMs), signal);
+  if (!ended) await killForGood(room, id, signal);
+  publishContainer(room, id, 'stop');
+}
+
+/** See Containers.kill. Not in the queue: it must reach a container that a patient stop is waiting for. */
+export async function killContainer(room: Room, id: ContainerId, text: string): Promise<void> {
+  const record = room.records.need(id);
+  const number = signalNumber(text === '' ? 'SIGKILL' : text);
+  const verdict = judge('kill', record.life, record);
+  if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
+  const ends = number === 9 || number === signalNumber(record.config.StopSignal ?? 'SIGTERM');
+  if (ends) room.records.change(id, { stoppedByUser: true });
+  if (record.life.at === 'restarting') {
+    if (ends) giveUpRestart(room, id);
+    return;
+  }
+  await room.driver(record.isolation).signal({ sandbox: sandboxOf(id), container: id }, number, false);
+  if (number === 9 && record.life.at === 'paused') await resume(room, id);
+  publishContainer(room, id, 'kill', { signal: String(number) });
+}
+
+/** SIGKILL, then the end of the sandbox if need be. After it the container is not running. */
+export async function killForGood(room: Room, id: ContainerId, signal: AbortSignal): Promise<void> {
+  const record = room.records.need(id);
+  if (!isUp(record.life)) return;
+  await send(room, id, 9);
+  if (record.life.at === 'paused') await resume(room, id).catch(() => undefined);
+  if (await hasEnded(room, id, killTimeoutMs, signal)) return;
+  room.log.warn({ container: id }, 'A container did not end by SIGKILL; its sandbox is ended.');
+  await room.driver(record.isolation).deleteSandbox(sandboxOf(id), sandboxDirectory(room.settings, id));
+  if (!await hasEnded(room, id, killTimeoutMs, signal)) throw new TwofoldError('internal', `container ${id} did not end`);
+}
+
+/** A container that waits for its restart is let rest. True when it was so. */
+export function giveUpRestart(room: Room, id: ContainerId): boolean {
+  const presence = room.presences.of(id);
+  if (room.records.need(id).life.at !== 'restarting' || presence.restarting === null) return false;
+  presence.restarting.abort();
+  return true;
+}
+
+async function resume(room: Room, id: ContainerId): Promise<void> {
+  await room.driver(room.records.need(id).isolation).resume({ sandbox: sandboxOf(id), container: id });
+}
+
+/** A process that has just ended can't be signalled, which is as good. */
+async function send(room: Room, id: ContainerId, number: number): Promise<void> {
+  try {
+    await room.driver(room.records.need(id).isolation).signal({ sandbox: sandboxOf(id), container: id }, number, false);
+    publishContainer(room, id, 'kill', { signal: String(number) });
+  } catch (error) {
+    if (!isTwofoldError(error, 'container-not-running') && !isTwofoldError(error, 'sandbox-gone')) throw error;
+  }
+}
+
+/** Whether it is not running (any more) within the time; null waits for ever. */
+async function hasEnded(room: Room, id: ContainerId, withinMs: number | null, signal: AbortSignal): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  using _listener = room.presences.of(id).onEnding(() => resolve(true));
+  if (!isUp(room.records.need(id).life)) return true;
+  const timer = withinMs === null ? undefined : setTimeout(() => resolve(false), withinMs);
+  try {
+    return await orAborted(promise, signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}

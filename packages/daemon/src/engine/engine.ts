@@ -1,0 +1,177 @@
+// Owns what the front door may ask of the engine: plain commands and plain answers. No request, response or HTTP status is known here,
+// and no driver is seen. Isolation is a property of a container, everything else is the same for both.
+
+import type { Readable, Writable } from 'node:stream';
+import type { ComputeProcess, ContainerConfig, ContainerId, Digest, ExecCreateRequest, ExecId, HostConfig, ImageId, Isolation, NetworkId } from '@twofold/contract';
+import type { Images, SealedLayer } from '../images/images.ts';
+import type { Networks } from '../networks/networks.ts';
+
+/**
+ * What a container is doing; each state carries exactly its own data. Times are Unix milliseconds.
+ *
+ *     created ─start▶ running ─exit▶ exited ─start▶ running     running ⇄ paused     exited ─policy▶ restarting ─▶ running
+ *     any ─remove▶ removing ─▶ (gone)                           any ─damage▶ dead
+ */
+export type ContainerLife =
+  /** `error` and `exitCode` (127, 126, …) tell of a first start that failed; '' and 0 before any. */
+  | { readonly at: 'created'; readonly error: string; readonly exitCode: number }
+  | { readonly at: 'running'; readonly pid: number; readonly startedAt: number }
+  | { readonly at: 'paused'; readonly pid: number; readonly startedAt: number }
+  | { readonly at: 'restarting'; readonly startedAt: number; readonly finishedAt: number; readonly exitCode: number }
+  | { readonly at: 'exited'; readonly startedAt: number; readonly finishedAt: number; readonly exitCode: number; readonly oomKilled: boolean; readonly error: string }
+  | { readonly at: 'removing' }
+  | { readonly at: 'dead'; readonly error: string };
+
+export interface ContainerRecord {
+  readonly id: ContainerId;
+  /** Without a leading slash. */
+  readonly name: string;
+  /** RFC 3339 with nanoseconds. */
+  readonly created: string;
+  readonly isolation: Isolation;
+  /** What the caller asked for: `default` shows as RuntimeType Default in PowerShell until it is converted. */
+  readonly requestedIsolation: 'default' | Isolation;
+  readonly image: ImageId;
+  /** As it was named when created. */
+  readonly imageName: string;
+  /** Merged with the image's configuration: what runs. */
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly life: ContainerLife;
+  readonly restartCount: number;
+  readonly network: { readonly id: NetworkId; readonly name: string; readonly address: string; readonly prefixLength: number; readonly gateway: string; readonly mac: string; readonly aliases: readonly string[] } | null;
+  readonly sealedLayers: readonly SealedLayer[];
+  /** Layers of the image, base first. */
+  readonly diffIds: readonly Digest[];
+  readonly machine: { readonly memoryBytes: number; readonly cpus: number } | null;
+  readonly accelerator: string;
+  readonly logPath: string;
+  readonly execIds: readonly ExecId[];
+}
+
+export interface ExecRecord {
+  readonly id: ExecId;
+  readonly container: ContainerId;
+  readonly request: ExecCreateRequest;
+  readonly life: { readonly at: 'created' } | { readonly at: 'running'; readonly pid: number } | { readonly at: 'exited'; readonly pid: number; readonly exitCode: number };
+}
+
+/** A client's hold on a process. The front door reads `output`, writes `stdin`, and disposes when the client hangs up. */
+export interface Attachment extends AsyncDisposable {
+  readonly tty: boolean;
+  readonly stdin: Writable | null;
+  /** Complete and in order; the source waits while the consumer does. Ends with the process (or the sandbox). */
+  readonly output: AsyncIterable<{ stream: 'stdout' | 'stderr'; data: Buffer }>;
+}
+
+export interface LogLine {
+  readonly stream: 'stdout' | 'stderr';
+  /** RFC 3339 with nanoseconds, UTC. */
+  readonly time: string;
+  /** With its newline, or without where the output had none; byte-exact. */
+  readonly data: Buffer;
+}
+
+export interface EngineEvent {
+  readonly type: 'container' | 'image' | 'network' | 'daemon';
+  /** Docker's words: create, start, die, stop, kill, destroy, exec_create: cmd, exec_start: cmd, exec_die, attach, detach, pause, unpause, rename, oom, resize, commit, export, update, top, copy, connect, disconnect; `convert` is Twofold's. */
+  readonly action: string;
+  readonly actor: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Unix time in nanoseconds. */
+  readonly timeNano: bigint;
+}
+
+export interface ConversionPlan {
+  readonly from: Isolation;
+  readonly to: Isolation;
+  /** Sentences: what is carried over, what changes, and why it is refused (empty when it isn't). */
+  readonly carries: readonly string[];
+  readonly changes: readonly string[];
+  readonly refusals: readonly string[];
+}
+
+/** What `stat` of a path in a container tells: Docker's X-Docker-Container-Path-Stat. */
+export interface PathStat {
+  readonly name: string;
+  readonly size: number;
+  /** Go's os.FileMode bits. */
+  readonly mode: number;
+  readonly mtime: string;
+  readonly linkTarget: string;
+}
+
+export interface Containers {
+  /** `isolation`: '', 'default', 'process', 'hyperv' in any case; otherwise `invalid-argument`. Unknown image: `image-not-found`. */
+  create(command: { name?: string; config: ContainerConfig; hostConfig: HostConfig; network?: { reference: string; address?: string; mac?: string; aliases?: readonly string[] } }, signal: AbortSignal): Promise<{ id: ContainerId; warnings: string[] }>;
+  /** By name (with or without a leading slash), id, GUID (with dashes or not, any case) or unique prefix. Throws `container-not-found` (`No such container: X`), `ambiguous-prefix`. */
+  find(reference: string): ContainerRecord;
+  list(): ContainerRecord[];
+  /** Bytes of the writable layer (`docker ps -s`). */
+  size(reference: string): Promise<number>;
+  start(reference: string, signal: AbortSignal): Promise<void>;
+  /** Stop signal, then SIGKILL after the time limit (seconds; negative waits for ever; undefined = the container's own or 10). `already-in-that-state` when not running. */
+  stop(reference: string, options: { timeoutSeconds?: number; signal?: string }, signal: AbortSignal): Promise<void>;
+  restart(reference: string, options: { timeoutSeconds?: number; signal?: string }, signal: AbortSignal): Promise<void>;
+  /** Signal as a name with or without SIG, or a number. */
+  kill(reference: string, signal: string): Promise<void>;
+  pause(reference: string): Promise<void>;
+  unpause(reference: string): Promise<void>;
+  rename(reference: string, name: string): Promise<void>;
+  remove(reference: string, options: { force: boolean; volumes: boolean }, signal: AbortSignal): Promise<void>;
+  /** The wait begins with the call (throws at once for an unknown container): nothing after it is missed. */
+  wait(reference: string, condition: 'not-running' | 'next-exit' | 'removed', signal: AbortSignal): Promise<{ statusCode: number; error?: string }>;
+  /** Resolves at once. Before start the streams are pending (input is buffered to its high-water mark) and connect before the process runs: nothing is missed. */
+  attach(reference: string, want: { stdin: boolean; stdout: boolean; stderr: boolean }, signal: AbortSignal): Promise<Attachment>;
+  resize(reference: string, size: { rows: number; columns: number }): Promise<void>;
+  /** Ends at the log's present end, or follows until the container has ended. `tail`: lines from the end. Times are Unix nanoseconds. */
+  logs(reference: string, options: { stdout: boolean; stderr: boolean; follow: boolean; tail: number | 'all'; since?: bigint; until?: bigint }, signal: AbortSignal): AsyncIterable<LogLine>;
+  top(reference: string, psArguments: string): Promise<{ titles: string[]; processes: string[][] }>;
+  changes(reference: string, signal: AbortSignal): Promise<{ path: string; kind: 'modified' | 'added' | 'deleted' }[]>;
+  /** Docker's archive verbs. `path-not-found` when it isn't there. */
+  statPath(reference: string, path: string, signal: AbortSignal): Promise<PathStat>;
+  readArchive(reference: string, path: string, signal: AbortSignal): Promise<{ stat: PathStat; tar: AsyncIterable<Buffer> }>;
+  writeArchive(reference: string, path: string, tar: Readable, options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean }, signal: AbortSignal): Promise<void>;
+  export(reference: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
+  commit(reference: string, options: { reference: string | null; message: string; author: string; changes: readonly string[]; pause: boolean; config?: ContainerConfig }, signal: AbortSignal): Promise<ImageId>;
+  planConversion(reference: string, to: Isolation): ConversionPlan;
+  /** The container is stopped, or `container-running`. Converting to what it is already changes only `requestedIsolation`. */
+  convert(reference: string, to: Isolation, signal: AbortSignal): Promise<ConversionPlan>;
+  /** Resources of `docker update`, and restart policy. */
+  update(reference: string, change: { hostConfig: Partial<HostConfig> }): Promise<{ warnings: string[] }>;
+  prune(fits: (record: ContainerRecord) => boolean): Promise<{ deleted: ContainerId[]; reclaimedBytes: number }>;
+}
+
+export interface Execs {
+  create(container: string, request: ExecCreateRequest): Promise<ExecId>;
+  find(id: string): ExecRecord;
+  /** Null when detached. */
+  start(id: string, options: { detach: boolean; consoleSize?: { rows: number; columns: number } }, signal: AbortSignal): Promise<Attachment | null>;
+  resize(id: string, size: { rows: number; columns: number }): Promise<void>;
+}
+
+export interface EngineInfo {
+  readonly id: string;
+  readonly defaultIsolation: Isolation;
+  readonly accelerator: string;
+  readonly cgroupVersion: '1' | '2';
+  readonly kernelVersion: string;
+  readonly operatingSystem: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly dataRoot: string;
+  readonly runtimeVersion: string;
+  readonly warnings: readonly string[];
+}
+
+export interface Engine {
+  readonly containers: Containers;
+  readonly execs: Execs;
+  readonly images: Images;
+  readonly networks: Networks;
+  /** Events from `since` (kept: the last 1,000) and, unless `until` has passed, the coming ones. Times are Unix nanoseconds. */
+  events(range: { since?: bigint; until?: bigint }, signal: AbortSignal): AsyncIterable<EngineEvent>;
+  /** Read from the running system. */
+  compute(): Promise<ComputeProcess[]>;
+  info(): EngineInfo;
+}

@@ -1,0 +1,47 @@
+// Owns the list of what the engine's jobs (engine/containers/*, execs.ts, supervisor.ts) share. Made once, in open.ts; nothing
+// is decided here.
+
+import type { ContainerId, ExecCreateRequest, ExecId, Isolation, OciProcess, OciSpec } from '@twofold/contract';
+import type { Logger } from 'pino';
+import type { Driver, ResolvedUser } from '../drivers/driver.ts';
+import type { Images } from '../images/images.ts';
+import type { Networks } from '../networks/networks.ts';
+import type { Settings } from '../settings.ts';
+import type { ContainerRecords } from './containers/records.ts';
+import type { Presences } from './containers/presence.ts';
+import type { EventLog } from './events.ts';
+import type { ContainerRecord, ExecRecord } from './engine.ts';
+
+/** Specifications of what runs: containers/spec/ on real kernels, something smaller in tests. */
+export interface Specifications {
+  /** Throws for what can't be kept, before anything is made. */
+  check(subject: Pick<ContainerRecord, 'id' | 'isolation' | 'config' | 'hostConfig'>): void;
+  container(record: ContainerRecord, user: ResolvedUser): OciSpec;
+  exec(record: ContainerRecord, request: ExecCreateRequest, user: ResolvedUser): OciProcess;
+}
+
+export interface Room {
+  readonly settings: Settings;
+  readonly images: Images;
+  readonly networks: Networks;
+  readonly log: Logger;
+  readonly records: ContainerRecords;
+  readonly events: EventLog;
+  readonly specifications: Specifications;
+  /** What lives in memory only, for each container: its queue, its waiters, its pending attachments. */
+  readonly presences: Presences;
+  readonly execs: Map<ExecId, ExecRecord>;
+  /** Throws `unsupported` with the reason when this machine can't do that isolation. */
+  driver(isolation: Isolation): Driver;
+  /** Those that this machine has. */
+  drivers(): Driver[];
+  /** Fires when the daemon goes down: what waits stops waiting, containers go on. */
+  readonly closing: AbortSignal;
+}
+
+/** Publishes an event of a container with Docker's attributes. */
+export function publishContainer(room: Room, subject: ContainerId | ContainerRecord, action: string, extra: Readonly<Record<string, string>> = {}): void {
+  const record = typeof subject === 'string' ? room.records.get(subject) : subject;
+  if (record === undefined) return;
+  room.events.publish({ type: 'container', action, actor: record.id, attributes: { image: record.imageName, name: record.name, ...record.config.Labels, ...extra } });
+}

@@ -1,0 +1,21 @@
+// Owns the specifications of what runs on real kernels: containers/spec/ with the facts of the kernel that each isolation has.
+
+import { TwofoldError, type Isolation } from '@twofold/contract';
+import { buildSpec, checkSettings, containerHostname } from './containers/spec/build.ts';
+import { execProcess } from './containers/spec/exec.ts';
+import type { HostFacts } from './containers/spec/host-facts.ts';
+import type { Specifications } from './room.ts';
+
+/** `facts` has an entry for every isolation that this machine has. */
+export function createSpecifications(facts: ReadonlyMap<Isolation, HostFacts>): Specifications {
+  const of = (isolation: Isolation): HostFacts => {
+    const found = facts.get(isolation);
+    if (found === undefined) throw new TwofoldError('unsupported', `Nothing is known of the kernel of ${isolation} containers.`);
+    return found;
+  };
+  return {
+    check: (subject) => checkSettings(subject, of(subject.isolation)),
+    container: (record, user) => buildSpec(record, user, of(record.isolation)),
+    exec: (record, request, user) => execProcess(record, containerHostname(record), request, user, of(record.isolation)),
+  };
+}

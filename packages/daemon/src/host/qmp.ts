@@ -1,0 +1,74 @@
+// Owns QEMU's monitor protocol over a borrowed conversation with the supervisor: commands in, their answers out, events ignored.
+
+import { FrameType, Tag, TwofoldError, TlvWriter } from '@twofold/contract';
+import type { SupervisorConnection } from './supervisor-connection.ts';
+
+/** A file that the supervisor opens and hands to QEMU, which then knows it as /dev/fdset/<set>. */
+export interface QmpFile {
+  readonly set: number;
+  readonly path: string;
+  readonly writable: boolean;
+}
+
+export interface QmpCommand {
+  readonly execute: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
+const timeoutMs = 60_000;
+
+/** Hands over files, then runs the commands one after the other. Gives what they returned, throws at the first that QEMU refuses. */
+export async function runQmp(connection: SupervisorConnection, doing: string, files: readonly QmpFile[], commands: readonly QmpCommand[], signal: AbortSignal): Promise<unknown[]> {
+  const payload = new TlvWriter();
+  for (const file of files) payload.list(Tag.FILE, (list) => list.string(Tag.PATH, file.path).number(Tag.OFFSET, file.set).number(Tag.FLAGS, file.writable ? 1 : 0));
+  const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const { streams } = await connection.openStreams(FrameType.QMP, payload, { stdin: true, output: true }, within);
+  await using _ = streams;
+  const letGo = () => void streams[Symbol.asyncDispose]();
+  within.addEventListener('abort', letGo, { once: true });
+  try {
+    const answers = linesOf(streams.output);
+    const returned: unknown[] = [];
+    for (const [id, command] of commands.entries()) {
+      streams.stdin!.write(`${JSON.stringify({ ...command, id })}\n`);
+      returned.push(await answerTo(answers, id, doing, command));
+    }
+    return returned;
+  } finally {
+    within.removeEventListener('abort', letGo);
+  }
+}
+
+async function answerTo(answers: AsyncGenerator<string>, id: number, doing: string, command: QmpCommand): Promise<unknown> {
+  for (;;) {
+    const { value, done } = await answers.next();
+    if (done === true) throw new TwofoldError('cancelled', `Could not ${doing}: the VM's monitor fell silent.`);
+    const answer = parse(value);
+    if (answer.id !== id) continue; // an event, or the answer to somebody who has gone
+    if (answer.error !== undefined) throw new TwofoldError('sandbox-failed', `Could not ${doing}.`, { cause: new Error(`${command.execute}: ${answer.error.desc ?? 'no reason given'}`) });
+    return answer.return;
+  }
+}
+
+interface Answer {
+  readonly id?: number;
+  readonly return?: unknown;
+  readonly error?: { readonly desc?: string };
+}
+
+function parse(line: string): Answer {
+  try {
+    return JSON.parse(line) as Answer;
+  } catch (cause) {
+    throw new TwofoldError('protocol', 'The VM\'s monitor said what is no JSON.', { cause });
+  }
+}
+
+async function* linesOf(output: AsyncIterable<{ data: Buffer }>): AsyncGenerator<string, void, undefined> {
+  let held = '';
+  for await (const { data } of output) {
+    const lines = (held + data.toString('utf8')).split('\n');
+    held = lines.pop()!;
+    for (const line of lines) if (line.trim() !== '') yield line;
+  }
+}

@@ -1,0 +1,72 @@
+// Owns telling how a stream is compressed, by its first bytes, and unpacking it. gzip and zstd are Node's own; others are refused by name.
+// Layers are not unpacked here: their reader, an unprivileged process, does that.
+
+import { pipeline, Readable, type Transform } from 'node:stream';
+import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
+import { TwofoldError } from '@twofold/contract';
+
+export type Compression = 'none' | 'gzip' | 'zstd';
+
+const refused: readonly [string, Buffer][] = [
+  ['xz', Buffer.from('fd377a585a00', 'hex')],
+  ['bzip2', Buffer.from('BZh')],
+  ['lzip', Buffer.from('LZIP')],
+  ['zip', Buffer.from('PK\x03\x04')],
+];
+const gzip = Buffer.from('1f8b08', 'hex');
+const zstd = Buffer.from('28b52ffd', 'hex');
+/** A window beyond this costs that much memory for one stream: 128 MiB, what `zstd -19 --long=27` needs. */
+const zstdWindowLog = 27;
+/** What compressionOf needs to see. */
+export const headBytes = 6;
+
+/** Names the compression of a stream that begins with `head`. Throws `unsupported` for one that we don't unpack. */
+export function compressionOf(head: Buffer): Compression {
+  const starts = (magic: Buffer) => head.subarray(0, magic.length).equals(magic);
+  if (starts(gzip)) return 'gzip';
+  if (starts(zstd)) return 'zstd';
+  for (const [name, magic] of refused) if (starts(magic)) throw new TwofoldError('unsupported', `The archive is compressed with ${name}; unpack it first (gzip, zstd and plain tar are read).`);
+  return 'none';
+}
+
+/** True for what Node's decompressors throw at broken input. */
+export function isBrokenCompression(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  return typeof code === 'string' && /^(?:Z_|ZSTD_|ERR_ZSTD|ERR_ZLIB)/.test(code);
+}
+
+/**
+ * The stream's content without its compression. Errors of the source come out of the result. The source stays its owner's: a request that
+ * is destroyed while its client still sends would take the answer with it.
+ */
+export async function decompress(source: Readable): Promise<{ content: Readable; compression: Compression }> {
+  const chunks = source.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, undefined>;
+  let head: Buffer = Buffer.alloc(0);
+  while (head.length < headBytes) {
+    const { value } = await chunks.next();
+    if (value === undefined) break;
+    head = Buffer.concat([head, value]);
+  }
+  let compression: Compression;
+  try {
+    compression = compressionOf(head);
+  } catch (error) {
+    await chunks.return?.();
+    throw error;
+  }
+  const whole = Readable.from(from(head, chunks), { objectMode: false, highWaterMark: 1 << 20 });
+  if (compression === 'none') return { content: whole, compression };
+  const unpack: Transform = compression === 'gzip' ? createGunzip() : createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLog } });
+  // pipeline destroys the other end when one fails; the reader of `content` gets the error.
+  pipeline(whole, unpack, () => undefined);
+  return { content: unpack, compression };
+}
+
+async function* from(head: Buffer, rest: AsyncIterator<Buffer, undefined>): AsyncGenerator<Buffer> {
+  try {
+    if (head.length > 0) yield head;
+    for (let next = await rest.next(); next.value !== undefined; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.(); // lets go of the source, which can then be drained
+  }
+}

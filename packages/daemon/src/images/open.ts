@@ -1,0 +1,193 @@
+// Owns the images room as the rest of the house knows it (images.ts): puts the parts together, and tells what happened. Does not own
+// any of the work.
+
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import { TwofoldError, type Digest, type ImageId } from '@twofold/contract';
+import type { Settings } from '../settings.ts';
+import { loadBaseArchives } from './base-archives.ts';
+import { isBrokenCompression } from './compression.ts';
+import { ContentStore } from './content-store.ts';
+import type { Image, ImageEvent, Images, SealedLayer } from './images.ts';
+import { LayerStore } from './layer-store.ts';
+import { loadArchive } from './load.ts';
+import { commitImage, importImage } from './make.ts';
+import { ImageRecords, type Rows } from './records.ts';
+import { familiarName, idPrefix, parseReference, withDefaultTag, type Reference } from './reference.ts';
+import { findImage, removeImage, repositoryTags } from './remove.ts';
+import { saveArchive, type SavedImage } from './save.ts';
+import { sealedReader } from './sealed.ts';
+
+export interface ImagesParts {
+  readonly settings: Pick<Settings, 'dataRoot' | 'runRoot' | 'libRoot' | 'minimumFreeBytes'>;
+  readonly rows: Rows;
+  /** The program that reads layers (erofs/child.ts); a bundle has it elsewhere. */
+  readonly readerProgram?: string;
+  /** The program twofold-layer; the library's. */
+  readonly layerTool?: string;
+}
+
+const besideUs = join(import.meta.dirname, 'erofs', 'child.ts');
+
+/** Opens the store below the data root (which exists), and sweeps what an earlier daemon left unfinished. */
+export function openImages({ settings, rows, readerProgram = besideUs, layerTool = join(settings.libRoot, 'bin', 'twofold-layer') }: ImagesParts): Images {
+  const records = new ImageRecords(rows);
+  const content = new ContentStore(settings.dataRoot, settings.minimumFreeBytes);
+  const layers = new LayerStore(settings.dataRoot, records, content, readerProgram);
+  const parts = { records, content, layers, readSealed: sealedReader(settings.runRoot, layerTool) };
+  const listeners: ((event: ImageEvent) => void)[] = [];
+  const tell = (action: ImageEvent['action'], id: ImageId, reference: string = id) => {
+    for (const listener of listeners) listener({ action, id, reference });
+  };
+  /** Work that makes layers: layers that it leaves without an image go when it fails. */
+  const making = async <T>(signal: AbortSignal, source: Readable, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await stopping(signal, source, work);
+    } catch (error) {
+      layers.collect();
+      throw error;
+    }
+  };
+  const find = (reference: string) => findImage(records, reference, idPrefix(reference));
+
+  const seal = async (diff: Readable, directory: string, signal: AbortSignal): Promise<SealedLayer> => {
+    const name = randomBytes(16).toString('hex');
+    const path = join(directory, `${name}.erofs`);
+    const { diffId, sizeBytes } = await stopping(signal, diff, () => layers.seal(diff, path, signal));
+    return { path, name, diffId: diffId as Digest, sizeBytes };
+  };
+
+  const readSealed = (id: ImageId, sealed: readonly SealedLayer[], what: 'private' | 'changes', signal: AbortSignal) => {
+    const over = present(records, id).diffIds.map((diffId) => layers.path(diffId)).toReversed();
+    return parts.readSealed(sealed.map(({ path }) => path).toReversed(), over, what, signal);
+  };
+
+  return {
+    find: (reference) => find(reference).image,
+    list: () => records.list(),
+    layers: (id) => present(records, id).diffIds.map((diffId) => layers.imageLayer(diffId)).toReversed(),
+
+    async load(archive, progress, signal) {
+      const loaded = await making(signal, archive, () => loadArchive(parts, archive, progress, signal));
+      for (const { image, tags } of loaded) for (const name of tags.length === 0 ? [image.id] : tags.map(familiarName)) tell('load', image.id, name);
+      return loaded.map(({ image }) => present(records, image.id));
+    },
+
+    async save(references, out, signal) {
+      const chosen = new Map<ImageId, SavedImage & { names: Reference[] }>();
+      using held = new DisposableStack();
+      for (const given of references) {
+        for (const { image, name } of savedNames(records, given)) {
+          const saved = chosen.get(image.id) ?? { id: image.id, names: [], layers: image.diffIds.map((diffId) => layers.get(diffId)!) };
+          if (name !== null && !saved.names.some((other) => familiarName(other) === familiarName(name))) saved.names.push(name);
+          held.use(layers.hold(image.diffIds));
+          chosen.set(image.id, saved);
+        }
+      }
+      await pipeline(saveArchive([...chosen.values()], records, content), out as Writable, { signal });
+    },
+
+    async import(tar, options, signal) {
+      const reference = options.reference === null ? null : target(options.reference);
+      const image = await making(signal, tar, () => importImage(parts, tar, { ...options, reference }, signal));
+      tell('import', image.id, reference === null ? image.id : familiarName(reference));
+      return image;
+    },
+
+    async commit(parent, sealed, diff, options, signal) {
+      const reference = options.reference === null ? null : target(options.reference);
+      const image = await making(signal, diff, () => commitImage(parts, parent, sealed, diff, { ...options, reference }, signal));
+      if (reference !== null) tell('tag', image.id, familiarName(reference));
+      return image;
+    },
+
+    tag(source, name) {
+      const reference = target(name);
+      const image = records.tag(find(source).image.id, reference);
+      tell('tag', image.id, familiarName(reference));
+      return image;
+    },
+
+    remove(given, options) {
+      const { image, named } = find(given);
+      const result = removeImage(records, given, image, named, options);
+      for (const name of result.untagged) tell('untag', image.id, name);
+      const collected = result.deleted.length === 0 ? [] : layers.collect();
+      for (const id of result.deleted) tell('delete', id);
+      return { untagged: result.untagged, deleted: [...result.deleted, ...collected] };
+    },
+
+    seal,
+
+    async mergeSealed(id, sealed, directory, signal) {
+      await using source = await readSealed(id, sealed, 'private', signal);
+      const layer = await seal(source.output, directory, signal);
+      await source.done;
+      return layer;
+    },
+
+    async sealedChanges(id, sealed, signal) {
+      await using source = await readSealed(id, sealed, 'changes', signal);
+      const list = await buffer(source.output);
+      await source.done;
+      return list;
+    },
+
+    async ensureBaseImages(signal) {
+      for (const { image, tags } of await loadBaseArchives(parts, settings.libRoot, signal)) for (const tag of tags) tell('load', image.id, familiarName(tag));
+      // A rebuilt base image leaves its predecessor without a name; containers may still use it, so it stays until somebody removes it.
+    },
+
+    onEvent(listener) {
+      listeners.push(listener);
+    },
+  };
+}
+
+function present(records: ImageRecords, id: ImageId): Image {
+  const image = records.get(id);
+  if (image === undefined) throw new TwofoldError('image-not-found', `No such image: ${id}`);
+  return image;
+}
+
+/** A name that an image is to get. */
+function target(text: string): Reference {
+  const reference = parseReference(text);
+  if (reference.digest !== null) throw new TwofoldError('invalid-argument', 'refusing to create a tag with a digest reference');
+  return withDefaultTag(reference);
+}
+
+/** A repository without a tag stands for all its tags, as for `docker save`; an id for an image without names. */
+function savedNames(records: ImageRecords, given: string): { image: Image; name: Reference | null }[] {
+  const prefix = idPrefix(given);
+  if (prefix?.length !== 64) {
+    const reference = /^sha256:/i.test(given) ? null : parseReference(given);
+    if (reference !== null && reference.tag === null && reference.digest === null) {
+      const all = repositoryTags(records, reference).map((name) => ({ image: records.byReference(name)!, name }));
+      if (all.length > 0) return all;
+    }
+  }
+  const { image, named } = findImage(records, given, prefix);
+  const stored = named === null ? undefined : records.tagName(named);
+  return [{ image, name: stored === undefined ? null : parseReference(stored) }];
+}
+
+/** A call-off reaches the source at once, and errors are told in our words. */
+async function stopping<T>(signal: AbortSignal, source: Readable, work: () => Promise<T>): Promise<T> {
+  const stop = () => source.destroy(new TwofoldError('cancelled', 'The transfer of an image was called off.', { cause: signal.reason }));
+  source.on('error', () => undefined); // whoever reads it gets the error too
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await work();
+  } catch (error) {
+    if (isBrokenCompression(error)) throw new TwofoldError('invalid-argument', 'The archive is compressed, and broken.', { cause: error });
+    if (error instanceof TwofoldError || !signal.aborted) throw error;
+    throw new TwofoldError('cancelled', 'The transfer of an image was called off.', { cause: error });
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,150 @@
+// Owns the room's rows: images, their tags, layers, and which base archives have been loaded. Names and ids are found here. Files
+// are others' business; a row is written only when its files are durable.
+
+import type { Digest, ImageId } from '@twofold/contract';
+import type { Compression } from './compression.ts';
+import { readImage } from './documents.ts';
+import type { Image } from './images.ts';
+import { familiarName, referenceKey, repositoryKey, type Reference } from './reference.ts';
+
+/** What this room needs of the daemon's database (state/database.ts has it). */
+export interface Rows {
+  migrate(room: string, steps: readonly string[]): void;
+  run(sql: string, ...values: (string | number | bigint | Uint8Array | null)[]): number;
+  get<T>(sql: string, ...values: (string | number)[]): T | undefined;
+  all<T>(sql: string, ...values: (string | number)[]): T[];
+  transaction<T>(work: () => T, options?: { durable?: boolean }): T;
+}
+
+export interface StoredLayer {
+  readonly diffId: Digest;
+  /** The layer's tar as it came, perhaps compressed. */
+  readonly blob: Digest;
+  readonly compression: Compression;
+  readonly blobBytes: number;
+  /** Of the EROFS file. */
+  readonly sizeBytes: number;
+}
+
+const migrations = [
+  `CREATE TABLE image_layers (diff_id TEXT PRIMARY KEY, blob TEXT NOT NULL, compression TEXT NOT NULL, blob_bytes INTEGER NOT NULL, size_bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TABLE images (id TEXT PRIMARY KEY, config BLOB NOT NULL, parent TEXT NOT NULL) STRICT;
+   CREATE TABLE image_layer_use (image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE, position INTEGER NOT NULL, diff_id TEXT NOT NULL REFERENCES image_layers (diff_id), PRIMARY KEY (image, position)) STRICT, WITHOUT ROWID;
+   CREATE TABLE image_tags (key TEXT PRIMARY KEY, repository TEXT NOT NULL, name TEXT NOT NULL, image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE) STRICT, WITHOUT ROWID;
+   CREATE TABLE image_base_archives (file TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+];
+
+export class ImageRecords {
+  readonly #rows: Rows;
+  readonly #images = new Map<ImageId, Image>();
+
+  constructor(rows: Rows) {
+    this.#rows = rows;
+    rows.migrate('images', migrations);
+    for (const { id } of rows.all<{ id: ImageId }>('SELECT id FROM images')) this.#refresh(id);
+  }
+
+  list(): Image[] {
+    return [...this.#images.values()];
+  }
+
+  get(id: ImageId): Image | undefined {
+    return this.#images.get(id);
+  }
+
+  /** By name and tag, without regard to case. */
+  byReference(reference: Reference): Image | undefined {
+    const row = this.#rows.get<{ image: ImageId }>('SELECT image FROM image_tags WHERE key = ?', referenceKey(reference));
+    return row === undefined ? undefined : this.#images.get(row.image);
+  }
+
+  /** The name as it was given when the image was tagged. */
+  tagName(reference: Reference): string | undefined {
+    return this.#rows.get<{ name: string }>('SELECT name FROM image_tags WHERE key = ?', referenceKey(reference))?.name;
+  }
+
+  /** Every tag of one repository. */
+  tagsOf(reference: Reference): { name: string; image: ImageId }[] {
+    return this.#rows.all('SELECT name, image FROM image_tags WHERE repository = ? ORDER BY key', repositoryKey(reference));
+  }
+
+  byPrefix(prefix: string): Image[] {
+    return this.list().filter((image) => image.id.startsWith(`sha256:${prefix}`));
+  }
+
+  /** The configuration, to the byte. */
+  config(id: ImageId): Buffer {
+    const row = this.#rows.get<{ config: Uint8Array }>('SELECT config FROM images WHERE id = ?', id);
+    return Buffer.from(row!.config);
+  }
+
+  /** Adds an image whose layers are there, and its tags; a tag that named another image is moved. True when the image is new. */
+  add(config: Buffer, parent: string, tags: readonly Reference[]): { image: Image; added: boolean } {
+    const { id, diffIds } = readImage(config);
+    const moved = new Set<ImageId>([id]);
+    const added = this.#rows.transaction(() => {
+      const isNew = this.#rows.run('INSERT INTO images (id, config, parent) VALUES (?, ?, ?) ON CONFLICT DO NOTHING', id, config, parent) > 0;
+      if (isNew) for (const [position, diffId] of diffIds.entries()) this.#rows.run('INSERT INTO image_layer_use VALUES (?, ?, ?)', id, position, diffId);
+      for (const tag of tags) {
+        const before = this.byReference(tag);
+        if (before !== undefined) moved.add(before.id);
+        this.#rows.run('INSERT INTO image_tags VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET name = excluded.name, image = excluded.image', referenceKey(tag), repositoryKey(tag), familiarName(tag), id);
+      }
+      return isNew;
+    });
+    for (const changed of moved) this.#refresh(changed);
+    return { image: this.#images.get(id)!, added };
+  }
+
+  tag(id: ImageId, tag: Reference): Image {
+    return this.add(this.config(id), this.#images.get(id)!.parent, [tag]).image;
+  }
+
+  untag(name: string, key: string): void {
+    const row = this.#rows.get<{ image: ImageId }>('SELECT image FROM image_tags WHERE key = ?', key);
+    this.#rows.run('DELETE FROM image_tags WHERE key = ? AND name = ?', key, name);
+    if (row !== undefined) this.#refresh(row.image);
+  }
+
+  /** Its files may be deleted afterwards, hence durable. */
+  remove(id: ImageId): void {
+    this.#rows.transaction(() => this.#rows.run('DELETE FROM images WHERE id = ?', id), { durable: true });
+    this.#images.delete(id);
+  }
+
+  layer(diffId: Digest): StoredLayer | undefined {
+    return this.#rows.get<StoredLayer>('SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes FROM image_layers WHERE diff_id = ?', diffId);
+  }
+
+  addLayer(layer: StoredLayer): void {
+    this.#rows.run('INSERT INTO image_layers VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING', layer.diffId, layer.blob, layer.compression, layer.blobBytes, layer.sizeBytes);
+  }
+
+  layers(): StoredLayer[] {
+    return this.#rows.all('SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes FROM image_layers');
+  }
+
+  unusedLayers(): StoredLayer[] {
+    return this.#rows.all('SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes FROM image_layers WHERE diff_id NOT IN (SELECT diff_id FROM image_layer_use)');
+  }
+
+  removeLayers(diffIds: readonly Digest[]): void {
+    this.#rows.transaction(() => diffIds.forEach((diffId) => this.#rows.run('DELETE FROM image_layers WHERE diff_id = ?', diffId)), { durable: true });
+  }
+
+  baseArchive(file: string): { stamp: string; digest: string } | undefined {
+    return this.#rows.get('SELECT stamp, digest FROM image_base_archives WHERE file = ?', file);
+  }
+
+  setBaseArchive(file: string, stamp: string, digest: string): void {
+    this.#rows.run('INSERT INTO image_base_archives VALUES (?, ?, ?) ON CONFLICT (file) DO UPDATE SET stamp = excluded.stamp, digest = excluded.digest', file, stamp, digest);
+  }
+
+  #refresh(id: ImageId): void {
+    const row = this.#rows.get<{ config: Uint8Array; parent: string }>('SELECT config, parent FROM images WHERE id = ?', id);
+    if (row === undefined) return void this.#images.delete(id);
+    const tags = this.#rows.all<{ name: string }>('SELECT name FROM image_tags WHERE image = ? ORDER BY key', id).map(({ name }) => name);
+    const size = this.#rows.get<{ bytes: number }>('SELECT COALESCE(SUM(size_bytes), 0) AS bytes FROM image_layer_use JOIN image_layers USING (diff_id) WHERE image = ?', id)!.bytes;
+    this.#images.set(id, { ...readImage(Buffer.from(row.config)), tags, sizeBytes: size, parent: row.parent });
+  }
+}

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { chooseSubnet, contains, formatAddress, formatSubnet, isHostAddress, macOf, nextAddress, overlap, parseAddress, parseMac, parseSubnet, sizeOf } from './addresses.ts';
+
+const address = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const subnet = fc.tuple(address, fc.integer({ min: 8, max: 30 })).map(([a, p]) => parseSubnet(`${formatAddress(a)}/${p}`)!);
+
+test('an address reads back as it was written', () => {
+  fc.assert(fc.property(address, (a) => parseAddress(formatAddress(a)) === a));
+  for (const bad of ['', '1.2.3', '1.2.3.4.5', '256.0.0.1', '01.2.3.4', '1.2.3.4 ', 'a.b.c.d', '1.2.3.-4']) assert.equal(parseAddress(bad), null, bad);
+});
+
+test('a subnet has no bit below its prefix and holds its own addresses only', () => {
+  fc.assert(
+    fc.property(subnet, address, (s, a) => {
+      assert.equal(s.base % sizeOf(s), 0);
+      assert.deepEqual(parseSubnet(formatSubnet(s)), s);
+      assert.equal(contains(s, a), formatSubnet(parseSubnet(`${formatAddress(a)}/${s.prefix}`)!) === formatSubnet(s));
+    }),
+  );
+});
+
+test('subnets drawn from a pool never overlap each other or what was taken, until the pool is used up', () => {
+  fc.assert(
+    fc.property(fc.array(subnet, { maxLength: 5 }), (foreign) => {
+      const pools = [{ base: '10.88.0.0/13', size: 16 }, { base: '192.168.128.0/22', size: 24 }];
+      const taken = [...foreign];
+      for (;;) {
+        const next = chooseSubnet(pools, taken);
+        if (next === null) break;
+        assert.ok(!taken.some((t) => overlap(t, next)));
+        assert.ok(pools.some((p) => contains(parseSubnet(p.base)!, next.base) && p.size === next.prefix));
+        taken.push(next);
+        assert.ok(taken.length <= foreign.length + 12);
+      }
+    }),
+  );
+});
+
+test('every host address of a switch is given out once before none is left', () => {
+  fc.assert(
+    fc.property(address, fc.integer({ min: 26, max: 30 }), fc.option(address), (a, prefix, start) => {
+      const s = parseSubnet(`${formatAddress(a)}/${prefix}`)!;
+      const taken = new Set<number>();
+      let last = start;
+      for (let n = 0; n < sizeOf(s) - 2; n += 1) {
+        last = nextAddress(s, taken, last);
+        assert.ok(last !== null && isHostAddress(s, last) && !taken.has(last));
+        taken.add(last);
+      }
+      assert.equal(nextAddress(s, taken, last), null);
+    }),
+  );
+});
+
+test('an address just given back is not the next one given out', () => {
+  const s = parseSubnet('10.1.2.0/29')!;
+  const taken = new Set([s.base + 1]);
+  const first = nextAddress(s, taken, null)!;
+  assert.notEqual(nextAddress(s, taken, first), first);
+});
+
+test('a MAC made of an address is a good unicast one', () => {
+  fc.assert(fc.property(address, (a) => parseMac(macOf(a)) === macOf(a)));
+  assert.equal(parseMac('02-42-AC-11-00-02'), '02:42:ac:11:00:02');
+  for (const bad of ['', '01:00:5e:00:00:01', '00:00:00:00:00:00', '02:42:ac:11:00', '02:42:ac:11:00:zz']) assert.equal(parseMac(bad), null, bad);
+});

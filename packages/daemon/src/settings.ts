@@ -1,0 +1,60 @@
+// Owns what can be set and the defaults. How settings are named on the command line and in a file: command-line.ts.
+
+import type { Isolation } from '@twofold/contract';
+
+export interface Settings {
+  /** State that outlives a reboot; 0711. */
+  readonly dataRoot: string;
+  /** Sockets and mounts; gone after a reboot. Short: sockets below it have paths of 107 bytes at most. */
+  readonly runRoot: string;
+  /** Built parts: native programs, kernel, initramfs, base images. Shared by daemons. */
+  readonly libRoot: string;
+  readonly socket: string;
+  readonly socketGroup: string;
+  readonly defaultIsolation: Isolation;
+  /** Prefix of bridge and link names (≤ 4 characters): `tf`. */
+  readonly linkPrefix: string;
+  /** Pools that switches without a subnet of their own take theirs from, as CIDR: `10.88.0.0/13`. Each takes a /16… /24 of it. */
+  readonly addressPools: readonly { readonly base: string; readonly size: number }[];
+  /** Below every cgroup controller's root: `/twofold`. */
+  readonly cgroupParent: string;
+  /** First and last user id of the workers' range. */
+  readonly workerUids: { readonly first: number; readonly last: number };
+  readonly machine: { readonly memoryBytes: number; readonly cpus: number };
+  /** How many utility VMs of the default size wait for containers; 0 = none: each is made when it is needed. */
+  readonly vmPool: number;
+  /** `auto` takes what set-up measured. */
+  readonly accelerator: 'auto' | 'kvm' | 'tcg';
+  /** Whether software emulation may serve as a boundary at all. */
+  readonly allowEmulation: boolean;
+  readonly runtime: string;
+  readonly logLevel: string;
+  /** Default log limits, as Docker's `--log-opt max-size, max-file`; 0 = no rotation. */
+  readonly logMaxBytes: number;
+  readonly logMaxFiles: number;
+  /** Free bytes on the data root's file system below which starts are refused. */
+  readonly minimumFreeBytes: number;
+}
+
+export const defaults: Settings = {
+  dataRoot: '/var/lib/twofold',
+  runRoot: '/run/twofold',
+  libRoot: process.env['TWOFOLD_LIB_ROOT'] ?? '/usr/local/lib/twofold',
+  socket: '/run/twofold/twofold.sock',
+  socketGroup: 'twofold',
+  defaultIsolation: 'process',
+  linkPrefix: 'tf',
+  addressPools: [{ base: '10.88.0.0/13', size: 16 }],
+  cgroupParent: '/twofold',
+  // Above what systemd and the distributions give to people, containers and dynamic users, below 2^31.
+  workerUids: { first: 2_000_000_000, last: 2_000_065_535 },
+  machine: { memoryBytes: 2 * 2 ** 30, cpus: 2 },
+  vmPool: 1,
+  accelerator: 'auto',
+  allowEmulation: true,
+  runtime: 'crun',
+  logLevel: 'info',
+  logMaxBytes: 0,
+  logMaxFiles: 1,
+  minimumFreeBytes: 256 << 20,
+};

@@ -1,0 +1,137 @@
+// Owns the one SQLite file of the daemon: opening it, its format, transactions. Each room owns its tables and brings their
+// migrations; nothing here knows what a row means. One writer: the process that holds state/lock.ts.
+
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import { TwofoldError } from '@twofold/contract';
+
+export type SqlValue = SQLInputValue;
+export type SqlRow = Record<string, SQLOutputValue>;
+
+/** Format of the file as a whole; a file with a higher one was written by a later Twofold and is refused. */
+const fileFormat = 1;
+
+/** The daemon's database. Statements are prepared once and kept. */
+export class Database implements Disposable {
+  readonly #sqlite: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  /** Makes room on a full disk; false when it can't. */
+  readonly #makeRoom: () => boolean;
+  #depth = 0;
+
+  constructor(sqlite: DatabaseSync, makeRoom: () => boolean) {
+    this.#sqlite = sqlite;
+    this.#makeRoom = makeRoom;
+  }
+
+  /** Runs a statement that gives no rows; resolves to the number of rows changed. */
+  run(sql: string, ...values: SqlValue[]): number {
+    return this.#withRoom(() => Number(this.#prepare(sql).run(...values).changes));
+  }
+
+  /** The first row, or undefined. */
+  get<T = SqlRow>(sql: string, ...values: SqlValue[]): T | undefined {
+    return this.#prepare(sql).get(...values) as T | undefined;
+  }
+
+  all<T = SqlRow>(sql: string, ...values: SqlValue[]): T[] {
+    return this.#prepare(sql).all(...values) as T[];
+  }
+
+  /**
+   * Everything that `work` writes, or nothing. Synchronous: there is one connection, and an await inside would let others' writes in.
+   * Survives the death of the daemon at any moment. `durable` waits for the disk, so that it survives a power cut too:
+   * for rows that something is deleted by afterwards. Nested calls belong to the outer transaction.
+   */
+  transaction<T>(work: () => T, options: { durable?: boolean } = {}): T {
+    if (this.#depth > 0) return work();
+    return this.#withRoom(() => this.#transaction(work, options));
+  }
+
+  #transaction<T>(work: () => T, options: { durable?: boolean }): T {
+    if (options.durable === true) this.#sqlite.exec('PRAGMA synchronous = FULL');
+    this.#sqlite.exec('BEGIN IMMEDIATE');
+    this.#depth++;
+    try {
+      const result = work();
+      this.#sqlite.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.#sqlite.isTransaction) this.#sqlite.exec('ROLLBACK');
+      throw error;
+    } finally {
+      this.#depth--;
+      if (options.durable === true) this.#sqlite.exec('PRAGMA synchronous = NORMAL');
+    }
+  }
+
+  /**
+   * Brings a room's tables to the present form. `steps` only ever grows: step n leads from version n to n + 1 and is never edited.
+   * @param room name of the room, `images`
+   */
+  migrate(room: string, steps: readonly string[]): void {
+    const present = this.get<{ version: number }>('SELECT version FROM rooms WHERE name = ?', room)?.version ?? 0;
+    if (present > steps.length) throw new TwofoldError('internal', `The tables of "${room}" were written by a later version of Twofold.`);
+    for (const [index, step] of steps.entries()) {
+      if (index < present) continue;
+      this.transaction(() => {
+        this.#sqlite.exec(step);
+        this.run('INSERT INTO rooms (name, version) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET version = excluded.version', room, index + 1);
+      });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#statements.clear();
+    if (this.#sqlite.isOpen) this.#sqlite.close();
+  }
+
+  /** A write of its own (not a part of a transaction) that finds the disk full is tried once more when room could be made. */
+  #withRoom<T>(write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      if (this.#depth > 0 || !isFull(error)) throw error;
+      if (this.#makeRoom()) return this.#withRoom(write);
+      throw new TwofoldError('no-space', 'The disk that holds the state is full: make room, or remove containers and images.', { cause: error });
+    }
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#sqlite.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+/**
+ * Opens (or makes) the database. `:memory:` is for tests.
+ * WAL with synchronous=NORMAL: a commit is a write without a wait for the disk; nothing is lost when the daemon dies, and a power
+ * cut takes back the last commits at most, never a part of one. `makeRoom` is asked when the disk is full.
+ */
+export function openDatabase(path: string, makeRoom: () => boolean = () => false): Database {
+  let sqlite: DatabaseSync;
+  try {
+    sqlite = new DatabaseSync(path, { timeout: 5_000 });
+    sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 4194304');
+    const sick = sqlite.prepare('PRAGMA quick_check(1)').get() as { quick_check: string } | undefined;
+    if (sick?.quick_check !== 'ok') throw new Error(`quick_check: ${sick?.quick_check}`);
+  } catch (cause) {
+    throw new TwofoldError('internal', `The database ${path} could not be opened; if it is damaged, move it away and start again.`, { cause });
+  }
+  const { user_version: found } = sqlite.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (found > fileFormat) {
+    sqlite.close();
+    throw new TwofoldError('internal', `The database ${path} was written by a later version of Twofold.`);
+  }
+  sqlite.exec(`PRAGMA user_version = ${fileFormat}; CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT`);
+  return new Database(sqlite, makeRoom);
+}
+
+/** SQLITE_FULL, or SQLITE_IOERR of a write that the disk refused. */
+function isFull(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number };
+  return errcode !== undefined && ((errcode & 0xff) === 13 || (errcode & 0xff) === 10);
+}

@@ -1,0 +1,9 @@
+export type * from './answers.ts';
+export { type Cancellable, Containers, type ExitStatus, type RunSession, type WaitCondition } from './containers.ts';
+export { isNotFound, TwofoldApiError } from './error.ts';
+export { type ExecOptions, Execs, type ExecSession } from './execs.ts';
+export type { Filters } from './filters.ts';
+export { Images } from './images.ts';
+export { Networks } from './networks.ts';
+export { type OutputChunk, Session } from './session.ts';
+export { defaultSocketPath, Twofold } from './twofold.ts';

@@ -1,0 +1,58 @@
+// Holds the hyperv driver to the conformance suite.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { HypervDriver } from '../../packages/daemon/src/drivers/hyperv/driver.ts';
+import { openCgroups } from '../../packages/daemon/src/host/cgroup/index.ts';
+import { defaults } from '../../packages/daemon/src/settings.ts';
+import type { Candidate } from './bench.ts';
+import { testLayers } from './image.ts';
+import { conformance } from './suite.ts';
+
+const root = mkdtempSync('/tmp/tfh-');
+const cgroupParent = `/${root.slice('/tmp/'.length)}`;
+const cgroups = openCgroups();
+const settings = { ...defaults, vmPool: 1, dataRoot: join(root, 'data'), runRoot: join(root, 'run'), cgroupParent, machine: { memoryBytes: 512 << 20, cpus: 1 } };
+
+const candidate: Candidate = {
+  name: 'hyperv',
+  root,
+  layers: testLayers(join(root, 'images')),
+  cgroupParent,
+  // Under emulation every byte is copied by translated code.
+  volumeBytes: 8 << 20,
+  timeoutMs: 90_000,
+  open: async () => {
+    const driver = await HypervDriver.open(settings, cgroups);
+    driver.warmUp((sentence, facts) => assert.fail(`${sentence} ${String(facts['err'])}`));
+    assert.equal(await driver.warm(), true);
+    return driver;
+  },
+  leftovers: async () => {
+    await cgroups.remove(cgroupParent, AbortSignal.timeout(5_000));
+    const sandboxes = readdirSync(join(root, 'run', 'sb'));
+    return [
+      ...processesOf(root),
+      ...readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(root)),
+      ...readdirSync('/run/userdb').filter((file) => sandboxes.some((id) => file.startsWith(id.slice(0, 32)))),
+      ...sandboxes.flatMap((id) => readdirSync(join(root, 'run', 'sb', id)).map((file) => join(id, file))),
+    ];
+  },
+};
+
+/** Processes whose command line names the root. */
+function processesOf(place: string): string[] {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid).flatMap((pid) => {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      return words.includes(place) ? [`${pid} ${words}`] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+conformance(candidate);
+after(() => rmSync(root, { recursive: true, force: true }));

@@ -1,0 +1,83 @@
+// VMs that wait for containers: what is handed out, what is not, and that nothing of them stays.
+
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { findWorkers } from '../../packages/daemon/src/host/workers.ts';
+import { until } from '../support/until.ts';
+import { House, outputOf, textOf } from './house.ts';
+
+let house: House;
+before(async () => { house = await House.open({ vmPool: 1 }); });
+after(async () => {
+  await house[Symbol.asyncDispose]();
+  assert.deepEqual(house.leftovers(), []);
+});
+
+const sandboxes = () => join(house.settings.runRoot, 'sb');
+
+/** The worker of the one VM that waits. */
+async function waitingWorker(): Promise<number> {
+  return until('a VM waits', async () => (house.driver.waiting === 1 ? (await findWorkers()).find(({ sandboxDirectory, user }) => sandboxDirectory.startsWith(`${sandboxes()}/`) && !handedOut.has(sandboxDirectory) && user !== '')?.pid : undefined));
+}
+const handedOut = new Set<string>();
+
+test('the VM that waits becomes the container\'s: same process, the container\'s names, and another one waits', async () => {
+  const pid = await waitingWorker();
+  const adapter = { name: 'eth0', hostName: `tfw${process.pid % 10_000}`, mac: '02:42:00:00:00:21', addresses: ['10.99.1.2/24'], mtu: 1500 };
+  const running = await house.run(['sh', '-c', 'cat /sys/class/net/eth0/address; uname -n; date +%s; sleep 1000'], { adapter });
+  handedOut.add(running.sandbox.directory);
+  const worker = (await house.driver.workers()).find(({ sandbox }) => sandbox === running.ref.sandbox)!;
+  assert.equal(worker.pid, pid);
+  assert.equal(worker.user, running.ref.container.slice(0, 32));
+  assert.ok(existsSync(`/sys/class/net/${adapter.hostName}`));
+  const streams = running.streams.output[Symbol.asyncIterator]();
+  let text = '';
+  while (text.split('\n').length < 4) text += ((await streams.next()).value as { data: Buffer }).data.toString();
+  const [mac, name, clock] = text.split('\n');
+  assert.deepEqual([mac, name], [adapter.mac, 'inside']);
+  assert.ok(Math.abs(Number(clock) - Date.now() / 1000) < 5, clock);
+  assert.notEqual(await waitingWorker(), pid);
+  await house.end(running);
+  assert.equal(existsSync(`/proc/${pid}`), false);
+  assert.deepEqual(readdirSync(running.sandbox.directory), []);
+});
+
+test('what a container in it ends with is found after a restart', async () => {
+  await waitingWorker();
+  const running = await house.run(['sh', '-c', 'exit 9']);
+  handedOut.add(running.sandbox.directory);
+  await outputOf(running.streams);
+  assert.equal((await running.streams.exit).code, 9);
+  assert.ok(existsSync(join(running.sandbox.directory, `exit.${running.ref.container}`)));
+  const { alive, containers } = await house.driver.reconnect(running.ref.sandbox, running.sandbox.directory, [running.ref.container], AbortSignal.timeout(20_000));
+  assert.equal(alive, true);
+  const state = containers.get(running.ref.container);
+  assert.equal(state?.at === 'exited' ? state.status.code : state?.at, 9);
+  await house.end(running);
+});
+
+test('a waiting VM that dies is replaced, and never handed out', async () => {
+  const pid = await waitingWorker();
+  process.kill(pid, 'SIGKILL');
+  const next = await until('another one waits', async () => {
+    const found = await waitingWorker();
+    return found === pid ? undefined : found;
+  });
+  const running = await house.run(['true']);
+  handedOut.add(running.sandbox.directory);
+  assert.equal((await house.driver.workers()).find(({ sandbox }) => sandbox === running.ref.sandbox)!.pid, next);
+  await outputOf(running.streams);
+  await house.end(running);
+  assert.equal(house.events.some((event) => event.kind === 'sandbox-gone'), false);
+});
+
+test('none waits when the driver is gone', async () => {
+  await waitingWorker();
+  await house.driver[Symbol.asyncDispose]();
+  assert.equal(house.driver.waiting, 0);
+  assert.deepEqual((await findWorkers()).filter(({ sandboxDirectory }) => sandboxDirectory.startsWith(`${sandboxes()}/`)), []);
+  assert.deepEqual(readdirSync(sandboxes()).filter((name) => !handedOut.has(join(sandboxes(), name))), []);
+  assert.equal(textOf('/proc/self/mountinfo').includes(sandboxes()), false);
+});

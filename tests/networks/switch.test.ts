@@ -1,0 +1,202 @@
+// Real bridges, veths and rules, with a prefix and an address pool of their own. Containers are `unshare -n` processes here.
+
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createSocket, type Socket } from 'node:dgram';
+import { Resolver } from 'node:dns/promises';
+import { once } from 'node:events';
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { after, before, test } from 'node:test';
+import { decode, encode } from 'dns-packet';
+import { newId, type ContainerId } from '@twofold/contract';
+import { runCommand } from '../../packages/daemon/src/host/command.ts';
+import { parseSubnet } from '../../packages/daemon/src/networks/addresses.ts';
+import { openNameServer } from '../../packages/daemon/src/networks/name-server.ts';
+import { makeDirectory } from '../../packages/daemon/src/networks/names.ts';
+import { openNetworks } from '../../packages/daemon/src/networks/open.ts';
+import { openDatabase } from '../../packages/daemon/src/state/database.ts';
+import { until } from '../support/until.ts';
+import type { Endpoint, Networks } from '../../packages/daemon/src/networks/networks.ts';
+
+const prefix = 'tn';
+const settings = { linkPrefix: prefix, addressPools: [{ base: '10.213.0.0/16', size: 24 }] };
+const signal = AbortSignal.timeout(60_000);
+const warnings: string[] = [];
+const namespaces: ChildProcess[] = [];
+let networks: Networks & AsyncDisposable;
+
+/** A process that holds a network namespace; its pid stands for the container's. */
+async function openNamespace(): Promise<number> {
+  const own = await readlink('/proc/self/ns/net');
+  const child = spawn('unshare', ['--net', 'sleep', '120'], { stdio: 'ignore' });
+  await once(child, 'spawn');
+  namespaces.push(child);
+  while ((await readlink(`/proc/${child.pid!}/ns/net`)) === own) signal.throwIfAborted();
+  return child.pid!;
+}
+
+function inside(pid: number, words: readonly string[], accept: readonly number[] = [0]) {
+  return runCommand('look from inside', ['nsenter', `--net=/proc/${pid}/ns/net`, ...words], { accept, timeoutMs: 15_000 });
+}
+
+async function join(endpoint: Endpoint): Promise<number> {
+  const pid = await openNamespace();
+  await networks.connect(endpoint, 'veth', pid, signal);
+  const lines = ['link set lo up', `address add ${endpoint.addresses[0]!} dev eth0`, 'link set eth0 up', ...(endpoint.gateway === undefined ? [] : [`route add default via ${endpoint.gateway}`])];
+  await runCommand('configure inside', ['nsenter', `--net=/proc/${pid}/ns/net`, 'ip', '-batch', '-'], { input: `${lines.join('\n')}\n` });
+  return pid;
+}
+
+/** Exit code 0 when a TCP connection from inside says what the server at the other end was told to say. */
+const client = (host: string, port: number) => ['node', '-e', `
+  const s = require('node:net').connect({ host: '${host}', port: ${port} });
+  s.setTimeout(2000, () => process.exit(2)); s.on('error', () => process.exit(3));
+  s.on('data', (d) => { console.log(String(d)); process.exit(0); });`];
+const node = (words: string[]) => [process.execPath, ...words.slice(1)];
+
+async function serve(pid: number, address: string): Promise<void> {
+  const script = `require('node:net').createServer((s) => s.end(s.remoteAddress)).listen(7000, '${address}', () => console.log('up'))`;
+  const child = spawn('nsenter', [`--net=/proc/${pid}/ns/net`, process.execPath, '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  namespaces.push(child);
+  await once(child.stdout, 'data');
+}
+
+const database = openDatabase(':memory:');
+const open = (linkTool = program('twofold-links')) => openNetworks({ settings, database, warn: (sentence) => warnings.push(sentence), linkTool });
+
+before(async () => {
+  networks = await open();
+});
+
+after(async () => {
+  for (const child of namespaces) child.kill('SIGKILL');
+  await networks.removeAll();
+  await networks[Symbol.asyncDispose]();
+  await runCommand('remove the outside', ['ip', 'link', 'delete', 'dev', 'tnout'], { accept: [0, 1] });
+  assert.deepEqual((await readdir('/sys/class/net')).filter((link) => link.startsWith(prefix)), []);
+  const { stdout } = await runCommand('list tables', ['nft', 'list', 'tables']);
+  assert.doesNotMatch(stdout.toString('utf8'), /twofold_tn/);
+});
+
+test('the built-in switches are there, and docker\'s names lead to NAT', () => {
+  assert.deepEqual(networks.list().map((n) => n.name), ['NAT', 'Virtual Switch', 'none', 'host']);
+  for (const name of ['nat', 'bridge', 'default', 'NAT']) assert.equal(networks.find(name).name, 'NAT');
+  assert.equal(networks.find('virtual switch').bridge, 'tn1');
+  assert.throws(() => networks.find('elsewhere'), { code: 'network-not-found' });
+});
+
+test('containers on one switch reach each other, the world through the host\'s address, and no other switch', async () => {
+  const nat = networks.find('NAT');
+  const one = networks.reserve(nat.id, newId<ContainerId>(), ['one']);
+  const two = networks.reserve(nat.id, newId<ContainerId>(), ['two']);
+  const other = networks.reserve(networks.find('Virtual Switch').id, newId<ContainerId>(), ['other']);
+  const [a, b, c] = [await join(one), await join(two), await join(other)];
+  const address = (e: Endpoint) => e.addresses[0]!.split('/')[0]!;
+
+  // The outside: a host of its own behind a link of the host's.
+  const outside = await openNamespace();
+  await runCommand('make the outside', ['ip', '-batch', '-'], { input: `link add tnout type veth peer name eth0 netns ${outside}\naddress add 198.51.100.1/30 dev tnout\nlink set tnout up\n` });
+  await runCommand('configure the outside', ['nsenter', `--net=/proc/${outside}/ns/net`, 'ip', '-batch', '-'], { input: 'address add 198.51.100.2/30 dev eth0\nlink set eth0 up\n' });
+
+  await serve(b, address(two));
+  await serve(outside, '198.51.100.2');
+  assert.equal((await inside(a, node(client(address(two), 7000)))).stdout.toString().trim(), address(one));
+  assert.equal((await inside(a, node(client('198.51.100.2', 7000)))).stdout.toString().trim(), '198.51.100.1');
+  assert.notEqual((await inside(c, node(client(address(two), 7000)), [0, 2, 3])).exitCode, 0);
+
+  // A second connect leaves the link as it is.
+  const before = (await inside(a, ['ip', '-o', 'link', 'show', 'eth0'])).stdout.toString();
+  await networks.connect(one, 'veth', a, signal);
+  assert.equal((await inside(a, ['ip', '-o', 'link', 'show', 'eth0'])).stdout.toString(), before);
+
+  // Another's address, used from one's own port, reaches nobody.
+  await inside(a, ['ip', 'address', 'replace', '10.213.0.77/24', 'dev', 'eth0']);
+  const forged = client(address(two), 7000);
+  forged[2] = forged[2]!.replace('port: 7000', "port: 7000, localAddress: '10.213.0.77'");
+  assert.notEqual((await inside(a, node(forged), [0, 2, 3])).exitCode, 0);
+
+  await networks.disconnect(one);
+  await networks.disconnect(one);
+  networks.release(one.container);
+  assert.equal(networks.endpointOf(one.container), null);
+  await assert.rejects(networks.remove('NAT'), { code: 'forbidden' });
+});
+
+test('names are answered on the gateway: a container by name and back, and nothing for its AAAA', async () => {
+  const nat = networks.find('NAT');
+  const web = networks.reserve(nat.id, newId<ContainerId>(), ['web', 'alias']);
+  const pid = await join(web);
+  assert.deepEqual(warnings.filter((w) => w.includes('name server')), []);
+  const script = `
+    const r = new (require('node:dns').promises.Resolver)({ timeout: 2000, tries: 2 }); r.setServers(['${networks.nameServer(nat.id)!}']);
+    (async () => { console.log(JSON.stringify([await r.resolve4('ALIAS'), await r.reverse('${web.addresses[0]!.split('/')[0]!}'), await r.resolve6('web').catch((e) => e.code)])); })();`;
+  const { stdout } = await inside(pid, [process.execPath, '-e', script]);
+  const expected = [[web.addresses[0]!.split('/')[0]!], ['web'], 'ENODATA'];
+  assert.deepEqual(JSON.parse(stdout.toString()), expected);
+
+  // A daemon that comes after another finds the switches up and answers again, unasked.
+  await networks[Symbol.asyncDispose]();
+  networks = await open();
+  assert.deepEqual(JSON.parse((await inside(pid, [process.execPath, '-e', script])).stdout.toString()), expected);
+});
+
+test('names of the world are asked of the host\'s own servers, and one that is not there is passed over', async (t) => {
+  const { servers, answer } = await someUpstream();
+  t.after(() => answer.close());
+  const subnet = parseSubnet('127.0.0.0/8')!;
+  await using server = await openNameServer({ address: '127.0.0.77', port: 5377, subnet, forward: true, directory: () => makeDirectory([]), servers: async () => servers, upstreamPort: 5378 });
+  const resolver = new Resolver({ timeout: 8_000, tries: 1 });
+  resolver.setServers([`${server.address}:5377`]);
+  assert.deepEqual(await resolver.resolve4('example.org'), ['192.0.2.7']);
+});
+
+/** One server that is not there and one that knows a single address. */
+async function someUpstream(): Promise<{ servers: string[]; answer: Socket }> {
+  const answer = createSocket('udp4');
+  answer.on('message', (bytes, from) => {
+    const query = decode(bytes);
+    answer.send(encode({ type: 'response', id: query.id, questions: query.questions, answers: [{ type: 'A', name: 'example.org', data: '192.0.2.7' }] }), from.port, from.address);
+  });
+  answer.bind(5378, '127.0.0.78');
+  await once(answer, 'listening');
+  return { servers: ['127.0.0.79', '127.0.0.78'], answer };
+}
+
+test('an address is kept by its container and refused to another', () => {
+  const nat = networks.find('NAT');
+  const holder = newId<ContainerId>();
+  const first = networks.reserve(nat.id, holder, ['holder'], { address: '10.213.0.200', mac: '02:00:00:00:00:09' });
+  assert.deepEqual(networks.reserve(nat.id, holder, ['renamed']).addresses, first.addresses);
+  assert.throws(() => networks.reserve(nat.id, newId<ContainerId>(), [], { address: '10.213.0.200' }), { code: 'conflict' });
+  assert.throws(() => networks.reserve(nat.id, newId<ContainerId>(), [], { mac: '02:00:00:00:00:09' }), { code: 'conflict' });
+  assert.throws(() => networks.reserve(nat.id, newId<ContainerId>(), [], { address: '10.213.1.5' }), { code: 'invalid-argument' });
+  networks.release(holder);
+});
+
+test('a switch is made, filled, and only removed when empty', async () => {
+  await assert.rejects(networks.create({ name: 'nat' }), { code: 'name-taken' });
+  await assert.rejects(networks.create({ name: 'x', subnet: '10.213.0.0/25' }), { code: 'conflict' });
+  const small = await networks.create({ name: 'small', subnet: '10.214.0.0/30', internal: true });
+  const only = newId<ContainerId>();
+  await networks.ensure(small.id, signal);
+  networks.reserve(small.id, only, []);
+  assert.throws(() => networks.reserve(small.id, newId<ContainerId>(), []), { code: 'conflict' });
+  await assert.rejects(networks.remove('small'), { code: 'conflict' });
+  networks.release(only);
+  await networks.remove('small');
+  assert.equal((await readdir('/sys/class/net')).includes(small.bridge), false);
+});
+
+test('a machine without the link program connects by ip and nft, and a link that is there stays', async () => {
+  const endpoint = networks.reserve(networks.find('NAT').id, newId<ContainerId>(), ['slow']);
+  await using slow = await open('/no/such/program');
+  const pid = await openNamespace();
+  await slow.connect(endpoint, 'veth', pid, signal);
+  const index = await readFile(`/sys/class/net/${endpoint.hostName}/ifindex`, 'utf8');
+  await networks.connect(endpoint, 'veth', pid, signal);
+  assert.equal(await readFile(`/sys/class/net/${endpoint.hostName}/ifindex`, 'utf8'), index);
+  assert.match((await runCommand('list the endpoints', ['nft', 'list', 'ruleset'])).stdout.toString('utf8'), new RegExp(endpoint.hostName));
+  for (const side of [slow, networks]) await side.disconnect(endpoint);
+  await until('its element has gone', async () => !(await runCommand('list the endpoints', ['nft', 'list', 'ruleset'])).stdout.toString('utf8').includes(endpoint.hostName));
+  networks.release(endpoint.container);
+});
