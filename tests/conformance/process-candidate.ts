@@ -7,6 +7,7 @@ import { ProcessDriver } from '../../packages/daemon/src/drivers/process/driver.
 import { openCgroups, readMounts } from '../../packages/daemon/src/host/cgroup/index.ts';
 import type { Candidate } from './bench.ts';
 import { testLayers } from './image.ts';
+import { program } from '../support/library.ts';
 
 
 export interface ProcessCandidate extends Candidate {

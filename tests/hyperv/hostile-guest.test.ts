@@ -10,6 +10,7 @@ import { openCgroups } from '../../packages/daemon/src/host/cgroup/index.ts';
 import { SupervisorConnection } from '../../packages/daemon/src/host/supervisor-connection.ts';
 import { startSupervisor } from '../../packages/daemon/src/host/supervisor-process.ts';
 import { textOf } from './house.ts';
+import { program } from '../support/library.ts';
 import { until } from '../support/until.ts';
 
 const root = mkdtempSync('/tmp/tfg-');

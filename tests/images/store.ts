@@ -10,6 +10,7 @@ import { tarEnd, tarHeader, tarPadding, type TarHeader } from '@twofold/contract
 import type { ImageEvent, Images } from '@twofold/daemon/images/images.ts';
 import { openImages } from '@twofold/daemon/images/open.ts';
 import { openDatabase, type Database } from '@twofold/daemon/state/database.ts';
+import { program } from '../support/library.ts';
 
 export const signal = AbortSignal.timeout(60_000);
 

@@ -16,6 +16,7 @@ import { makeDirectory } from '../../packages/daemon/src/networks/names.ts';
 import { openNetworks } from '../../packages/daemon/src/networks/open.ts';
 import { openDatabase } from '../../packages/daemon/src/state/database.ts';
 import { until } from '../support/until.ts';
+import { program } from '../support/library.ts';
 import type { Endpoint, Networks } from '../../packages/daemon/src/networks/networks.ts';
 
 const prefix = 'tn';
