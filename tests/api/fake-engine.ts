@@ -215,12 +215,12 @@ export function fakeEngine(): Fake {
     },
     export: async () => (async function* () { yield Buffer.alloc(2048); })(),
     commit: async () => image.id,
-    planConversion: (reference, to) => ({ from: find(reference).isolation, to, carries: ['What it wrote.'], changes: [], refusals: [] }),
+    planConversion: (reference, to) => ({ from: find(reference).isolation, to: to === 'default' ? 'process' : to, carries: ['What it wrote.'], changes: [], refusals: [] }),
     async convert(reference, to, signal) {
       const cell = cellOf(reference);
       if (cell.record.life.at === 'running') throw new TwofoldError('container-running', `Container ${cell.record.name} is running: stop it before it is converted.`);
       const plan = containers.planConversion(reference, to);
-      cell.record = { ...cell.record, isolation: to, requestedIsolation: to };
+      cell.record = { ...cell.record, isolation: plan.to, requestedIsolation: to };
       signal.throwIfAborted();
       return plan;
     },

@@ -52,6 +52,15 @@ test('versions that are not spoken are refused in Docker\'s words, an unknown pa
   assert.equal((await door.ask('GET', '/v1.47/containers/%zz/json')).status, 400);
 });
 
+test('an error tells its code in a header, beside Docker\'s body', async () => {
+  await using door = await openDoor();
+  const code = async (method: string, path: string) => (await door.ask(method, path)).headers['twofold-error'];
+  assert.equal(await code('GET', '/containers/nobody/json'), 'container-not-found');
+  await make(door, {});
+  assert.equal(await code('POST', '/containers/one/stop'), 'already-in-that-state');
+  assert.equal(await code('GET', '/_ping'), undefined);
+});
+
 test('bodies that are cut, no JSON, of another type, too deep or of the wrong shape are 400 with the reason', async () => {
   await using door = await openDoor();
   const post = (body: string, headers: http.OutgoingHttpHeaders = {}) => door.ask('POST', '/containers/create', { body, headers }).then((answer) => [answer.status, message(answer.body)] as const);

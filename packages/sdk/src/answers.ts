@@ -30,7 +30,8 @@ export interface ContainerSummary {
   readonly SizeRw?: number;
   readonly SizeRootFs?: number;
   readonly NetworkSettings: { readonly Networks: Readonly<Record<string, EndpointSummary>> };
-  readonly Twofold: { readonly Isolation: Isolation; readonly RequestedIsolation: 'default' | Isolation };
+  /** `StartedAt` is '' unless it runs. */
+  readonly Twofold: { readonly Isolation: Isolation; readonly RequestedIsolation: 'default' | Isolation; readonly StartedAt: string };
 }
 
 export interface ContainerDetails {

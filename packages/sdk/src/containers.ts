@@ -187,7 +187,7 @@ export class Containers {
   }
 
   /** Twofold's own: a stopped container changes its isolation and keeps what it has written. `dryRun` only says what would happen. */
-  async convert(container: string, isolation: Isolation, options: Cancellable & { dryRun?: boolean } = {}): Promise<Conversion> {
+  async convert(container: string, isolation: 'default' | Isolation, options: Cancellable & { dryRun?: boolean } = {}): Promise<Conversion> {
     return (await this.#post<{ Conversion: Conversion }>(container, 'update', { ...options, json: { Isolation: isolation, ...(options.dryRun === true ? { DryRun: true } : {}) } })).Conversion;
   }
 }

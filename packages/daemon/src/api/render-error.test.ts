@@ -13,7 +13,7 @@ test('codes, statuses and docs/errors.md say the same', () => {
 
 test('a missing command is told in the words that make docker exit with 127', () => {
   const rendered = renderError(new TwofoldError('command-not-found', 'Could not start "nope".'), 1);
-  assert.deepEqual(rendered, { status: 400, message: 'Could not start "nope": executable file not found in $PATH', ours: false });
+  assert.deepEqual(rendered, { status: 400, code: 'command-not-found', message: 'Could not start "nope": executable file not found in $PATH', ours: false });
 });
 
 test('an error that nobody raised on purpose keeps its text to itself', () => {

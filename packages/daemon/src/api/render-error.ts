@@ -31,8 +31,12 @@ export const statusOf = {
   internal: 500,
 } satisfies Record<ErrorCode, number>;
 
+/** Tells programs which of the codes it is; Docker's body has no place for it. */
+export const errorHeader = 'Twofold-Error';
+
 export interface RenderedError {
   readonly status: number;
+  readonly code: ErrorCode;
   readonly message: string;
   /** True when it is Twofold's or the machine's fault and belongs in the log. */
   readonly ours: boolean;
@@ -47,10 +51,10 @@ const exitWords: Partial<Record<ErrorCode, { readonly any: readonly string[]; re
 /** What a client is told of `error`. An error that nobody raised on purpose is `internal`, and its text stays here. */
 export function renderError(error: unknown, requestNumber: number): RenderedError {
   if (!(error instanceof TwofoldError)) {
-    return { status: 500, message: `Something in Twofold went wrong; the daemon's log has the facts (request ${requestNumber}).`, ours: true };
+    return { status: 500, code: 'internal', message: `Something in Twofold went wrong; the daemon's log has the facts (request ${requestNumber}).`, ours: true };
   }
   const words = exitWords[error.code];
   const complete = words === undefined || words.any.some((word) => error.message.includes(word));
   const status = statusOf[error.code];
-  return { status, message: complete ? error.message : `${error.message.replace(/\.$/, '')}: ${words.otherwise}`, ours: status >= 500 && error.code !== 'not-implemented' };
+  return { status, code: error.code, message: complete ? error.message : `${error.message.replace(/\.$/, '')}: ${words.otherwise}`, ours: status >= 500 && error.code !== 'not-implemented' };
 }

@@ -9,7 +9,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Caller, VersionInfo } from './context.ts';
 import { endSocket } from './hijack.ts';
 import { Query } from './query.ts';
-import { type RenderedError, renderError } from './render-error.ts';
+import { errorHeader, type RenderedError, renderError } from './render-error.ts';
 import { findRoute, findUpgradeRoute } from './routes.ts';
 import { listenOnSocket } from './socket.ts';
 import { readUpgradeBody, refuseUpgrade } from './upgrade.ts';
@@ -74,7 +74,10 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
       if (hangUp.signal.aborted) return;
       const rendered = fault(error, request, number);
       if (response.headersSent) response.destroy(); // the client sees a cut stream, never a whole one that isn't
-      else refuse(request, response, rendered.status, rendered.message);
+      else {
+        response.setHeader(errorHeader, rendered.code);
+        refuse(request, response, rendered.status, rendered.message);
+      }
     }
   };
 
@@ -98,7 +101,7 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
       if (hangUp.signal.aborted) return;
       const rendered = fault(error, request, number);
       if (accepted) endSocket(socket);
-      else refuseUpgrade(socket, rendered.status, rendered.message);
+      else refuseUpgrade(socket, rendered.status, rendered.message, rendered.code);
     }
   };
 

@@ -3,8 +3,9 @@
 
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { TwofoldError } from '@twofold/contract';
+import { type ErrorCode, TwofoldError } from '@twofold/contract';
 import { checkLength } from './body.ts';
+import { errorHeader } from './render-error.ts';
 
 const bodyLimitMs = 30_000;
 
@@ -61,9 +62,9 @@ function cut(): TwofoldError {
 }
 
 /** An ordinary answer in place of the upgrade; the connection ends with it. */
-export function refuseUpgrade(socket: Duplex, status: number, message: string): void {
+export function refuseUpgrade(socket: Duplex, status: number, message: string, code?: ErrorCode): void {
   const body = status === 304 ? '' : `${JSON.stringify({ message })}\n`;
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${code === undefined ? '' : `${errorHeader}: ${code}\r\n`}Connection: close\r\n\r\n${body}`);
   socket.resume(); // unread input would turn the client's end of file into a reset
 }
 

@@ -22,6 +22,9 @@ export type ContainerLife =
   | { readonly at: 'removing' }
   | { readonly at: 'dead'; readonly error: string };
 
+/** What a caller may ask for: `default` is the isolation that the daemon's settings name. */
+export type RequestedIsolation = 'default' | Isolation;
+
 export interface ContainerRecord {
   readonly id: ContainerId;
   /** Without a leading slash. */
@@ -30,7 +33,7 @@ export interface ContainerRecord {
   readonly created: string;
   readonly isolation: Isolation;
   /** What the caller asked for: `default` shows as RuntimeType Default in PowerShell until it is converted. */
-  readonly requestedIsolation: 'default' | Isolation;
+  readonly requestedIsolation: RequestedIsolation;
   readonly image: ImageId;
   /** As it was named when created. */
   readonly imageName: string;
@@ -134,9 +137,9 @@ export interface Containers {
   writeArchive(reference: string, path: string, tar: Readable, options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean }, signal: AbortSignal): Promise<void>;
   export(reference: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
   commit(reference: string, options: { reference: string | null; message: string; author: string; changes: readonly string[]; pause: boolean; config?: ContainerConfig }, signal: AbortSignal): Promise<ImageId>;
-  planConversion(reference: string, to: Isolation): ConversionPlan;
+  planConversion(reference: string, to: RequestedIsolation): ConversionPlan;
   /** The container is stopped, or `container-running`. Converting to what it is already changes only `requestedIsolation`. */
-  convert(reference: string, to: Isolation, signal: AbortSignal): Promise<ConversionPlan>;
+  convert(reference: string, to: RequestedIsolation, signal: AbortSignal): Promise<ConversionPlan>;
   /** Resources of `docker update`, and restart policy. */
   update(reference: string, change: { hostConfig: Partial<HostConfig> }): Promise<{ warnings: string[] }>;
   prune(fits: (record: ContainerRecord) => boolean): Promise<{ deleted: ContainerId[]; reclaimedBytes: number }>;

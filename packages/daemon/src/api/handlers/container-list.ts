@@ -81,7 +81,7 @@ export function summary(record: ContainerRecord, now: number): Record<string, un
     HostConfig: { NetworkMode: record.hostConfig.NetworkMode || 'default' },
     NetworkSettings: { Networks: record.network === null ? {} : { [record.network.name]: endpointView(record) } },
     Mounts: [],
-    Twofold: { Isolation: record.isolation, RequestedIsolation: record.requestedIsolation },
+    Twofold: { Isolation: record.isolation, RequestedIsolation: record.requestedIsolation, StartedAt: record.life.at === 'running' || record.life.at === 'paused' ? new Date(record.life.startedAt).toISOString() : '' },
   };
 }
 

@@ -1,8 +1,8 @@
 // Owns POST /containers/{name}/update: Docker's resources and restart policy, and Twofold's `Isolation` with `DryRun` (docs/api-extensions.md).
 
-import { type HostConfig, type Isolation, TwofoldError } from '@twofold/contract';
+import { type HostConfig, TwofoldError } from '@twofold/contract';
 import * as v from 'valibot';
-import type { ConversionPlan } from '../../engine/engine.ts';
+import type { ConversionPlan, RequestedIsolation } from '../../engine/engine.ts';
 import { readJson } from '../body.ts';
 import { changeLimitMs, type Context } from '../context.ts';
 import { checkResources } from '../create/command.ts';
@@ -31,9 +31,9 @@ export async function updateContainer(context: Context): Promise<void> {
   sendJson(context, { Warnings: warnings, Conversion: conversionView(plan, body.DryRun === true) });
 }
 
-function isolationOf(text: string): Isolation {
-  const isolation = (['process', 'hyperv'] as const).find((one) => one === text.toLowerCase());
-  if (isolation === undefined) throw new TwofoldError('invalid-argument', `invalid isolation "${text.slice(0, 40)}": a container is converted to process or hyperv`);
+function isolationOf(text: string): RequestedIsolation {
+  const isolation = (['default', 'process', 'hyperv'] as const).find((one) => one === text.toLowerCase());
+  if (isolation === undefined) throw new TwofoldError('invalid-argument', `invalid isolation "${text.slice(0, 40)}": a container is converted to process, hyperv or default`);
   return isolation;
 }
 

@@ -1,11 +1,13 @@
 // Owns what a conversion would do, in sentences, and why it may not be done. Pure. Does not do it: convert.ts does.
 
 import { TwofoldError, type Isolation } from '@twofold/contract';
-import type { ContainerRecord, ConversionPlan } from '../engine.ts';
+import type { ContainerRecord, ConversionPlan, RequestedIsolation } from '../engine.ts';
 import { judge } from '../lifecycle.ts';
 
 export interface Target {
   readonly isolation: Isolation;
+  /** The word that it was asked for by. */
+  readonly requested: RequestedIsolation;
   /** Size of the utility VM, where there is one. */
   readonly machine: { readonly memoryBytes: number; readonly cpus: number } | null;
   /** '', 'kvm' or 'tcg'. */
@@ -21,7 +23,7 @@ export function planConversion(record: ContainerRecord, target: Target): Convers
   const verdict = judge('convert', record.life, record);
   const refusals = [...(verdict.is === 'refused' && !(same && verdict.code === 'container-running') ? [verdict.message] : []), ...(same || target.obstacle === null ? [] : [target.obstacle])];
   if (same) {
-    return { from: to, to, carries: [], changes: record.requestedIsolation === to ? [] : [`It has isolation ${to} already; from now on it is asked for by name instead of by default.`], refusals };
+    return { from: to, to, carries: [], changes: record.requestedIsolation === target.requested ? [] : [`It has isolation ${to} already; from now on that is asked for as "${target.requested}" instead of "${record.requestedIsolation}".`], refusals };
   }
   return {
     from: record.isolation, to, refusals,

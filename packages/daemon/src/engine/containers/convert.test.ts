@@ -22,7 +22,7 @@ import { ContainerRecords, type StoredContainer } from './records.ts';
 /** Drivers and images over plain files: a writable layer of a kind is one file of words that were written, and so is a sealed layer. */
 class World {
   readonly root = mkdtempSync(join(tmpdir(), 'twofold-convert-'));
-  readonly settings = { dataRoot: this.root, runRoot: this.root, machine: { memoryBytes: 2 << 30, cpus: 2 } } as Settings;
+  readonly settings = { dataRoot: this.root, runRoot: this.root, defaultIsolation: 'process', machine: { memoryBytes: 2 << 30, cpus: 2 } } as Settings;
   readonly id = newId<ContainerId>();
   /** The step at which the daemon is killed. */
   killedAt = Infinity;
@@ -134,7 +134,7 @@ beforeEach(() => {
   world = new World();
 });
 afterEach(() => rmSync(world.root, { recursive: true }));
-const convert = (to: Isolation) => convertContainer(world.room, world.id, to, never);
+const convert = (to: 'default' | Isolation) => convertContainer(world.room, world.id, to, never);
 
 describe('a conversion', () => {
   it('keeps what was written, to and fro, with few layers and nothing left over', async () => {
@@ -183,6 +183,12 @@ describe('a conversion', () => {
   it('to what it is already only notes that it was asked for', async () => {
     const plan = await convert('process');
     assert.deepEqual([world.record.requestedIsolation, world.record.isolation, plan.carries], ['process', 'process', []]);
+  });
+
+  it('to the default goes to the isolation of the settings, and asks for none by name', async () => {
+    await convert('hyperv');
+    await convert('default');
+    assert.deepEqual([world.record.requestedIsolation, world.record.isolation, world.record.hostConfig.Isolation], ['default', 'process', 'default']);
   });
 
   it('is refused while the container runs, and where it cannot be kept, with the reason', async () => {

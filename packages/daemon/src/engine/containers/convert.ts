@@ -7,9 +7,9 @@
 
 import { mkdir } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { isTwofoldError, type ContainerId, type Isolation } from '@twofold/contract';
+import { isTwofoldError, type ContainerId } from '@twofold/contract';
 import type { SealedLayer } from '../../images/images.ts';
-import type { ConversionPlan } from '../engine.ts';
+import type { ConversionPlan, RequestedIsolation } from '../engine.ts';
 import { releaseLayers } from '../layer-use.ts';
 import { sealedDirectory, writableDirectory } from '../places.ts';
 import { publishContainer, type Room } from '../room.ts';
@@ -25,18 +25,20 @@ import { readSealedChanges, settleSealed, sweepSealed } from './sealed.ts';
 export const mostSealedLayers = 8;
 
 /** See Containers.planConversion. */
-export function planFor(room: Room, record: StoredContainer, to: Isolation): ConversionPlan {
+export function planFor(room: Room, record: StoredContainer, to: RequestedIsolation): ConversionPlan {
   return planConversion(record, targetOf(room, record, to));
 }
 
 /** See Containers.convert. The caller holds the container's queue. */
-export async function convertContainer(room: Room, id: ContainerId, to: Isolation, signal: AbortSignal): Promise<ConversionPlan> {
+export async function convertContainer(room: Room, id: ContainerId, requested: RequestedIsolation, signal: AbortSignal): Promise<ConversionPlan> {
   const record = room.records.need(id);
-  const target = targetOf(room, record, to);
+  const target = targetOf(room, record, requested);
+  const to = target.isolation;
   const plan = planConversion(record, target);
   insist(plan, record);
+  const asked = { requestedIsolation: requested, hostConfig: { ...record.hostConfig, Isolation: requested } };
   if (record.isolation === to) {
-    if (record.requestedIsolation !== to) room.records.change(id, { requestedIsolation: to, hostConfig: { ...record.hostConfig, Isolation: to } });
+    if (record.requestedIsolation !== requested) room.records.change(id, asked);
     return plan;
   }
   await cleanUp(room, id);
@@ -48,7 +50,7 @@ export async function convertContainer(room: Room, id: ContainerId, to: Isolatio
   const added = await old.hasWritable(writable) ? await seal(room, record, signal) : null;
   const sealedLayers = added === null ? record.sealedLayers : await merged(room, id, [...record.sealedLayers, added], signal);
   room.records.change(id, {
-    isolation: to, requestedIsolation: to, hostConfig: { ...record.hostConfig, Isolation: to },
+    ...asked, isolation: to,
     sealedLayers, machine: target.machine, accelerator: target.accelerator,
   }, { durable: true });
   publishContainer(room, id, 'convert', { from: record.isolation, to });
@@ -102,14 +104,15 @@ async function merged(room: Room, id: ContainerId, layers: readonly SealedLayer[
   return [layer];
 }
 
-function targetOf(room: Room, record: StoredContainer, to: Isolation): Target {
+function targetOf(room: Room, record: StoredContainer, requested: RequestedIsolation): Target {
+  const to = requested === 'default' ? room.settings.defaultIsolation : requested;
   const machine = to === 'hyperv' ? machineFor(room.settings, record.hostConfig) : null;
   try {
     const { accelerator } = room.driver(to);
     room.specifications.check({ id: record.id, isolation: to, config: record.config, hostConfig: record.hostConfig });
-    return { isolation: to, machine, accelerator, obstacle: null };
+    return { isolation: to, requested, machine, accelerator, obstacle: null };
   } catch (error) {
     if (!isTwofoldError(error)) throw error;
-    return { isolation: to, machine, accelerator: '', obstacle: error.message };
+    return { isolation: to, requested, machine, accelerator: '', obstacle: error.message };
   }
 }
