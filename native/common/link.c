@@ -129,19 +129,24 @@ static void channel_send(struct conversation *base, int type, const void *payloa
   if (!l->parsing) flush(l);
 }
 
-static void channel_consumed(struct conversation *base, size_t length) {
-  struct channel *c = container_of(base, struct channel, base);
+// In quarters of the window: a frame per chunk would double the link's traffic. A peer that doesn't read is told nothing more, and its
+// window runs out; otherwise what it sends would grow our queue.
+static void tell_consumed(struct channel *c) {
   struct link *l = c->link;
-  if (length > c->held) length = c->held;
-  c->held -= length;
-  c->give_back += length;
-  // Told in quarters of the window: a frame per chunk would double the link's traffic.
-  if (c->close_sent || c->give_back < WIRE_LINK_WINDOW / 4) return;
+  if (c->close_sent || c->give_back < WIRE_LINK_WINDOW / 4 || l->out.length >= LINK_QUEUE_LIMIT) return;
   uint8_t raw[8];
   for (int i = 0; i < 8; i++) raw[i] = (uint8_t)((uint64_t)c->give_back >> (8 * i));
   c->give_back = 0;
   put(l, c->id, FRAME_WINDOW, raw, sizeof raw);
   if (!l->parsing) flush(l);
+}
+
+static void channel_consumed(struct conversation *base, size_t length) {
+  struct channel *c = container_of(base, struct channel, base);
+  if (length > c->held) length = c->held;
+  c->held -= length;
+  c->give_back += length;
+  tell_consumed(c);
 }
 
 static void channel_close(struct conversation *base, bool now) {
@@ -272,7 +277,10 @@ static void parse(struct link *l) {
 
 // Channels that wait for the descriptor, in turn: the list is rotated so that none starves.
 static void wake_channels(struct link *l) {
-  for (struct channel *c = l->channels; c; c = c->next) advance(c);
+  for (struct channel *c = l->channels; c; c = c->next) {
+    advance(c);
+    tell_consumed(c);
+  }
   for (struct channel *c = l->channels; c && l->out.length < LINK_QUEUE_LIMIT / 2; c = c->next) {
     if (!c->blocked || c->base.closing || c->queue.length > 0 || c->credit < WIRE_MAX_CHUNK) continue;
     c->blocked = false;

@@ -56,7 +56,8 @@ struct relay {
   struct process *process;      // whose streams these are, once it has started
   struct conversation *channel; // NULL: not yet opened, or gone
   struct held *held, **held_tail; // output that nobody takes yet, at most a window
-  bool flowing, hurry, opened;
+  bool flowing, opened, exit_known;
+  size_t ahead; // bytes that may still be passed on to a client that doesn't take them
   unsigned ends; // streams whose end has come: it takes no window, so each is held once
   struct relay *next; // all of them
 };

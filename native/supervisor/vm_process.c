@@ -1,9 +1,13 @@
 // A process in the guest as the service's stdio: input goes down the channel as far as its window allows; output that no client takes
 // yet is held and not given back to the guest, which stops there. Held is at most a window, since a guest that exceeds it is cut off by the link.
+// Once its exit is known, what an honest guest can still have on its way passes a slow reader by, so that he doesn't hide the exit; then his pace holds again.
 #include <string.h>
 
 #include "handle.h"
 #include "vm.h"
+
+// A window, a chunk, and two pipes of the usual 64 KiB are what was on its way; twice that.
+enum { AHEAD_LIMIT = 4 * WIRE_LINK_WINDOW };
 
 struct held {
   struct held *next;
@@ -19,8 +23,15 @@ static void pass(struct relay *relay, int type, const void *data, size_t length)
   if (relay->channel) conversation_consumed(relay->channel, length);
 }
 
+static bool may_pass(struct relay *relay) {
+  if (process_takes_output(relay->process)) return true;
+  if (relay->held->length > relay->ahead) return false;
+  relay->ahead -= relay->held->length;
+  return true;
+}
+
 static void drain(struct relay *relay) {
-  while (relay->held && relay->process && relay->flowing && (relay->hurry || process_takes_output(relay->process))) {
+  while (relay->held && relay->process && relay->flowing && may_pass(relay)) {
     struct held *h = relay->held;
     relay->held = h->next;
     if (!relay->held) relay->held_tail = &relay->held;
@@ -43,9 +54,11 @@ static void take_exit(struct relay *relay, struct tlv payload) {
   int signal = (int)tlv_get_number(payload, TAG_EXIT_SIGNAL, 0);
   struct exit_status status = {.code = (int)tlv_get_number(payload, TAG_EXIT_CODE, 255) & 255, .signal = signal > 0 && signal <= 64 ? signal : 0,
                                .oom_killed = tlv_get_number(payload, TAG_OOM_KILLED, 0) == 1, .finished_ns = realtime_ns()};
-  relay->hurry = relay->flowing = true;
+  relay->flowing = true;
+  relay->ahead = WIRE_LINK_WINDOW; // what is held is no more
   drain(relay);
   if (!relay->process) return;
+  if (relay->process->open_streams) return vm_broken("The guest told an exit before the end of the output.");
   process_exited(relay->process, &status);
 }
 
@@ -118,7 +131,9 @@ void relay_exit_known(const char *container, const char *exec) {
   for (struct relay *relay = relays; relay; relay = relay->next) {
     struct process *p = relay->process;
     if (!p || !p->container || strcmp(p->container->id, container) || strcmp(p->exec_id ? p->exec_id : "", exec ? exec : "")) continue;
-    relay->hurry = relay->flowing = true;
+    if (relay->exit_known) return; // a guest that tells it again gets no further allowance
+    relay->exit_known = relay->flowing = true;
+    relay->ahead = AHEAD_LIMIT;
     return drain(relay);
   }
 }
