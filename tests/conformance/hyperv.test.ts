@@ -14,7 +14,7 @@ import { conformance } from './suite.ts';
 const root = mkdtempSync('/tmp/tfh-');
 const cgroupParent = `/${root.slice('/tmp/'.length)}`;
 const cgroups = openCgroups();
-const settings = { ...defaults, vmPool: 1, dataRoot: join(root, 'data'), runRoot: join(root, 'run'), cgroupParent, machine: { memoryBytes: 512 << 20, cpus: 1 } };
+const settings = { ...defaults, vmPool: 1, vmPoolMost: 1, dataRoot: join(root, 'data'), runRoot: join(root, 'run'), cgroupParent, machine: { memoryBytes: 512 << 20, cpus: 1 } };
 
 const candidate: Candidate = {
   name: 'hyperv',

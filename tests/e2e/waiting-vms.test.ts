@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 const workersOf = async (daemon: TestDaemon): Promise<number[]> => (await findWorkers()).filter(({ sandboxDirectory }) => sandboxDirectory.startsWith(`${daemon.runRoot}/`)).map(({ pid }) => pid);
 
 test('a VM waits, is used, survives no daemon', async () => {
-  await using daemon = await startDaemon(['--vm-pool', '1']);
+  await using daemon = await startDaemon(['--vm-pool', '1', '--vm-pool-max', '1']);
   const [first] = await until('a VM waits', async () => { const found = await workersOf(daemon); return found.length === 1 ? found : undefined; });
   await daemon.kill('SIGKILL');
   assert.deepEqual(await workersOf(daemon), [first]);

@@ -51,10 +51,10 @@ export class House implements AsyncDisposable {
   }
 
   /** With a template, so that its VMs are clones where they have the default size. */
-  static async open({ libRoot = defaults.libRoot, vmPool = 0 }: { libRoot?: string; vmPool?: number } = {}): Promise<House> {
+  static async open(asked: Partial<Settings> = {}): Promise<House> {
     const root = mkdtempSync(join(tmpdir(), 'twofold-hyperv-'));
     const name = `/twofold-hyperv-${process.pid}`;
-    const settings = { ...defaults, libRoot, vmPool, dataRoot: join(root, 'data'), runRoot: join(root, 'run'), cgroupParent: name, machine: { memoryBytes: 512 << 20, cpus: 1 } };
+    const settings = { ...defaults, vmPool: 0, vmPoolMost: 1, dataRoot: join(root, 'data'), runRoot: join(root, 'run'), cgroupParent: name, machine: { memoryBytes: 512 << 20, cpus: 1 }, ...asked };
     const house = new House(root, settings, await HypervDriver.open(settings));
     house.driver.warmUp((sentence) => house.warnings.push(sentence));
     await house.driver.warm();

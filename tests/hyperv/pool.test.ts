@@ -1,7 +1,7 @@
 // VMs that wait for containers: what is handed out, what is not, and that nothing of them stays.
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { findWorkers } from '../../packages/daemon/src/host/workers.ts';
@@ -44,6 +44,21 @@ test('the VM that waits becomes the container\'s: same process, the container\'s
   assert.deepEqual(readdirSync(running.sandbox.directory), []);
 });
 
+test('a VM that waits leaves the processors to others; one that was handed out does not', async () => {
+  const weightOf = (directory: string): number => {
+    const { cgroupPath } = JSON.parse(readFileSync(join(directory, 'hyperv.json'), 'utf8')) as { cgroupPath: string };
+    const file = [`/sys/fs/cgroup/cpu${cgroupPath}/cpu.shares`, `/sys/fs/cgroup${cgroupPath}/cpu.weight`].find((path) => existsSync(path));
+    return Number(readFileSync(file!, 'utf8'));
+  };
+  const pid = await waitingWorker();
+  const waiting = (await findWorkers()).find((worker) => worker.pid === pid)!.sandboxDirectory;
+  const before = weightOf(waiting);
+  const running = await house.run(['true']);
+  handedOut.add(running.sandbox.directory);
+  assert.ok(before * 10 < weightOf(running.sandbox.directory), `${before} and ${weightOf(running.sandbox.directory)}`);
+  await house.end(running);
+});
+
 test('what a container in it ends with is found after a restart', async () => {
   await waitingWorker();
   const running = await house.run(['sh', '-c', 'exit 9']);
@@ -80,4 +95,19 @@ test('none waits when the driver is gone', async () => {
   assert.deepEqual((await findWorkers()).filter(({ sandboxDirectory }) => sandboxDirectory.startsWith(`${sandboxes()}/`)), []);
   assert.deepEqual(readdirSync(sandboxes()).filter((name) => !handedOut.has(join(sandboxes(), name))), []);
   assert.equal(textOf('/proc/self/mountinfo').includes(sandboxes()), false);
+});
+
+test('a burst of starts makes more VMs wait, and they end when no other one comes', async () => {
+  const busy = await House.open({ vmPool: 1, vmPoolMost: 3, vmPoolIdleMs: 10_000 });
+  try {
+    await until('a VM waits', () => busy.driver.waiting === 1);
+    const running = await Promise.all(Array.from({ length: 4 }, () => busy.run(['true'])));
+    await until('as many wait as may', () => busy.driver.waiting === 3);
+    await until('one waits', () => busy.driver.waiting === 1);
+    for (const one of running) await busy.end(one);
+    await until('nothing is left of the others', async () => (await findWorkers()).filter(({ sandboxDirectory }) => sandboxDirectory.startsWith(busy.settings.runRoot)).length === 1);
+  } finally {
+    await busy[Symbol.asyncDispose]();
+  }
+  assert.deepEqual(busy.leftovers(), []);
 });

@@ -1,5 +1,6 @@
 // Owns what can be set and the defaults. How settings are named on the command line and in a file: command-line.ts.
 
+import { availableParallelism } from 'node:os';
 import type { Isolation } from '@twofold/contract';
 
 export interface Settings {
@@ -21,8 +22,12 @@ export interface Settings {
   /** First and last user id of the workers' range. */
   readonly workerUids: { readonly first: number; readonly last: number };
   readonly machine: { readonly memoryBytes: number; readonly cpus: number };
-  /** How many utility VMs of the default size wait for containers; 0 = none: each is made when it is needed. */
+  /** How many utility VMs of the default size wait for containers at least; 0 = none: each is made when it is needed. */
   readonly vmPool: number;
+  /** How many a burst of starts may bring it to. */
+  readonly vmPoolMost: number;
+  /** How long what a burst has brought waits without another one. */
+  readonly vmPoolIdleMs: number;
   /** `auto` takes what set-up measured. */
   readonly accelerator: 'auto' | 'kvm' | 'tcg';
   /** Whether software emulation may serve as a boundary at all. */
@@ -50,6 +55,9 @@ export const defaults: Settings = {
   workerUids: { first: 2_000_000_000, last: 2_000_065_535 },
   machine: { memoryBytes: 2 * 2 ** 30, cpus: 2 },
   vmPool: 1,
+  // More can't be made use of at once.
+  vmPoolMost: 4 * availableParallelism(),
+  vmPoolIdleMs: 60_000,
   accelerator: 'auto',
   allowEmulation: true,
   runtime: 'crun',

@@ -1,10 +1,12 @@
 // Owns the VMs that wait: clones of the template that belong to nobody yet, have no identity and no container, in sandbox directories that a later
-// daemon takes for orphans. Does not own clones that were handed out, nor the template.
+// daemon takes for orphans. They run in the background until they are handed out. Does not own clones that were handed out, nor the template; how
+// many should wait is decided in pool-size.ts.
 //
 //   absent ─clone has answered▶ waiting ─take▶ handed out (the driver's)
-//                                  └─dies, or the pool is closed▶ absent
+//                                  └─dies, is too many, or the pool is closed▶ absent
 
 import { mkdir, rename, rm } from 'node:fs/promises';
+import { freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { FrameType, Tag, TlvWriter, TwofoldError, guidDigits, newId, type SandboxId } from '@twofold/contract';
@@ -17,12 +19,15 @@ import { runGuestTool } from './guest-tool.ts';
 import type { Accelerator } from './machine.ts';
 import { readNotes, writeNotes } from './notes.ts';
 import { sandboxParts } from './places.ts';
+import { decidePoolSize, type PoolDecision } from './pool-size.ts';
 import { bootSandbox, configureSandbox, endSandbox, limitWorker, onlyInterface } from './sandbox.ts';
 import type { Template } from './template.ts';
 
 const cloneTimeoutMs = 30_000;
 /** A refill waits until nobody has taken one for this long: it shall not slow the start that made room. */
 const refillDelayMs = 400;
+/** So long others' work goes first; on a machine that is always busy it would never be done. */
+const patienceMs = 3_000;
 /** After so many failures in a row nothing is tried any more. */
 const maxFailures = 3;
 
@@ -56,12 +61,15 @@ export class Pool implements AsyncDisposable {
   readonly #closing = new AbortController();
   /** Clearing away of those that died. */
   readonly #clearing = new Set<Promise<void>>();
+  /** When VMs were asked for lately. */
+  #startsMs: number[] = [];
   #filling: Promise<void> | null = null;
-  #takenAt = -Infinity;
+  #givenUp = false;
+  #review: NodeJS.Timeout | undefined;
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
-    this.#fill();
+    this.#adapt();
   }
 
   get size(): number {
@@ -73,17 +81,18 @@ export class Pool implements AsyncDisposable {
     const { cgroups } = this.#parts;
     onlyInterface(spec);
     const one = this.#waiting.shift();
+    this.#noteStart();
+    this.#adapt();
     if (one === undefined) return null;
-    this.#takenAt = performance.now();
     one.watching.abort();
     one.connection[Symbol.dispose]();
-    this.#fill();
     let directory = one.directory;
     const connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
     try {
       const notes = await readNotes(directory);
       if (notes === null) throw new TwofoldError('sandbox-gone', 'The waiting VM is gone.');
       const user = { uid: notes.user.uid, name: guidDigits(spec.id) };
+      cgroups.background(notes.cgroupPath, false);
       // Its control groups keep their name: version 2 can't rename any.
       await writeNotes(directory, { ...notes, sandbox: spec.id, user });
       await renameWorkerUser(notes.user, user.name);
@@ -107,42 +116,56 @@ export class Pool implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
+    clearTimeout(this.#review);
     await this.#filling;
     await Promise.all(this.#waiting.splice(0).map((one) => this.#end(one)));
     await Promise.all(this.#clearing);
   }
 
-  #fill(): void {
+  /** Makes or ends as many as the moment asks for, and sees to the next look at it. */
+  #adapt(): void {
+    clearTimeout(this.#review);
     if (this.#closing.signal.aborted) return;
-    this.#filling ??= this.#fillUp().then((full) => {
+    const { wanted, reviewInMs } = this.#decide();
+    // The one that has waited longest goes first, as at hand-out.
+    for (const one of this.#waiting.splice(0, this.#waiting.length - wanted)) this.#clear(one);
+    if (this.#waiting.length < wanted && !this.#givenUp) this.#filling ??= this.#fillUp().finally(() => {
       this.#filling = null;
-      // One may have been taken while this was ending.
-      if (full && this.#waiting.length < this.#parts.settings.vmPool) this.#fill();
+      this.#adapt(); // one may have been taken while this was ending
     });
+    if (reviewInMs !== null) this.#review = setTimeout(() => this.#adapt(), reviewInMs).unref();
   }
 
-  /** False when it was given up. */
-  async #fillUp(): Promise<boolean> {
-    const { settings, warn } = this.#parts;
+  #noteStart(): void {
+    const nowMs = performance.now();
+    this.#startsMs = [...this.#startsMs.filter((at) => nowMs - at < this.#parts.settings.vmPoolIdleMs), nowMs];
+  }
+
+  #decide(): PoolDecision {
+    const { vmPool: least, vmPoolMost: most, vmPoolIdleMs: rememberMs } = this.#parts.settings;
+    return decidePoolSize({ least, most, rememberMs, nowMs: performance.now(), startsMs: this.#startsMs, waiting: this.#waiting.length, memory: { availableBytes: freemem(), totalBytes: totalmem() } });
+  }
+
+  async #fillUp(): Promise<void> {
     const { signal } = this.#closing;
     let failures = 0;
-    while (!signal.aborted && this.#waiting.length < settings.vmPool) {
+    while (!signal.aborted) {
       try {
         for (let left = this.#restMs(); left > 0; left = this.#restMs()) await wait(left, undefined, { signal });
+        if (this.#waiting.length >= this.#decide().wanted) return;
         await this.#add(signal);
         failures = 0;
       } catch (error) {
-        if (signal.aborted) return false;
-        if (++failures < maxFailures) continue;
-        warn('No utility VM could be made to wait: containers start more slowly.', { err: error });
-        return false;
+        if (signal.aborted || ++failures < maxFailures) continue;
+        this.#givenUp = true;
+        this.#parts.warn('No utility VM could be made to wait: containers start more slowly.', { err: error });
+        return;
       }
     }
-    return true;
   }
 
   #restMs(): number {
-    return this.#takenAt + refillDelayMs - performance.now();
+    return (this.#startsMs.at(-1) ?? -Infinity) + refillDelayMs - performance.now();
   }
 
   async #add(signal: AbortSignal): Promise<void> {
@@ -151,10 +174,13 @@ export class Pool implements AsyncDisposable {
     const directory = join(settings.runRoot, 'sb', id);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const connection = new SupervisorConnection(sandboxParts(directory).socket);
+    using undo = new DisposableStack();
     try {
       const spec = { id, namespace: 'pool', directory, hostname: 'waiting', network: { mode: 'none' as const }, machine: settings.machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
       const within = AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]);
-      const supervisorPid = await bootSandbox(spec, settings, accelerator, cgroups, { from: 'clone', memory: template.memory, saved: template.saved }, within);
+      const supervisorPid = await bootSandbox(spec, settings, accelerator, cgroups, { from: 'clone', memory: template.memory, saved: template.saved, background: true }, within);
+      const impatient = setTimeout(() => cgroups.background(spec.cgroupPath, false), patienceMs);
+      undo.defer(() => clearTimeout(impatient));
       // Asks for nothing: it is answered when the guest is up. Who it is, it is told when it is handed out.
       await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
       await rehearse(connection, within);
@@ -179,9 +205,13 @@ export class Pool implements AsyncDisposable {
     const at = this.#waiting.indexOf(one);
     if (at < 0) return;
     this.#waiting.splice(at, 1);
+    this.#clear(one);
+    this.#adapt();
+  }
+
+  #clear(one: Waiting): void {
     const clearing = this.#end(one).catch((error: unknown) => this.#parts.warn('What is left of a waiting VM could not be cleared away.', { err: error })).finally(() => this.#clearing.delete(clearing));
     this.#clearing.add(clearing);
-    this.#fill();
   }
 
   async #end(one: Waiting): Promise<void> {

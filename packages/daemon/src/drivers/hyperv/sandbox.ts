@@ -35,6 +35,8 @@ export async function bootSandbox(spec: SandboxSpec, settings: Settings, acceler
   undo.defer(() => cgroups.remove(cgroupPath, AbortSignal.timeout(clearTimeoutMs)).catch(() => undefined));
   const worker = cgroups.create(`${cgroupPath}/worker`, 'limited');
   limitWorker(spec, cgroupPath, cgroups);
+  // Beside other sandboxes, hence the whole sandbox's group.
+  if (origin.from !== 'boot' && origin.background === true) cgroups.background(cgroupPath, true);
   const own = cgroups.create(`${cgroupPath}/supervisor`, 'tracking');
   const plan = new TlvWriter().string(Tag.CONTAINER, spec.id).string(Tag.PATH, sandboxParts(directory).socket).string(Tag.TYPE, 'hyperv').strings(Tag.CGROUP, own);
   describeWorker(plan, {

@@ -17,8 +17,8 @@ const guestInitramfs = '/vm/initramfs';
 /** MiB of translated code; with 16 it overflows and is thrown away again and again (measured). */
 const translationBufferMiB = 32;
 
-/** How a VM comes to be: booted, booted to become a template, or as a clone of one. The paths are the supervisor's to open. */
-export type Origin = { readonly from: 'boot' } | { readonly from: 'template' | 'clone'; readonly memory: string; readonly saved: string };
+/** How a VM comes to be: booted, booted to become a template, or as a clone of one. The paths are the supervisor's to open. `background`: others' work goes first. */
+export type Origin = { readonly from: 'boot' } | { readonly from: 'template' | 'clone'; readonly memory: string; readonly saved: string; readonly background?: true };
 
 export interface WorkerDescription {
   readonly name: string;

@@ -21,6 +21,8 @@ export interface Cgroups {
   /** Makes a group (and those above it) that tracks processes; `limited`: in every controller that a limit needs, too. Idempotent. Returns its directories: a process enters by its id in each one's cgroup.procs. */
   create(path: string, kind: 'tracking' | 'limited'): string[];
   limit(path: string, limits: CgroupLimits): void;
+  /** Gives the group a sixteenth of the weight that its siblings have at the processors, or as much. Made `limited`. cpu.idle would be less, and starve it (measured). */
+  background(path: string, on: boolean): void;
   /** Resolves once every process of the group has stopped. */
   freeze(path: string, signal: AbortSignal): Promise<void>;
   thaw(path: string): Promise<void>;

@@ -32,6 +32,7 @@ export function openV1(mounts: readonly CgroupMount[], unified: CgroupMount | nu
       });
     },
     limit: (path, limits) => limit(limits, (controller) => at(controller, path)),
+    background: (path, on) => void write(join(at('cpu', path), 'cpu.shares'), on ? '64' : '1024'),
     freeze: async (path, signal) => {
       // A process that forks meanwhile can keep the state at FREEZING until it is asked again.
       for (;;) {

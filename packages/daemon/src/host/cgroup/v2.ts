@@ -19,6 +19,7 @@ export function openV2(root: string): Cgroups {
       return [at(path)];
     },
     limit: (path, limits) => limit(at(path), limits),
+    background: (path, on) => void write(join(at(path), 'cpu.weight'), on ? '6' : '100'),
     freeze: async (path, signal) => {
       if (!write(join(at(path), 'cgroup.freeze'), '1')) throw new TwofoldError('sandbox-gone', 'The control group to be frozen is gone.');
       while (!isFrozen(at(path))) await waitFor(2, 'The container could not be paused in time.', signal);
