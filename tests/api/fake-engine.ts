@@ -151,6 +151,7 @@ export function fakeEngine(): Fake {
         if (cell.record.hostConfig.AutoRemove === true) void containers.remove(cell.record.id, { force: true, volumes: false }, AbortSignal.abort());
       });
       void run(process, list);
+      return [{ name: 'sandbox', beganMs: 0.5, tookMs: 8.2, note: 'clone' }, { name: 'total', beganMs: 0, tookMs: 10 }];
     },
     async stop(reference) {
       const cell = cellOf(reference);

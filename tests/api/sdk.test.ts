@@ -73,8 +73,8 @@ test('every verb speaks to the daemon', async () => {
   assert.equal((await twofold.info()).Twofold.Accelerator, 'tcg');
   const { id } = await containers.create({ Image: 'nanoserver', Cmd: ['sleep'], name: 'one', HostConfig: { Isolation: 'process' } });
   const waiting = await containers.beginWait('one', { condition: 'next-exit' });
-  await containers.start('one');
-  await containers.start('one');
+  assert.deepEqual(await containers.start('one'), [{ name: 'sandbox', beganMs: 0.5, tookMs: 8.2, note: 'clone' }, { name: 'total', beganMs: 0, tookMs: 10 }]);
+  assert.deepEqual(await containers.start('one'), []);
   assert.deepEqual((await containers.list({ filters: { name: 'one' } })).map((one) => one.Id), [id]);
   await containers.pause('one');
   await containers.unpause('one');

@@ -33,6 +33,13 @@ for (const isolation of isolations) {
       assert.deepEqual([result.code, result.stdout, result.stderr], [6, 'input\nb /tmp\n', 'err\n']);
     });
 
+    test('tells the steps of a start and their times', async () => {
+      const result = await twofold(['run', '--rm', '--trace', '--isolation', isolation, IMAGE, 'echo', 'ran']);
+      assert.deepEqual([result.code, result.stdout], [0, 'ran\n']);
+      for (const step of ['files', 'sandbox', 'prepare', 'start', 'total']) assert.match(result.stderr, new RegExp(`^${step} +[\\d.]+ ms +[\\d.]+ ms`, 'm'));
+      assert.match(result.stderr, isolation === 'hyperv' ? /^sandbox .* ms +(boot|clone)$/m : /^sandbox .* ms *$/m);
+    });
+
     test('ends with 127 for an entrypoint that is not there', async () => {
       assert.equal((await twofold(['run', '--rm', '--isolation', isolation, '--entrypoint', '/none', IMAGE])).code, 127);
     });

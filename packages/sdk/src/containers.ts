@@ -19,11 +19,22 @@ export interface ExitStatus {
 
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
 
+/** One step of a start; `total` is the whole. Steps overlap. */
+export interface StartStep {
+  readonly name: string;
+  readonly beganMs: number;
+  readonly tookMs: number;
+  /** Of `sandbox`, with hyperv isolation: `waiting`, `clone` or `boot`. */
+  readonly note?: string;
+}
+
 export interface RunSession extends AsyncDisposable {
   readonly id: string;
   readonly session: Session;
   /** After the process has ended (and, with AutoRemove, the container is gone). */
   readonly exit: Promise<ExitStatus>;
+  /** Of the start. */
+  readonly steps: readonly StartStep[];
 }
 
 export class Containers {
@@ -54,9 +65,11 @@ export class Containers {
     return this.#transport.json('GET', `/containers/${segment(container)}/json`, { ...options, query: { size: options.size } });
   }
 
-  /** Quiet when it runs already. */
-  start(container: string, options: Cancellable = {}): Promise<void> {
-    return this.#post(container, 'start', options);
+  /** Resolves with the steps of the start and their times; none when it runs already. */
+  async start(container: string, options: Cancellable = {}): Promise<readonly StartStep[]> {
+    const response = await this.#transport.open('POST', `/containers/${segment(container)}/start`, options);
+    response.resume();
+    return stepsOf(response.headers['server-timing']);
   }
 
   /** Quiet when it is stopped already. `timeoutSeconds`: until SIGKILL; −1 waits for ever. */
@@ -124,9 +137,9 @@ export class Containers {
     await using undo = new AsyncDisposableStack();
     const session = undo.use(await this.attach(id, { ...options, stdin }));
     const { exit } = await this.beginWait(id, { ...options, condition: request.HostConfig?.AutoRemove === true ? 'removed' : 'next-exit' });
-    await this.start(id, options);
+    const steps = await this.start(id, options);
     const held = undo.move();
-    return { id, session, exit, [Symbol.asyncDispose]: () => held.disposeAsync() };
+    return { id, session, exit, steps, [Symbol.asyncDispose]: () => held.disposeAsync() };
   }
 
   resize(container: string, size: { rows: number; columns: number }, options: Cancellable = {}): Promise<void> {
@@ -194,4 +207,14 @@ export class Containers {
 
 function statOf(headers: NodeJS.Dict<string | string[]>): PathStat {
   return JSON.parse(Buffer.from(String(headers['x-docker-container-path-stat'] ?? ''), 'base64').toString('utf8')) as PathStat;
+}
+
+/** The header Server-Timing. */
+function stepsOf(header: string | string[] | undefined): StartStep[] {
+  return [header ?? []].flat().join(', ').split(', ').filter((entry) => entry !== '').map((entry) => {
+    const [name = '', ...parameters] = entry.split(';');
+    const values = new Map(parameters.map((parameter) => parameter.split('=', 2) as [string, string]));
+    const note = values.get('desc')?.replaceAll('"', '');
+    return { name, beganMs: Number(values.get('start') ?? 0), tookMs: Number(values.get('dur') ?? 0), ...(note === undefined ? {} : { note }) };
+  });
 }

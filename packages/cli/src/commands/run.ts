@@ -1,37 +1,44 @@
 // Owns `twofold run`: create, attach, start, and end as the container ends.
 
 import { Command } from 'commander';
-import { TwofoldApiError, type Twofold } from '@twofold/sdk';
+import { TwofoldApiError, type StartStep, type Twofold } from '@twofold/sdk';
 import { withDaemon } from '../connect.ts';
 import { ExitWith } from '../failure.ts';
-import { print, tell } from '../output.ts';
+import { print, renderTable, tell } from '../output.ts';
 import { addRunOptions, createRequest, type RunOptions } from '../session/options.ts';
 import { pump } from '../session/pump.ts';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
+interface Traced {
+  trace?: true;
+}
+
 export function register(program: Command): void {
   addRunOptions(program.command('run').helpOption('--help', 'tell more'))
+    .option('--trace', 'tell the steps of the start with their times, on standard error')
     .description('Runs a command in a new container. Ends with its exit code, as docker does.')
     .argument('<image>').argument('[command...]')
     .passThroughOptions()
-    .action(async (image: string, words: string[], options: RunOptions, command: Command) => {
+    .action(async (image: string, words: string[], options: RunOptions & Traced, command: Command) => {
       process.exitCode = await withDaemon(command, (twofold) => run(twofold, image, words, options));
     });
 }
 
-async function run(twofold: Twofold, image: string, words: readonly string[], options: RunOptions): Promise<number> {
+async function run(twofold: Twofold, image: string, words: readonly string[], options: RunOptions & Traced): Promise<number> {
   const request = createRequest(image, words, options);
   if (options.detach === true) {
     const { id, warnings } = await twofold.containers.create(request);
     for (const warning of warnings) tell(`WARNING: ${warning}`);
-    await twofold.containers.start(id);
+    const steps = await twofold.containers.start(id);
+    if (options.trace === true) tellSteps(steps);
     print(id);
     return 0;
   }
   const running = await twofold.containers.run(request).catch((error: unknown) => { throw failedStart(error); });
   await using _held = running;
-  const { id, session, exit } = running;
+  const { id, session, exit, steps } = running;
+  if (options.trace === true) tellSteps(steps);
   using undo = new DisposableStack();
   if (options.tty !== true) {
     for (const name of signals) {
@@ -45,6 +52,10 @@ async function run(twofold: Twofold, image: string, words: readonly string[], op
   const { statusCode, error } = await exit;
   if (error !== undefined) tell(`twofold: ${error}`);
   return statusCode;
+}
+
+function tellSteps(steps: readonly StartStep[]): void {
+  tell(renderTable(['STEP', 'BEGAN', 'TOOK', ''], steps.map(({ name, beganMs, tookMs, note }) => [name, `${beganMs.toFixed(1)} ms`, `${tookMs.toFixed(1)} ms`, note ?? ''])));
 }
 
 /** Docker's exit codes of a run that did not come about: 127 not found, 126 not executable, 125 anything else. */

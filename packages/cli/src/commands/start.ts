@@ -7,5 +7,5 @@ export function register(program: Command): void {
   program.command('start')
     .description('Starts containers that have ended or were only created.')
     .argument('<container...>')
-    .action((names: string[], _options: unknown, command: Command) => forEach(command, names, (twofold, name) => twofold.containers.start(name)));
+    .action((names: string[], _options: unknown, command: Command) => forEach(command, names, async (twofold, name) => void await twofold.containers.start(name)));
 }

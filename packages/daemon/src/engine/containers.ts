@@ -51,7 +51,7 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
     size: (reference) => allocatedBytes(writableDirectory(room.settings, find(reference).id)),
     start: async (reference, signal) => {
       const { id } = find(reference);
-      await inTurn(id, () => supervisor.start(id, signal), signal);
+      return inTurn(id, () => supervisor.start(id, signal), signal);
     },
     stop: async (reference, options, signal) => {
       const { id } = find(reference);

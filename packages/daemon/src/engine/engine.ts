@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { ComputeProcess, ContainerConfig, ContainerId, Digest, ExecCreateRequest, ExecId, HostConfig, ImageId, Isolation, NetworkId } from '@twofold/contract';
 import type { Images, SealedLayer } from '../images/images.ts';
 import type { Networks } from '../networks/networks.ts';
+import type { TraceStep } from './trace.ts';
 
 /**
  * What a container is doing; each state carries exactly its own data. Times are Unix milliseconds.
@@ -112,7 +113,8 @@ export interface Containers {
   list(): ContainerRecord[];
   /** Bytes of the writable layer (`docker ps -s`). */
   size(reference: string): Promise<number>;
-  start(reference: string, signal: AbortSignal): Promise<void>;
+  /** Resolves with the steps that it took. */
+  start(reference: string, signal: AbortSignal): Promise<readonly TraceStep[]>;
   /** Stop signal, then SIGKILL after the time limit (seconds; negative waits for ever; undefined = the container's own or 10). `already-in-that-state` when not running. */
   stop(reference: string, options: { timeoutSeconds?: number; signal?: string }, signal: AbortSignal): Promise<void>;
   restart(reference: string, options: { timeoutSeconds?: number; signal?: string }, signal: AbortSignal): Promise<void>;

@@ -13,6 +13,7 @@ import { after, isUp } from './lifecycle.ts';
 import { containerOf } from './places.ts';
 import { longRunMs, restartDelayMs } from './restart-policy.ts';
 import { publishContainer, type Room } from './room.ts';
+import type { TraceStep } from './trace.ts';
 
 /** Exit code of a container whose end nobody saw, as Docker has it. */
 const unseenExitCode = 255;
@@ -37,18 +38,17 @@ export class Supervisor {
   }
 
   /** Starts a container whose queue the caller holds. */
-  async start(id: ContainerId, signal: AbortSignal, options: { byPolicy?: boolean } = {}): Promise<void> {
-    try {
-      await startContainer(this.#room, id, signal, options);
-    } catch (error) {
+  async start(id: ContainerId, signal: AbortSignal, options: { byPolicy?: boolean } = {}): Promise<TraceStep[]> {
+    const steps = await startContainer(this.#room, id, signal, options).catch((error: unknown) => {
       // As docker has it: `run --rm` of a command that isn't there waits for the removal.
       if (!this.#room.closing.aborted && this.#room.records.get(id)?.hostConfig.AutoRemove === true) this.removeSoon(id);
       throw error;
-    }
+    });
     const presence = this.#room.presences.of(id);
     const early = presence.earlyExit;
     presence.earlyExit = null;
     if (early !== null) this.recordExit(id, early);
+    return steps;
   }
 
   /** Writes an end down and sees to what follows. A second report of the same end changes nothing. */

@@ -1,22 +1,41 @@
-// Owns the times of the steps of one piece of work, for those who ask why a start is slow (`--log-level debug` tells). Knows no steps.
+// Owns the times of the steps of one piece of work, for those who ask why a start is slow (docs/daemon.md). Knows no steps.
+
+export interface TraceStep {
+  readonly name: string;
+  /** Since the whole began. */
+  readonly beganMs: number;
+  readonly tookMs: number;
+  /** What decides how long it takes. */
+  readonly note?: string;
+}
 
 export class Trace {
   readonly #began = performance.now();
-  readonly #steps: Record<string, number> = {};
+  readonly #steps: TraceStep[] = [];
 
-  /** Times `work` under a name; steps may overlap. */
-  async step<T>(name: string, work: Promise<T> | T): Promise<T> {
+  /** Times `work` under a name; steps may overlap. `noteOf` says of its result what is worth knowing. */
+  async step<T>(name: string, work: Promise<T> | T, noteOf?: (result: T) => string | undefined): Promise<T> {
     const began = performance.now();
+    let note: string | undefined;
     try {
-      return await work;
+      const result = await work;
+      note = noteOf?.(result);
+      return result;
     } finally {
-      this.#steps[name] = round((this.#steps[name] ?? 0) + performance.now() - began);
+      this.#steps.push({ name, beganMs: round(began - this.#began), tookMs: round(performance.now() - began), ...(note === undefined ? {} : { note }) });
     }
   }
 
-  /** Milliseconds of each step, in the order in which they ended, and of the whole. */
+  /** In the order in which they began; the whole last, as `total`. */
+  steps(): TraceStep[] {
+    return [...this.#steps.toSorted((a, b) => a.beganMs - b.beganMs), { name: 'total', beganMs: 0, tookMs: round(performance.now() - this.#began) }];
+  }
+
+  /** Milliseconds of each step and of the whole, for the log. */
   report(): Record<string, number> {
-    return { ...this.#steps, total: round(performance.now() - this.#began) };
+    const sums: Record<string, number> = {};
+    for (const { name, tookMs } of this.steps()) sums[name] = round((sums[name] ?? 0) + tookMs);
+    return sums;
   }
 }
 

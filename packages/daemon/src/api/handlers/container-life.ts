@@ -5,13 +5,15 @@ import { changeLimitMs, type Context } from '../context.ts';
 import { checkName } from '../create/command.ts';
 import { parseTime, passesLabels } from '../query.ts';
 import { beginStream, sendEmpty, sendJson } from '../respond.ts';
+import { serverTiming } from '../server-timing.ts';
 
 const target = (context: Context) => context.parameters['name']!;
 /** A stop may be told to wait for ever; it ends with the daemon. */
 const noLimitMs = 2 ** 31 - 1;
 
 export async function start(context: Context): Promise<void> {
-  await context.engine.containers.start(target(context), context.lasting(changeLimitMs));
+  const steps = await context.engine.containers.start(target(context), context.lasting(changeLimitMs));
+  if (steps.length > 0) context.response.setHeader('Server-Timing', serverTiming(steps));
   sendEmpty(context);
 }
 

@@ -45,6 +45,7 @@ interface Living {
 /** A VM that nobody follows yet. */
 interface Started extends Pick<Living, 'connection' | 'configured'> {
   readonly supervisorPid: number;
+  readonly origin: NonNullable<SandboxInfo['origin']>;
 }
 
 export class HypervDriver implements Driver {
@@ -80,10 +81,10 @@ export class HypervDriver implements Driver {
   async createSandbox(spec: SandboxSpec, signal: AbortSignal): Promise<SandboxInfo> {
     if (this.accelerator === 'tcg' && !this.#settings.allowEmulation) throw new TwofoldError('forbidden', 'Hyper-V containers would run under software emulation here, which is no security boundary, and the settings forbid it.');
     if (this.#sandboxes.has(spec.id)) throw new TwofoldError('conflict', 'The sandbox is up already.');
-    const { supervisorPid, connection, configured } = await this.#takeWaiting(spec, signal) ?? await this.#clone(spec, signal) ?? await this.#boot(spec, signal);
+    const { supervisorPid, connection, configured, origin } = await this.#takeWaiting(spec, signal) ?? await this.#clone(spec, signal) ?? await this.#boot(spec, signal);
     try {
       await this.#adopt(spec.id, { directory: spec.directory, connection, configured, closing: new AbortController() }, signal);
-      return { supervisorPid, netnsPid: null };
+      return { supervisorPid, netnsPid: null, origin };
     } catch (error) {
       await this.deleteSandbox(spec.id, spec.directory);
       throw error;
@@ -321,7 +322,7 @@ export class HypervDriver implements Driver {
     if (this.#pool === null || !this.#isDefaultSize(spec)) return null;
     try {
       const taken = await this.#pool.handOut(spec, signal);
-      return taken === null ? null : { ...taken, configured: Promise.resolve() };
+      return taken === null ? null : { ...taken, configured: Promise.resolve(), origin: 'waiting' };
     } catch (error) {
       if (signal.aborted || isCallers(error)) throw error;
       this.#warn('A utility VM that waited could not be handed out: another one is made.', { err: error });
@@ -341,7 +342,7 @@ export class HypervDriver implements Driver {
       connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
       // Here and not later: whoever is given a clone is given one that works.
       await configureSandbox(spec, connection, AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]));
-      return { supervisorPid, connection, configured: Promise.resolve() };
+      return { supervisorPid, connection, configured: Promise.resolve(), origin: 'clone' };
     } catch (error) {
       connection?.[Symbol.dispose]();
       await endSandbox(spec.directory, this.#cgroups);
@@ -360,7 +361,7 @@ export class HypervDriver implements Driver {
     const connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
     const configured = configureSandbox(spec, connection, AbortSignal.timeout(bootTimeoutMs));
     configured.catch(() => undefined); // who needs the guest waits for it and hears of it then
-    return { supervisorPid, connection, configured };
+    return { supervisorPid, connection, configured, origin: 'boot' };
   }
 
   async #adopt(id: SandboxId, living: Living, signal: AbortSignal): Promise<void> {

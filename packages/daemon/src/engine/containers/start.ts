@@ -8,7 +8,7 @@ import type { Endpoint } from '../../networks/networks.ts';
 import { after, judge } from '../lifecycle.ts';
 import { containerDirectory, sandboxOf, writableDirectory } from '../places.ts';
 import { publishContainer, type Room } from '../room.ts';
-import { Trace } from '../trace.ts';
+import { Trace, type TraceStep } from '../trace.ts';
 import { cleanUp } from './clean-up.ts';
 import { containerSpec, endpointNames, sandboxSpec } from './plan.ts';
 import type { StoredContainer } from './records.ts';
@@ -17,8 +17,8 @@ import { writeProvidedFiles } from './provided-files.ts';
 /** Longer than any start takes, a cold boot of a VM on a loaded machine included. */
 const startTimeoutMs = 180_000;
 
-/** Starts it, or throws and leaves it as it was, with the error written down. */
-export async function startContainer(room: Room, id: ContainerId, signal: AbortSignal, options: { byPolicy?: boolean } = {}): Promise<void> {
+/** Starts it and tells how long each step took, or throws and leaves it as it was, with the error written down. */
+export async function startContainer(room: Room, id: ContainerId, signal: AbortSignal, options: { byPolicy?: boolean } = {}): Promise<TraceStep[]> {
   const record = room.records.need(id);
   if (options.byPolicy !== true || record.life.at !== 'restarting') {
     const verdict = judge('start', record.life, record);
@@ -32,13 +32,15 @@ export async function startContainer(room: Room, id: ContainerId, signal: AbortS
   try {
     const trace = new Trace();
     const { pid, endpoint } = await takeSteps(room, record, trace, within);
+    const told = trace.steps();
     room.log.debug({ container: id, ms: trace.report() }, 'A container was started.');
     const startedAt = Date.now();
     room.records.change(id, { life: after(record.life, { kind: 'started', pid, at: startedAt }), stoppedByUser: false, ...(endpoint === null ? {} : { network: networkOf(record, endpoint) }) });
     publishContainer(room, id, 'start');
     joinLate(room, record);
+    return told;
   } catch (error) {
-    noteFailure(room, record, error, within);
+    return noteFailure(room, record, error, within);
   } finally {
     presence.starting = null;
   }
@@ -81,7 +83,7 @@ async function takeSteps(room: Room, record: StoredContainer, trace: Trace, sign
     presence.sandboxUp = false;
   });
   presence.sandboxUp = true;
-  const info = await trace.step('sandbox', driver.createSandbox(sandbox, signal));
+  const info = await trace.step('sandbox', driver.createSandbox(sandbox, signal), ({ origin }) => origin);
 
   onFailure('container', () => driver.deleteContainer(ref));
   if (endpoint !== null) onFailure('link', () => networks.disconnect(endpoint));
