@@ -99,6 +99,7 @@ test('images, networks, info, version, events, top, diff, cp, export, load, save
   assert.match((await door.docker(['network', 'ls'])).stdout, /NAT\s+bridge\s+local/);
   assert.equal((await door.docker(['network', 'create', 'mine'])).stdout.trim(), '3'.repeat(64));
   assert.match((await door.docker(['info'])).stdout, /Default Isolation: process|Server Version: 0\.1\.0/);
+  assert.match((await door.docker(['info'])).stdout, /Waiting VMs: 1 of 2/);
   assert.match((await door.docker(['version'])).stdout, /API version: +1\.47 \(minimum version 1\.24\)/);
   await door.docker(['run', '-d', '--name', 'one', 'nanoserver', 'sleep']);
   assert.match((await door.docker(['events', '--since', '1', '--until', '2', '--filter', 'event=start'])).stdout, /container start [0-9a-f]{64} \(image=nanoserver, name=one\)/);

@@ -289,6 +289,7 @@ export function fakeEngine(): Fake {
     },
     compute: async () => [{ Id: 'ABC', Name: 'x', Owner: 'VMMS', Type: 'Container', Pid: 1, User: 'abc' }],
     info: () => ({ id: 'fake', defaultIsolation: 'process', accelerator: 'tcg', cgroupVersion: '2', kernelVersion: '6', operatingSystem: 'Linux', cpus: 2, memoryBytes: 1 << 30, dataRoot: '/var/lib/twofold', runtimeVersion: 'crun 1', warnings: [] }),
+    pool: () => ({ waiting: 1, wanted: 2 }),
   };
   return { engine, held: () => held, lastCreate: () => last, received };
 }

@@ -11,6 +11,7 @@ const workersOf = async (daemon: TestDaemon): Promise<number[]> => (await findWo
 test('a VM waits, is used, survives no daemon', async () => {
   await using daemon = await startDaemon(['--vm-pool', '1', '--vm-pool-max', '1']);
   const [first] = await until('a VM waits', async () => { const found = await workersOf(daemon); return found.length === 1 ? found : undefined; });
+  assert.match(await daemon.ok(['info', '--format', '{{.DriverStatus}}']), /Waiting VMs [01] of 1/);
   await daemon.kill('SIGKILL');
   assert.deepEqual(await workersOf(daemon), [first]);
   await daemon.start();

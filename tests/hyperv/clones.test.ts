@@ -63,6 +63,19 @@ test('a size that is not the template\'s boots', async () => {
   await house.end(running);
 });
 
+test('where templates are turned off every VM boots, and none is asked to wait', async () => {
+  const plain = await House.open({ vmTemplate: false, vmPool: 1 });
+  try {
+    const running = await plain.run(['true']);
+    assert.doesNotMatch(textOf(`/proc/${await workerOf(plain, running.ref.sandbox)}/cmdline`), /-incoming/);
+    await outputOf(running.streams);
+    assert.deepEqual(plain.driver.pool, { waiting: 0, wanted: 0 });
+    await plain.end(running);
+  } finally {
+    await plain[Symbol.asyncDispose]();
+  }
+});
+
 test('a template that is broken is told of and dropped, and the VM boots', async () => {
   const libRoot = mkdtempSync(join(tmpdir(), 'twofold-lib-'));
   for (const part of ['bin', 'kernel', 'initramfs', 'accelerator.json']) symlinkSync(join(defaults.libRoot, part), join(libRoot, part));

@@ -19,7 +19,7 @@ const sandboxes = () => join(house.settings.runRoot, 'sb');
 
 /** The worker of the one VM that waits. */
 async function waitingWorker(): Promise<number> {
-  return until('a VM waits', async () => (house.driver.waiting === 1 ? (await findWorkers()).find(({ sandboxDirectory, user }) => sandboxDirectory.startsWith(`${sandboxes()}/`) && !handedOut.has(sandboxDirectory) && user !== '')?.pid : undefined));
+  return until('a VM waits', async () => (house.driver.pool.waiting === 1 ? (await findWorkers()).find(({ sandboxDirectory, user }) => sandboxDirectory.startsWith(`${sandboxes()}/`) && !handedOut.has(sandboxDirectory) && user !== '')?.pid : undefined));
 }
 const handedOut = new Set<string>();
 
@@ -91,7 +91,7 @@ test('a waiting VM that dies is replaced, and never handed out', async () => {
 test('none waits when the driver is gone', async () => {
   await waitingWorker();
   await house.driver[Symbol.asyncDispose]();
-  assert.equal(house.driver.waiting, 0);
+  assert.equal(house.driver.pool.waiting, 0);
   assert.deepEqual((await findWorkers()).filter(({ sandboxDirectory }) => sandboxDirectory.startsWith(`${sandboxes()}/`)), []);
   assert.deepEqual(readdirSync(sandboxes()).filter((name) => !handedOut.has(join(sandboxes(), name))), []);
   assert.equal(textOf('/proc/self/mountinfo').includes(sandboxes()), false);
@@ -100,10 +100,10 @@ test('none waits when the driver is gone', async () => {
 test('a burst of starts makes more VMs wait, and they end when no other one comes', async () => {
   const busy = await House.open({ vmPool: 1, vmPoolMost: 3, vmPoolIdleMs: 10_000 });
   try {
-    await until('a VM waits', () => busy.driver.waiting === 1);
+    await until('a VM waits', () => busy.driver.pool.waiting === 1);
     const running = await Promise.all(Array.from({ length: 4 }, () => busy.run(['true'])));
-    await until('as many wait as may', () => busy.driver.waiting === 3);
-    await until('one waits', () => busy.driver.waiting === 1);
+    await until('as many wait as may', () => busy.driver.pool.waiting === 3);
+    await until('one waits', () => busy.driver.pool.waiting === 1);
     for (const one of running) await busy.end(one);
     await until('nothing is left of the others', async () => (await findWorkers()).filter(({ sandboxDirectory }) => sandboxDirectory.startsWith(busy.settings.runRoot)).length === 1);
   } finally {

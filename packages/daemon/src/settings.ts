@@ -22,6 +22,8 @@ export interface Settings {
   /** First and last user id of the workers' range. */
   readonly workerUids: { readonly first: number; readonly last: number };
   readonly machine: { readonly memoryBytes: number; readonly cpus: number };
+  /** Whether utility VMs of the default size are clones of a template; without one every VM boots, and none waits. */
+  readonly vmTemplate: boolean;
   /** How many utility VMs of the default size wait for containers at least; 0 = none: each is made when it is needed. */
   readonly vmPool: number;
   /** How many a burst of starts may bring it to. */
@@ -54,6 +56,7 @@ export const defaults: Settings = {
   // Above what systemd and the distributions give to people, containers and dynamic users, below 2^31.
   workerUids: { first: 2_000_000_000, last: 2_000_065_535 },
   machine: { memoryBytes: 2 * 2 ** 30, cpus: 2 },
+  vmTemplate: true,
   vmPool: 1,
   // More can't be made use of at once.
   vmPoolMost: 4 * availableParallelism(),

@@ -211,6 +211,9 @@ export interface Driver extends AsyncDisposable {
   /** What `info` and `inspect` show: '' (no VM), 'kvm' or 'tcg'. */
   readonly accelerator: string;
 
+  /** Of the VMs that belong to nobody yet: how many wait for containers, and how many should now. Absent where there are no VMs. */
+  readonly pool?: { readonly waiting: number; readonly wanted: number };
+
   /** Begins, in the background, to make what later starts profit from. Once, when nothing of a former daemon's is left. */
   warmUp?(warn: Warn): void;
   /** Starts the supervisor. A VM goes on booting after this resolves; what needs it waits for it. */

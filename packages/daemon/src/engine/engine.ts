@@ -179,4 +179,6 @@ export interface Engine {
   /** Read from the running system. */
   compute(): Promise<ComputeProcess[]>;
   info(): EngineInfo;
+  /** Utility VMs that wait for containers, and how many should now; null where there are no such VMs. */
+  pool(): { readonly waiting: number; readonly wanted: number } | null;
 }

@@ -66,6 +66,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisp
     events: (range, signal) => room.events.stream(range, AbortSignal.any([signal, closing.signal])),
     compute: () => listCompute(room),
     info: () => parts.info,
+    pool: () => drivers.find((driver) => driver.pool !== undefined)?.pool ?? null,
     async [Symbol.asyncDispose]() {
       closing.abort();
       for (const record of room.records.all()) for (const attachment of room.presences.of(record.id).pending) attachment.giveUp();

@@ -36,6 +36,7 @@ export function version(context: Context): void {
 export function info(context: Context): void {
   const { engine } = context;
   const facts = engine.info();
+  const pool = engine.pool();
   const containers = engine.containers.list();
   const count = (...states: string[]) => containers.filter((record) => states.includes(record.life.at)).length;
   sendJson(context, {
@@ -46,7 +47,7 @@ export function info(context: Context): void {
     ContainersStopped: count('created', 'exited', 'dead', 'removing'),
     Images: engine.images.list().length,
     Driver: 'erofs-overlay',
-    DriverStatus: [['Layers', 'EROFS'], ['Writable layer', 'directory (process), ext4 in the VM (hyperv)'], ['Accelerator', facts.accelerator]],
+    DriverStatus: [['Layers', 'EROFS'], ['Writable layer', 'directory (process), ext4 in the VM (hyperv)'], ['Accelerator', facts.accelerator], ...(pool === null ? [] : [['Waiting VMs', `${pool.waiting} of ${pool.wanted}`]])],
     Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file', 'local', 'none'] },
     MemoryLimit: true, SwapLimit: true, CpuCfsPeriod: true, CpuCfsQuota: true, CPUShares: true, CPUSet: true, PidsLimit: true, IPv4Forwarding: true, OomKillDisable: facts.cgroupVersion === '1',
     Debug: false, NFd: 0, NGoroutines: 0, NEventsListener: 0,

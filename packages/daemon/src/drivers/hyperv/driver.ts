@@ -78,6 +78,11 @@ export class HypervDriver implements Driver {
     return (await readFile(hypervParts(this.#settings.libRoot).kernelRelease, 'utf8').catch(() => '')).trim();
   }
 
+  get pool(): { waiting: number; wanted: number } {
+    const { vmTemplate, vmPool } = this.#settings;
+    return this.#pool?.status ?? { waiting: 0, wanted: vmTemplate ? vmPool : 0 };
+  }
+
   async createSandbox(spec: SandboxSpec, signal: AbortSignal): Promise<SandboxInfo> {
     if (this.accelerator === 'tcg' && !this.#settings.allowEmulation) throw new TwofoldError('forbidden', 'Hyper-V containers would run under software emulation here, which is no security boundary, and the settings forbid it.');
     if (this.#sandboxes.has(spec.id)) throw new TwofoldError('conflict', 'The sandbox is up already.');
@@ -94,6 +99,7 @@ export class HypervDriver implements Driver {
   /** Makes or opens the VMs' template in the background; what fails of it is told to `warn`, and VMs boot. Once. */
   warmUp(warn: Warn): void {
     this.#warn = warn;
+    if (!this.#settings.vmTemplate) return;
     this.#opening = openTemplate({ settings: this.#settings, accelerator: this.accelerator, cgroups: this.#cgroups }, this.#closing.signal).then((template) => {
       this.#template = template;
       if (this.#settings.vmPool > 0 && !this.#closing.signal.aborted) this.#pool = new Pool({ settings: this.#settings, accelerator: this.accelerator, cgroups: this.#cgroups, template, warn });
@@ -304,11 +310,6 @@ export class HypervDriver implements Driver {
     this.#pool = null;
     this.#template?.close();
     this.#template = null;
-  }
-
-  /** How many VMs wait for containers. */
-  get waiting(): number {
-    return this.#pool?.size ?? 0;
   }
 
   /** Other sizes boot: a template of the default one has the memory and the processors that it was saved with. */

@@ -72,8 +72,8 @@ export class Pool implements AsyncDisposable {
     this.#adapt();
   }
 
-  get size(): number {
-    return this.#waiting.length;
+  get status(): { waiting: number; wanted: number } {
+    return { waiting: this.#waiting.length, wanted: this.#decide().wanted };
   }
 
   /** Makes a waiting VM the sandbox of `spec`, configured. Null when none waits. Throws when it could not be made so; nothing of it is left then. */
