@@ -84,6 +84,24 @@ static int add_gateway(int fd, int index, const char *gateway, struct error *err
   return 0;
 }
 
+// What it had before, IPv4 alone: taking an interface down takes its IPv6 addresses away.
+static int remove_addresses(int fd, int index, struct error *error) {
+  struct ifaddrs *all;
+  if (getifaddrs(&all) != 0) return error_set(error, "internal", errno, "cannot list the addresses");
+  int failed = 0;
+  for (struct ifaddrs *i = all; i && !failed; i = i->ifa_next) {
+    if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || (int)if_nametoindex(i->ifa_name) != index) continue;
+    const struct sockaddr_in *address = (const struct sockaddr_in *)i->ifa_addr, *mask = (const struct sockaddr_in *)i->ifa_netmask;
+    struct netlink_message m;
+    struct ifaddrmsg info = {.ifa_family = AF_INET, .ifa_prefixlen = (uint8_t)__builtin_popcount(mask->sin_addr.s_addr), .ifa_index = (uint32_t)index};
+    netlink_begin(&m, RTM_DELADDR, 0, &info, sizeof info);
+    netlink_put(&m, IFA_LOCAL, &address->sin_addr, 4);
+    if (netlink_ask(fd, &m) != 0 && errno != EADDRNOTAVAIL) failed = error_set(error, "internal", errno, "cannot take an address away");
+  }
+  freeifaddrs(all);
+  return failed;
+}
+
 static int configure_one(int fd, struct tlv list, struct error *error) {
   auto_free char *name = tlv_get_string(list, TAG_NAME), *host_name = tlv_get_string(list, TAG_HOST_NAME);
   auto_free char *mac_text = tlv_get_string(list, TAG_MAC), *gateway = tlv_get_string(list, TAG_GATEWAY);
@@ -102,6 +120,7 @@ static int configure_one(int fd, struct tlv list, struct error *error) {
   uint32_t mtu = (uint32_t)tlv_get_number(list, TAG_MTU, 0);
   if (mtu) netlink_put(&m, IFLA_MTU, &mtu, sizeof mtu);
   // Down first: an interface that is up cannot be renamed.
+  if (remove_addresses(fd, index, error) != 0) return -1;
   if (set_up(fd, index, false) != 0 || netlink_ask(fd, &m) != 0 || set_up(fd, index, true) != 0) return error_set(error, "internal", errno, "cannot set up the network interface %s", name);
   size_t at = 0;
   int tag;

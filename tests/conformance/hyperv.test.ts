@@ -7,7 +7,7 @@ import { after } from 'node:test';
 import { HypervDriver } from '../../packages/daemon/src/drivers/hyperv/driver.ts';
 import { openCgroups } from '../../packages/daemon/src/host/cgroup/index.ts';
 import { defaults } from '../../packages/daemon/src/settings.ts';
-import type { Candidate } from './bench.ts';
+import { describeContainer, processOf, specOf, type Candidate } from './bench.ts';
 import { testLayers } from './image.ts';
 import { conformance } from './suite.ts';
 
@@ -26,7 +26,7 @@ const candidate: Candidate = {
   timeoutMs: 90_000,
   open: async () => {
     const driver = await HypervDriver.open(settings, cgroups);
-    driver.warmUp((sentence, facts) => assert.fail(`${sentence} ${String(facts['err'])}`));
+    driver.warmUp((sentence, facts) => assert.fail(`${sentence} ${String(facts['err'])}`), specOf(describeContainer(candidate), processOf(['true'])));
     assert.equal(await driver.warm(), true);
     return driver;
   },

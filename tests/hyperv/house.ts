@@ -56,7 +56,7 @@ export class House implements AsyncDisposable {
     const name = `/twofold-hyperv-${process.pid}`;
     const settings = { ...defaults, vmPool: 0, vmPoolMost: 1, dataRoot: join(root, 'data'), runRoot: join(root, 'run'), cgroupParent: name, machine: { memoryBytes: 512 << 20, cpus: 1 }, ...asked };
     const house = new House(root, settings, await HypervDriver.open(settings));
-    house.driver.warmUp((sentence) => house.warnings.push(sentence));
+    house.driver.warmUp((sentence) => house.warnings.push(sentence), specOf(['true']));
     await house.driver.warm();
     return house;
   }

@@ -30,6 +30,8 @@ export const libraryParts = (libRoot: string) => ({
   programs: join(libRoot, 'bin'),
   kernel: join(libRoot, 'kernel'),
   initramfs: join(libRoot, 'initramfs'),
+  /** Layer with which waiting VMs rehearse. */
+  rehearsal: join(libRoot, 'rehearsal.erofs'),
   baseImages: join(libRoot, 'base-images'),
   templates: join(libRoot, 'templates'),
   accelerator: join(libRoot, 'accelerator.json'),

@@ -10,7 +10,7 @@ import { readCommandLine } from './command-line.ts';
 import { buildDrivers } from './build-drivers.ts';
 import type { EngineInfo } from './engine/engine.ts';
 import { openEngine } from './engine/open.ts';
-import { createSpecifications } from './engine/specifications.ts';
+import { createSpecifications, ordinarySpecification } from './engine/specifications.ts';
 import { openImages } from './images/open.ts';
 import { openNetworks } from './networks/open.ts';
 import type { Settings } from './settings.ts';
@@ -77,7 +77,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
     specifications: createSpecifications(facts),
     info: describe(settings, database, { cgroupVersion, runtimeVersion, warnings, accelerator }),
   }));
-  for (const driver of drivers.values()) if (!('missing' in driver)) driver.warmUp?.(warn);
+  for (const [isolation, driver] of drivers) if (!('missing' in driver)) driver.warmUp?.(warn, ordinarySpecification(isolation, facts.get(isolation)!));
   // Without them the daemon is of use all the same: containers that exist, images that are loaded.
   await images.ensureBaseImages(stop).catch((error: unknown) => log.warn({ err: error }, 'The base images could not be loaded.'));
   const api = createApi(engine, { logger: log, socketPath: settings.socket, group: settings.socketGroup, versionInfo: { version } });

@@ -9,5 +9,6 @@ import { initramfs } from './steps/initramfs.ts';
 import { kernel } from './steps/kernel.ts';
 import { native } from './steps/native.ts';
 import { packages } from './steps/packages.ts';
+import { rehearsal } from './steps/rehearsal.ts';
 
-export const steps: readonly Step[] = [packages, group, native, kernel, initramfs, accelerator, nanoserver, windowsServerCore, command];
+export const steps: readonly Step[] = [packages, group, native, kernel, initramfs, rehearsal, accelerator, nanoserver, windowsServerCore, command];

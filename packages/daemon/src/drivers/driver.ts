@@ -214,8 +214,8 @@ export interface Driver extends AsyncDisposable {
   /** Of the VMs that belong to nobody yet: how many wait for containers, and how many should now. Absent where there are no VMs. */
   readonly pool?: { readonly waiting: number; readonly wanted: number };
 
-  /** Begins, in the background, to make what later starts profit from. Once, when nothing of a former daemon's is left. */
-  warmUp?(warn: Warn): void;
+  /** Begins, in the background, to make what later starts of containers like `ordinary` profit from. Once, when nothing of a former daemon's is left. */
+  warmUp?(warn: Warn, ordinary: OciSpec): void;
   /** Starts the supervisor. A VM goes on booting after this resolves; what needs it waits for it. */
   createSandbox(spec: SandboxSpec, signal: AbortSignal): Promise<SandboxInfo>;
   /** Names, addresses and routes inside. The host's ends are in place. */

@@ -44,6 +44,8 @@ export function layerDisk(sizes: readonly number[], firstSet: number): LayerDisk
 
 /** Sets and node names that no other exchange of this VM uses. */
 export interface Exchange {
+  /** The first of its sets; its nodes are named after it. */
+  readonly first: number;
   readonly files: readonly QmpFile[];
   readonly commands: readonly QmpCommand[];
   readonly partitions: readonly Partition[];
@@ -62,7 +64,7 @@ export async function prepareDisks(rootfs: RootfsPlan, template: string, signal:
     { set: first + 1, path: parts.layers, writable: false },
     ...rootfs.layers.map((layer, index) => ({ set: first + 2 + index, path: layer.path, writable: false })),
   ];
-  return { files, commands: exchangeCommands(first, rootfs.layers.length > 0), partitions: disk.partitions };
+  return { first, files, commands: exchangeCommands(first, rootfs.layers.length > 0), partitions: disk.partitions };
 }
 
 /** Pure. A full host disk is reported to the guest (werror); blocks that the guest frees are given back (discard). */
@@ -77,6 +79,20 @@ function exchangeCommands(first: number, hasLayers: boolean): QmpCommand[] {
     ...scratch,
     { execute: 'blockdev-add', arguments: { 'driver': 'vmdk', 'node-name': `l${first}`, 'read-only': true, 'file': { 'driver': 'file', 'filename': fdset(first + 1), 'read-only': true, 'locking': 'off' } } },
     { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'layers', 'file': `l${first}`, 'read-only': true }] } },
+  ];
+}
+
+/** Pure: what undoes an exchange. */
+export function takeBackCommands({ first, files, partitions }: Exchange): QmpCommand[] {
+  const hasLayers = partitions.length > 0;
+  return [
+    { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'scratch', 'file': 'scratch-empty' }] } },
+    { execute: 'blockdev-del', arguments: { 'node-name': `s${first}` } },
+    ...(hasLayers ? [
+      { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'layers', 'file': 'layers-empty', 'read-only': true }] } },
+      { execute: 'blockdev-del', arguments: { 'node-name': `l${first}` } },
+    ] : []),
+    ...files.map(({ set }) => ({ execute: 'remove-fd', arguments: { 'fdset-id': set } })),
   ];
 }
 

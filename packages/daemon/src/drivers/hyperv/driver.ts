@@ -7,21 +7,21 @@ import { FrameType, Tag, TlvReader, TlvWriter, TwofoldError, isTwofoldError, new
 import { openCgroups, type Cgroups } from '../../host/cgroup/index.ts';
 import { exitOf } from '../../host/conversation.ts';
 import { parseProcessList } from '../../host/process-list.ts';
-import { runQmp } from '../../host/qmp.ts';
 import { compileSeccomp } from '../../host/seccomp.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { findWorkers } from '../../host/workers.ts';
 import type { Settings } from '../../settings.ts';
 import type { ContainerSpec, ContainerState, Driver, DriverEvent, ExecSpec, FileRequest, ProcessRef, ProcessStreams, RawProcess, ResolvedUser, SandboxInfo, SandboxSpec, StartOptions, ToolRun, Warn, Worker } from '../driver.ts';
 import { attachThrough, execDetached, resizeRequest, signalRequest, stateOf, target, userOf } from '../supervised.ts';
-import { prepareDisks } from './disks.ts';
+import { prepareContainer, startProcess } from './container.ts';
 import { SandboxEvents } from './events.ts';
 import { runGuestTool, toolWords } from './guest-tool.ts';
-import { writeContainer, writeProcess } from './launch-plan.ts';
+import { writeProcess } from './launch-plan.ts';
 import { thisMachine, type Accelerator } from './machine.ts';
 import { readNotes, writeNotes } from './notes.ts';
-import { guestPlaces, hypervParts, sandboxParts, writableParts } from './places.ts';
+import { guestPlaces, hypervParts, sandboxParts, scratchTemplate, writableParts } from './places.ts';
 import { Pool } from './pool.ts';
+import type { Rehearsal } from './rehearsal.ts';
 import { bootSandbox, chooseAccelerator, configureSandbox, endSandbox } from './sandbox.ts';
 import { dropTemplate, openTemplate } from './template.ts';
 
@@ -30,7 +30,6 @@ const bootTimeoutMs = 150_000;
 const cloneTimeoutMs = 30_000;
 const requestTimeoutMs = 60_000;
 const followTimeoutMs = 10_000;
-const inheritRoot = 1;
 
 /** What is remembered of a living sandbox. */
 interface Living {
@@ -97,13 +96,15 @@ export class HypervDriver implements Driver {
   }
 
   /** Makes or opens the VMs' template in the background; what fails of it is told to `warn`, and VMs boot. Once. */
-  warmUp(warn: Warn): void {
+  warmUp(warn: Warn, ordinary: OciSpec): void {
     this.#warn = warn;
     if (!this.#settings.vmTemplate) return;
-    this.#opening = openTemplate({ settings: this.#settings, accelerator: this.accelerator, cgroups: this.#cgroups }, this.#closing.signal).then((template) => {
-      this.#template = template;
-      if (this.#settings.vmPool > 0 && !this.#closing.signal.aborted) this.#pool = new Pool({ settings: this.#settings, accelerator: this.accelerator, cgroups: this.#cgroups, template, warn });
-    }, (error: unknown) => {
+    const open = async () => {
+      const making = { settings: this.#settings, accelerator: this.accelerator, cgroups: this.#cgroups, rehearsal: await this.#rehearsal(ordinary) };
+      const template = this.#template = await openTemplate(making, this.#closing.signal);
+      if (this.#settings.vmPool > 0 && !this.#closing.signal.aborted) this.#pool = new Pool({ ...making, template, warn });
+    };
+    this.#opening = open().catch((error: unknown) => {
       if (!this.#closing.signal.aborted) warn('The template of utility VMs could not be made: they boot, which takes longer.', { err: error });
     });
   }
@@ -133,20 +134,9 @@ export class HypervDriver implements Driver {
     if (notes === null) throw new TwofoldError('sandbox-gone', 'The sandbox\'s notes are gone.');
     if (Object.keys(notes.layers).length > 0) throw new TwofoldError('unsupported', 'A utility VM holds one container, for now.');
     await this.#guest(spec.sandbox, signal);
-    const { files, commands, partitions } = await prepareDisks(spec.rootfs, join(this.#settings.dataRoot, 'hyperv', 'scratch.ext4'), signal);
-    await runQmp(connection, 'give the VM its disks', files, commands, signal);
-    const payload = new TlvWriter().string(Tag.CONTAINER, spec.id).string(Tag.SOURCE, 'layers').string(Tag.DISK, 'scratch').string(Tag.USER, spec.user);
-    if (spec.rootfs.inheritRoot === true) payload.number(Tag.FLAGS, inheritRoot);
-    for (const { offset, length } of partitions) payload.list(Tag.PARTITION, (list) => list.number(Tag.OFFSET, offset).number(Tag.LENGTH, length));
-    partitions.forEach((_, index) => payload.string(Tag.LAYER, String(index + 1)));
-    for (const file of spec.files) {
-      const data = await readFile(file.source);
-      payload.list(Tag.FILE, (list) => list.string(Tag.PATH, file.path).bytes(Tag.DATA, data).number(Tag.MODE, file.mode));
-    }
-    if (spec.log !== null) payload.string(Tag.LOG_PATH, spec.log.path).number(Tag.LOG_MAX_BYTES, spec.log.maxBytes).number(Tag.LOG_MAX_FILES, spec.log.maxFiles);
-    const reply = await connection.request(FrameType.PREPARE, payload, signal);
-    await writeNotes(directory, { ...notes, layers: { [spec.id]: partitions.length } });
-    return userOf(reply);
+    const { user, exchange } = await prepareContainer(connection, spec, scratchTemplate(this.#settings.dataRoot), signal);
+    await writeNotes(directory, { ...notes, layers: { [spec.id]: exchange.partitions.length } });
+    return user;
   }
 
   async resolveUser(container: ProcessRef, user: string, signal: AbortSignal): Promise<ResolvedUser> {
@@ -154,17 +144,13 @@ export class HypervDriver implements Driver {
   }
 
   async startContainer(container: ProcessRef, spec: OciSpec, options: StartOptions, signal: AbortSignal): Promise<{ pid: number }> {
-    const { seccomp } = spec.linux;
-    const filter = seccomp === undefined ? null : await compileSeccomp(hypervParts(this.#settings.libRoot).seccompTool, seccomp, thisMachine().seccompArchitecture);
-    const plan = target(container).flag(Tag.STDIN, options.openStdin).flag(Tag.STDIN_ONCE, options.stdinOnce);
-    writeProcess(plan, spec.process, filter);
-    writeContainer(plan, spec, guestPlaces(container.container).cgroup);
-    const { directory } = this.#need(container.sandbox);
-    const reply = await this.#request(container.sandbox, FrameType.START, plan, signal);
+    const filter = await this.#filterOf(spec);
+    const { connection, directory } = await this.#guest(container.sandbox, signal);
+    const pid = await startProcess(connection, container, spec, options, filter, signal);
     // An exec has the container's filter, also after the daemon has been started anew.
     const notes = await readNotes(directory);
     if (notes !== null) await writeNotes(directory, { ...notes, ...(filter === null ? {} : { seccomp: filter.toString('base64') }) });
-    return { pid: reply.number(Tag.PID) ?? 0 };
+    return { pid };
   }
 
   async attach(container: ProcessRef, want: { stdin: boolean; stdout: boolean; stderr: boolean }, signal: AbortSignal): Promise<ProcessStreams> {
@@ -310,6 +296,14 @@ export class HypervDriver implements Driver {
     this.#pool = null;
     this.#template?.close();
     this.#template = null;
+  }
+
+  async #rehearsal(spec: OciSpec): Promise<Rehearsal> {
+    return { layer: hypervParts(this.#settings.libRoot).rehearsal, scratchTemplate: scratchTemplate(this.#settings.dataRoot), spec, filter: await this.#filterOf(spec) };
+  }
+
+  async #filterOf({ linux: { seccomp } }: OciSpec): Promise<Buffer | null> {
+    return seccomp === undefined ? null : compileSeccomp(hypervParts(this.#settings.libRoot).seccompTool, seccomp, thisMachine().seccompArchitecture);
   }
 
   /** Other sizes boot: a template of the default one has the memory and the processors that it was saved with. */

@@ -10,11 +10,16 @@ export const hypervParts = (libRoot: string) => ({
   vmlinux: join(libRoot, 'kernel/vmlinux'),
   kernelRelease: join(libRoot, 'kernel/release'),
   initramfs: join(libRoot, 'initramfs'),
+  /** Layer of what is rehearsed. */
+  rehearsal: join(libRoot, 'rehearsal.erofs'),
   /** Made by the first daemon that needs them; 0700. */
   templates: join(libRoot, 'templates'),
   /** Set-up's trial: {"accelerator":"kvm"|"tcg",…}. */
   accelerator: join(libRoot, 'accelerator.json'),
 });
+
+/** What an empty writable disk is copied from. */
+export const scratchTemplate = (dataRoot: string): string => join(dataRoot, 'hyperv', 'scratch.ext4');
 
 /** Inside a sandbox's directory. */
 export const sandboxParts = (directory: string) => ({

@@ -15,12 +15,12 @@ import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { renameWorkerUser } from '../../host/worker-users.ts';
 import type { Settings } from '../../settings.ts';
 import type { SandboxSpec, Warn } from '../driver.ts';
-import { runGuestTool } from './guest-tool.ts';
 import type { Accelerator } from './machine.ts';
 import { readNotes, writeNotes } from './notes.ts';
 import { sandboxParts } from './places.ts';
 import { decidePoolSize, type PoolDecision } from './pool-size.ts';
-import { bootSandbox, configureSandbox, endSandbox, limitWorker, onlyInterface } from './sandbox.ts';
+import { rehearse, type Rehearsal } from './rehearsal.ts';
+import { bootSandbox, configureSandbox, endSandbox, limitWorker, onlyInterface, templateMac } from './sandbox.ts';
 import type { Template } from './template.ts';
 
 const cloneTimeoutMs = 30_000;
@@ -44,15 +44,8 @@ export interface PoolParts {
   readonly accelerator: Accelerator;
   readonly cgroups: Cgroups;
   readonly template: Template;
+  readonly rehearsal: Rehearsal;
   readonly warn: Warn;
-}
-
-/** Under emulation code is slow when it runs for the first time: a program is started and ended, as it will be for the container. Leaves nothing in the guest. */
-async function rehearse(connection: SupervisorConnection, signal: AbortSignal): Promise<void> {
-  await using run = await runGuestTool(connection, ['processes', '/sys/fs/cgroup/cgroup.procs'], signal);
-  run.stdin.end();
-  for await (const _ of run.stdout);
-  await run.done;
 }
 
 export class Pool implements AsyncDisposable {
@@ -183,7 +176,7 @@ export class Pool implements AsyncDisposable {
       undo.defer(() => clearTimeout(impatient));
       // Asks for nothing: it is answered when the guest is up. Who it is, it is told when it is handed out.
       await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
-      await rehearse(connection, within);
+      await rehearse(connection, directory, templateMac, this.#parts.rehearsal, within);
       const one = { directory, connection, supervisorPid, watching: new AbortController() };
       this.#waiting.push(one);
       void this.#watch(one);

@@ -19,11 +19,12 @@ import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import type { Settings } from '../../settings.ts';
 import { thisMachine, type Accelerator } from './machine.ts';
 import { hypervParts, sandboxParts, templateParts } from './places.ts';
+import { rehearse, type Rehearsal } from './rehearsal.ts';
 import { bootSandbox, endSandbox, templateMac } from './sandbox.ts';
 import { programOf, workerCommand } from './worker.ts';
 
 /** Raised when what is saved changes in a way that the rest of the key does not show. */
-const formatVersion = 1;
+const formatVersion = 2;
 const bootTimeoutMs = 150_000;
 /** The guest's kernel has things to finish after the agent has come up; what is saved should be idle. */
 const settleMs = 700;
@@ -44,6 +45,7 @@ interface Making {
   readonly settings: Settings;
   readonly accelerator: Accelerator;
   readonly cgroups: Cgroups;
+  readonly rehearsal: Rehearsal;
 }
 
 /** Makes the template where there is none, and opens it. */
@@ -71,7 +73,7 @@ async function templateKey({ settings, accelerator }: Making): Promise<[string, 
   const qemu = programOf(machine);
   const version = await runCommand('ask QEMU for its version', [qemu, '--version']);
   const program = await stat(qemu);
-  const basis = [formatVersion, version.stdout.toString('utf8'), program.size, program.mtimeMs, await hashOf(parts.vmlinux), await hashOf(parts.initramfs)];
+  const basis = [formatVersion, version.stdout.toString('utf8'), program.size, program.mtimeMs, await hashOf(parts.vmlinux), await hashOf(parts.initramfs), await hashOf(parts.rehearsal)];
   const words = workerCommand({ name: 'template', machine, accelerator, ...settings.machine, adapter: { hostName: 'template', mac: templateMac }, origin: { from: 'template', memory: '', saved: '' }, vmlinux: '', initramfs: '' });
   // Under KVM the guest sees the host's own processor.
   const processor = accelerator === 'kvm' ? (/^model name.*$/m.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[0] ?? '') : '';
@@ -113,7 +115,7 @@ async function takeLock(path: string): Promise<boolean> {
   return false;
 }
 
-async function bootAndSave(directory: string, { settings, accelerator, cgroups }: Making, signal: AbortSignal): Promise<void> {
+async function bootAndSave(directory: string, { settings, accelerator, cgroups, rehearsal }: Making, signal: AbortSignal): Promise<void> {
   const id = newId<SandboxId>();
   const sandbox = join(settings.runRoot, 'sb', id);
   const { memory, saved } = templateParts(directory);
@@ -125,6 +127,7 @@ async function bootAndSave(directory: string, { settings, accelerator, cgroups }
     const within = AbortSignal.any([signal, AbortSignal.timeout(bootTimeoutMs)]);
     // Asks for nothing: it is answered when the guest is up.
     await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
+    await rehearse(connection, sandbox, templateMac, rehearsal, within);
     await wait(settleMs, undefined, { signal });
     await save(connection, within);
   } finally {

@@ -1,0 +1,62 @@
+// Owns what a VM does once before it belongs to anybody: an ordinary container's whole life, with programs of ours, a network that leads nowhere
+// and disks that are taken back. Under emulation code is slow the first time it runs; and what the kernel sets up once is set up in the
+// template. Leaves nothing in the guest that a container could find.
+
+import { randomBytes } from 'node:crypto';
+import { access, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FrameType, Tag, TlvWriter, newId, type ContainerId, type ExecId, type OciSpec, type SandboxId } from '@twofold/contract';
+import type { SupervisorConnection } from '../../host/supervisor-connection.ts';
+import { attachThrough, target } from '../supervised.ts';
+import { prepareContainer, startProcess, takeBackDisks } from './container.ts';
+import { writeProcess } from './launch-plan.ts';
+
+/** Made by set-up: a layer with the two programs that are run here. */
+const program = ['/csrss', '/cmd'];
+const executed = ['/cmd', '/c', 'ver'];
+/** RFC 5737: nobody's. */
+const nowhere = { addresses: ['192.0.2.2/24'], gateway: '192.0.2.1' };
+const mtu = 1500;
+
+export interface Rehearsal {
+  /** The layer's file. */
+  readonly layer: string;
+  readonly scratchTemplate: string;
+  /** Of a container that asks for nothing special. */
+  readonly spec: OciSpec;
+  /** Its compiled seccomp profile. */
+  readonly filter: Buffer | null;
+}
+
+/** `directory` is the sandbox's, `mac` the adapter's. False where set-up made no layer for it. */
+export async function rehearse(connection: SupervisorConnection, directory: string, mac: string, { layer, scratchTemplate, spec, filter }: Rehearsal, signal: AbortSignal): Promise<boolean> {
+  if (!(await access(layer).then(() => true, () => false))) return false;
+  const id = newId<ContainerId>();
+  const ref = { sandbox: id as string as SandboxId, container: id };
+  const writableDirectory = join(directory, 'rehearsal');
+  await mkdir(writableDirectory, { mode: 0o700 });
+  try {
+    await connection.request(FrameType.CONFIGURE, new TlvWriter().string(Tag.HOSTNAME, 'waiting').bytes(Tag.DATA, randomBytes(64)), signal);
+    const { exchange } = await prepareContainer(connection, { id, sandbox: ref.sandbox, rootfs: { layers: [{ path: layer, name: 'rehearsal' }], writableDirectory, readOnly: false }, files: [], user: '', log: null }, scratchTemplate, signal);
+    const network = new TlvWriter().list(Tag.INTERFACE, (list) => list.string(Tag.NAME, 'eth0').string(Tag.MAC, mac).strings(Tag.ADDRESS, nowhere.addresses).number(Tag.MTU, mtu).string(Tag.GATEWAY, nowhere.gateway));
+    await connection.request(FrameType.NETWORK, network, signal);
+    await using streams = await attachThrough(connection, ref, { stdin: true, stdout: true, stderr: true }, signal);
+    await startProcess(connection, ref, { ...spec, process: { ...spec.process, args: program, cwd: '/' } }, { openStdin: true, stdinOnce: true }, filter, signal);
+    const exec = target({ ...ref, exec: newId<ExecId>() });
+    writeProcess(exec, { ...spec.process, args: executed, cwd: '/' }, filter);
+    const beside = await connection.openStreams(FrameType.EXEC, exec, { stdin: false, output: true }, signal);
+    await drained(beside.streams);
+    streams.stdin!.end('ver\r\n');
+    await drained(streams);
+    await connection.request(FrameType.DELETE, target(ref), signal);
+    await takeBackDisks(connection, exchange, signal);
+    return true;
+  } finally {
+    await rm(writableDirectory, { recursive: true, force: true });
+  }
+}
+
+async function drained(streams: { readonly output: AsyncIterable<unknown>; readonly exit: Promise<unknown> }): Promise<void> {
+  for await (const _ of streams.output);
+  await streams.exit;
+}
