@@ -16,7 +16,7 @@
 #include "vm.h"
 
 // A guest that boots under emulation on a busy machine hangs now and then (measured: once in a hundred boots); the next one doesn't.
-enum { BOOT_LIMIT_MS = 60000, CLONE_LIMIT_MS = 20000, BOOT_TRIES = 2, SHUTDOWN_LIMIT_MS = 10000, TELL_MS = 100, REAP_MS = 500 };
+enum { BOOT_LIMIT_MS = 60000, CLONE_LIMIT_MS = 20000, BOOT_TRIES = 2, SHUTDOWN_AT_ONCE = 1, SHUTDOWN_LIMIT_MS = 10000, TELL_MS = 100, REAP_MS = 500 };
 
 static struct worker worker = {.pid = -1, .agent = -1, .qmp = -1, .output = -1};
 static struct link *agent;
@@ -205,11 +205,12 @@ void vm_agent_shut_down(void) {
 }
 
 static void on_shutdown(struct request *r) {
+  bool at_once = tlv_get_number(r->payload, TAG_FLAGS, 0) & SHUTDOWN_AT_ONCE;
   if (shutting_down) return request_failf(r, "conflict", 0, "The sandbox is being shut down already.");
   if (state == FAILED) return request_ok(r);
   shutting_down = r;
-  // A VM that still boots has nothing to lose.
-  if (state == BOOTING) return end_worker();
+  // A VM that still boots has nothing to lose, and what is thrown away needs no end in order.
+  if (state == BOOTING || at_once) return end_worker();
   struct tlv_writer empty = {0};
   relay_send_alone(FRAME_SHUTDOWN, &empty);
   timer_start(&shutdown_limit, SHUTDOWN_LIMIT_MS, shutdown_late);

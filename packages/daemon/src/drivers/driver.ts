@@ -246,8 +246,11 @@ export interface Driver extends AsyncDisposable {
   releaseLayers(inUse: ReadonlySet<string>): Promise<void>;
   /** Idempotent. */
   deleteContainer(container: ProcessRef): Promise<void>;
-  /** Ends everything in it and waits until it is gone. Idempotent; works from the disk alone. */
-  deleteSandbox(id: SandboxId, directory: string): Promise<void>;
+  /**
+   * Ends everything in it and waits until it is gone. Idempotent; works from the disk alone. With `discard` nobody will look at its containers' writable
+   * layers again, nor were they deleted before: nothing needs to be written out.
+   */
+  deleteSandbox(id: SandboxId, directory: string, options?: { readonly discard?: boolean }): Promise<void>;
 
   /** After a restart of the daemon: what became of this sandbox's containers. Also resumes events of a living one. */
   reconnect(id: SandboxId, directory: string, containers: readonly ContainerId[], signal: AbortSignal): Promise<{ alive: boolean; info: SandboxInfo | null; containers: ReadonlyMap<ContainerId, ContainerState> }>;

@@ -244,9 +244,9 @@ export class HypervDriver implements Driver {
     if (notes !== null) await writeNotes(living.directory, { ...notes, layers: {} });
   }
 
-  async deleteSandbox(id: SandboxId, directory: string): Promise<void> {
+  async deleteSandbox(id: SandboxId, directory: string, options?: { readonly discard?: boolean }): Promise<void> {
     this.#letGo(id);
-    await endSandbox(directory, this.#cgroups);
+    await endSandbox(directory, this.#cgroups, options);
   }
 
   async reconnect(id: SandboxId, directory: string, containers: readonly ContainerId[], signal: AbortSignal): Promise<{ alive: boolean; info: SandboxInfo | null; containers: ReadonlyMap<ContainerId, ContainerState> }> {

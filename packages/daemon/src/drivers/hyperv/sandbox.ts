@@ -21,6 +21,8 @@ const shutdownTimeoutMs = 20_000;
 const clearTimeoutMs = 30_000;
 /** native/agent/configure.c. */
 const withoutNetwork = 1;
+/** native/supervisor/vm.c. */
+const shutdownAtOnce = 1;
 /** A clone's adapter has it until it is given its own (NETWORK). */
 export const templateMac = '02:00:00:00:00:01';
 
@@ -66,13 +68,13 @@ export async function configureSandbox(spec: SandboxSpec, connection: Supervisor
   await connection.request(FrameType.CONFIGURE, new TlvWriter().number(Tag.TIME, BigInt(Date.now()) * 1_000_000n), signal);
 }
 
-/** Ends the VM in order where it still answers, in any case afterwards, and clears away all of it but the empty directory. Idempotent. */
-export async function endSandbox(directory: string, cgroups: Cgroups): Promise<void> {
+/** Ends the VM, in order where it still answers and what it wrote is still wanted, and clears away all of it but the empty directory. Idempotent. */
+export async function endSandbox(directory: string, cgroups: Cgroups, { discard = false } = {}): Promise<void> {
   const notes = await readNotes(directory);
   using connection = new SupervisorConnection(sandboxParts(directory).socket);
   const within = AbortSignal.timeout(shutdownTimeoutMs);
   try {
-    await connection.request(FrameType.SHUTDOWN, new TlvWriter(), within);
+    await connection.request(FrameType.SHUTDOWN, discard ? new TlvWriter().number(Tag.FLAGS, shutdownAtOnce) : new TlvWriter(), within);
     await connection.gone(within);
   } catch (error) {
     // It was gone already, or won't go: what is left is killed below.

@@ -7,20 +7,20 @@ import { sandboxDirectory, sandboxOf } from '../places.ts';
 import type { Room } from '../room.ts';
 import { Trace } from '../trace.ts';
 
-/** After this, nothing of the last run is there. Throws when something could not be taken away: then a new run must not begin. */
-export async function cleanUp(room: Room, id: ContainerId, trace = new Trace()): Promise<void> {
-  const [sandbox, endpoint] = await Promise.allSettled([endSandbox(room, id, trace), trace.step('endpoint', giveBackEndpoint(room, id))]);
+/** After this, nothing of the last run is there; `discard`: what the container wrote isn't wanted either. Throws when something could not be taken away: then a new run must not begin. */
+export async function cleanUp(room: Room, id: ContainerId, { trace = new Trace(), discard = false } = {}): Promise<void> {
+  const [sandbox, endpoint] = await Promise.allSettled([endSandbox(room, id, trace, discard), trace.step('endpoint', giveBackEndpoint(room, id))]);
   if (sandbox.status === 'rejected') throw sandbox.reason;
   if (endpoint.status === 'rejected') throw endpoint.reason;
 }
 
-async function endSandbox(room: Room, id: ContainerId, trace: Trace): Promise<void> {
+async function endSandbox(room: Room, id: ContainerId, trace: Trace, discard: boolean): Promise<void> {
   const presence = room.presences.of(id);
   if (!presence.sandboxUp) return;
   const driver = room.driver(room.records.need(id).isolation);
   const directory = sandboxDirectory(room.settings, id);
-  await trace.step('container', driver.deleteContainer({ sandbox: sandboxOf(id), container: id }).catch((error: unknown) => room.log.debug({ container: id, err: error }, 'The container was not deleted by its sandbox; the sandbox goes as a whole.')));
-  await trace.step('sandbox', driver.deleteSandbox(sandboxOf(id), directory));
+  if (!discard) await trace.step('container', driver.deleteContainer({ sandbox: sandboxOf(id), container: id }).catch((error: unknown) => room.log.debug({ container: id, err: error }, 'The container was not deleted by its sandbox; the sandbox goes as a whole.')));
+  await trace.step('sandbox', driver.deleteSandbox(sandboxOf(id), directory, { discard }));
   await rm(directory, { recursive: true, force: true });
   presence.sandboxUp = false;
 }

@@ -31,7 +31,7 @@ export async function finishRemoval(room: Room, id: ContainerId, exitCode: numbe
   const record = room.records.need(id);
   const trace = new Trace();
   try {
-    await cleanUp(room, id, trace);
+    await cleanUp(room, id, { trace, discard: true });
     await trace.step('files', removeFiles(room, id));
   } catch (cause) {
     const message = `container ${id} could not be removed entirely; removing it again tries the rest.`;
