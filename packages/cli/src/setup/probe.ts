@@ -30,7 +30,7 @@ export async function tryAccelerator(accelerator: Accelerator, vmlinux: string, 
     }
   }
   const machine = thisMachine();
-  const append = [`console=${machine.console}`, ...machine.kernelArguments.filter((word) => word !== 'quiet')].join(' ');
+  const append = [`console=${machine.console}`, ...machine.kernelArguments[accelerator].filter((word) => word !== 'quiet')].join(' ');
   try {
     const { stdout } = await runCommand('boot a guest for trial', [
       machine.qemu, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-machine', machine.machineType, '-accel', accelerator, '-cpu', machine.cpuModel[accelerator],

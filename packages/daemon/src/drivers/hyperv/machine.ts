@@ -14,7 +14,7 @@ export interface Machine {
   /** A plain model: under emulation costly vector paths are spared by not offering them (measured: boot 2.4 s → 1.95 s). */
   readonly cpuModel: Readonly<Record<Accelerator, string>>;
   readonly console: string;
-  readonly kernelArguments: readonly string[];
+  readonly kernelArguments: Readonly<Record<Accelerator, readonly string[]>>;
   /** Packages whose kernel will do, first found wins: Debian's, then Ubuntu's. Meta-packages are followed. */
   readonly kernelPackages: readonly string[];
   /** Value of e_machine in the kernel's ELF header. */
@@ -26,6 +26,11 @@ export interface Machine {
 // Without no_timer_check and tsc=reliable the kernel hangs under emulation (measured). The agent is the only user of the console.
 const common = ['quiet', 'panic=-1', 'cryptomgr.notests', 'rcupdate.rcu_expedited=1', 'random.trust_cpu=on'];
 
+const x64 = [...common, 'reboot=t', 'tsc=reliable', 'no_timer_check', 'i8042.noaux', 'i8042.nokbd'];
+// What keeps a processor from guessing across the guest's own borders: QEMU's translated code has all of the guest in one address space whatever
+// the guest does, so that it protects nothing there, and costs a TLB flush at every system call (docs/decisions/0013-guests-under-emulation.md).
+const emulated = ['mitigations=off'];
+
 const machines: Partial<Record<NodeJS.Architecture, Machine>> = {
   x64: {
     qemu: 'qemu-system-x86_64',
@@ -33,7 +38,7 @@ const machines: Partial<Record<NodeJS.Architecture, Machine>> = {
     machineType: 'q35',
     cpuModel: { kvm: 'host', tcg: 'Nehalem' },
     console: 'ttyS0',
-    kernelArguments: [...common, 'reboot=t', 'tsc=reliable', 'no_timer_check', 'i8042.noaux', 'i8042.nokbd'],
+    kernelArguments: { kvm: x64, tcg: [...x64, ...emulated] },
     kernelPackages: ['linux-image-cloud-amd64', 'linux-image-virtual', 'linux-image-kvm'],
     elfMachine: 62,
     seccompArchitecture: 'SCMP_ARCH_X86_64',

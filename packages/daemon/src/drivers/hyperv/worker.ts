@@ -15,7 +15,7 @@ const program = '/usr/bin/vmwp';
 const guestKernel = '/vm/vmlinux';
 const guestInitramfs = '/vm/initramfs';
 /** MiB of translated code; with 16 it overflows and is thrown away again and again (measured). */
-const translationBufferMiB = 32;
+const translationBufferMiB = 40;
 
 /** How a VM comes to be: booted, booted to become a template, or as a clone of one. The paths are the supervisor's to open. `background`: others' work goes first. */
 export type Origin = { readonly from: 'boot' } | { readonly from: 'template' | 'clone'; readonly memory: string; readonly saved: string; readonly background?: true };
@@ -42,7 +42,7 @@ export function workerCommand(vm: WorkerDescription): string[] {
   const { machine, accelerator, origin, adapter } = vm;
   const memory = `${Math.ceil(vm.memoryBytes / 2 ** 20)}M`;
   const share = origin.from === 'template' ? 'on' : 'off'; // a clone's writes are its own
-  const append = [`console=${machine.console}`, ...machine.kernelArguments].join(' ');
+  const append = [`console=${machine.console}`, ...machine.kernelArguments[accelerator]].join(' ');
   return [
     program, '-name', `${vm.name},process=vmwp`, '-L', '/usr/share/qemu', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none',
     '-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
