@@ -78,7 +78,7 @@ test('where templates are turned off every VM boots, and none is asked to wait',
 
 test('a template that is broken is told of and dropped, and the VM boots', async () => {
   const libRoot = mkdtempSync(join(tmpdir(), 'twofold-lib-'));
-  for (const part of ['bin', 'kernel', 'initramfs', 'accelerator.json']) symlinkSync(join(defaults.libRoot, part), join(libRoot, part));
+  for (const part of ['bin', 'kernel', 'initramfs', 'rehearsal.erofs', 'accelerator.json']) symlinkSync(join(defaults.libRoot, part), join(libRoot, part));
   mkdirSync(join(libRoot, 'templates'), { mode: 0o700 });
   const other = await House.open({ libRoot });
   try {

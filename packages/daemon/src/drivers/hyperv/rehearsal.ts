@@ -3,7 +3,7 @@
 // template. Leaves nothing in the guest that a container could find.
 
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FrameType, Tag, TlvWriter, newId, type ContainerId, type ExecId, type OciSpec, type SandboxId } from '@twofold/contract';
 import type { SupervisorConnection } from '../../host/supervisor-connection.ts';
@@ -28,9 +28,8 @@ export interface Rehearsal {
   readonly filter: Buffer | null;
 }
 
-/** `directory` is the sandbox's, `mac` the adapter's. False where set-up made no layer for it. */
-export async function rehearse(connection: SupervisorConnection, directory: string, mac: string, { layer, scratchTemplate, spec, filter }: Rehearsal, signal: AbortSignal): Promise<boolean> {
-  if (!(await access(layer).then(() => true, () => false))) return false;
+/** `directory` is the sandbox's, `mac` the adapter's. */
+export async function rehearse(connection: SupervisorConnection, directory: string, mac: string, { layer, scratchTemplate, spec, filter }: Rehearsal, signal: AbortSignal): Promise<void> {
   const id = newId<ContainerId>();
   const ref = { sandbox: id as string as SandboxId, container: id };
   const writableDirectory = join(directory, 'rehearsal');
@@ -50,7 +49,6 @@ export async function rehearse(connection: SupervisorConnection, directory: stri
     await drained(streams);
     await connection.request(FrameType.DELETE, target(ref), signal);
     await takeBackDisks(connection, exchange, signal);
-    return true;
   } finally {
     await rm(writableDirectory, { recursive: true, force: true });
   }

@@ -14,7 +14,7 @@ const planFlags = { template: 2, clone: 4 } as const;
 const program = '/usr/bin/vmwp';
 const guestKernel = '/vm/vmlinux';
 const guestInitramfs = '/vm/initramfs';
-/** MiB of translated code; with 16 it overflows and is thrown away again and again (measured). */
+/** MiB of translated code: what a rehearsal and a start need, since a buffer that overflows is thrown away whole. */
 const translationBufferMiB = 40;
 
 /** How a VM comes to be: booted, booted to become a template, or as a clone of one. The paths are the supervisor's to open. `background`: others' work goes first. */
