@@ -1,0 +1,104 @@
+# Owns the container as an object: what of the engine's list it shows, how it stays true, and how names, ids and prefixes become containers.
+#
+# State, Uptime, RuntimeType and Isolation are read when they are asked for. One list of the engine answers for all objects: it is asked for anew when it is older
+# than $freshMs, or when a command of this module has changed something, so that a table of 1,000 containers costs one request and `$con.State` is what is so.
+
+$script:freshMs = 250
+$script:Rows = $null
+$script:RowsTakenAtMs = 0
+
+$script:States = @{
+  created = $script:ContainerState::Off; exited = $script:ContainerState::Off; running = $script:ContainerState::Running; paused = $script:ContainerState::Paused
+  restarting = $script:ContainerState::Restarting; removing = $script:ContainerState::Removing; dead = $script:ContainerState::Failed
+}
+
+# Every container of the engine, newest first; by id in $script:Rows.
+function Read-ContainerRow($Caller) {
+  $list = Invoke-Engine $Caller GET '/containers/json?all=1'
+  $rows = [Collections.Generic.Dictionary[string, object]]::new()
+  foreach ($row in $list) { $rows[$row.Id] = $row }
+  $script:Rows = $rows
+  $script:RowsTakenAtMs = [Environment]::TickCount64
+  $list
+}
+
+# After every change: what was read before is no longer so.
+function Clear-ContainerRow { $script:Rows = $null }
+
+function Get-LiveRow([string]$Id) {
+  if ($null -eq $script:Rows -or [Environment]::TickCount64 - $script:RowsTakenAtMs -gt $script:freshMs) { $null = Read-ContainerRow }
+  $row = $null
+  if ($script:Rows.TryGetValue($Id, [ref]$row)) { $row }
+}
+
+function ConvertTo-Guid([string]$Id) { [guid]::ParseExact($Id.Substring(0, 32), 'N') }
+
+# Script blocks that are made here run in this module, wherever an object is asked.
+$script:ContainerTemplate = & {
+  $object = [psobject]::new()
+  $object.PSObject.TypeNames.Insert(0, 'Microsoft.Containers.PowerShell.Objects.Container')
+  foreach ($name in 'Name', 'ContainerId', 'ParentImageName', 'ParentImageId', 'Created', 'DockerId') { $object.PSObject.Properties.Add([psnoteproperty]::new($name, $null)) }
+  $live = [ordered]@{
+    State       = { $row = Get-LiveRow $this.DockerId; if ($row) { $script:States[$row.State] } else { $script:ContainerState::Removed } }
+    Uptime      = { $row = Get-LiveRow $this.DockerId; if ($row -and $row.Twofold.StartedAt) { [timespan]::FromSeconds([math]::Max(0, [math]::Floor(([datetime]::UtcNow - ([datetime]$row.Twofold.StartedAt).ToUniversalTime()).TotalSeconds))) } else { [timespan]::Zero } }
+    RuntimeType = { $row = Get-LiveRow $this.DockerId; if ($row) { [enum]::Parse($script:ContainerRuntimeType, $row.Twofold.RequestedIsolation, $true) } }
+    Isolation   = { $row = Get-LiveRow $this.DockerId; if ($row) { $row.Twofold.Isolation } }
+  }
+  foreach ($name in $live.Keys) { $object.PSObject.Properties.Add([psscriptproperty]::new($name, $live[$name])) }
+  $object
+}
+
+function ConvertTo-Container($Row) {
+  $container = $script:ContainerTemplate.PSObject.Copy()
+  $container.Name = $Row.Names[0].Substring(1)
+  $container.ContainerId = ConvertTo-Guid $Row.Id
+  $container.ParentImageName = ConvertTo-ImageName $Row.Image
+  $container.ParentImageId = $Row.ImageID
+  $container.Created = [datetimeoffset]::FromUnixTimeSeconds($Row.Created).LocalDateTime
+  $container.DockerId = $Row.Id
+  $container
+}
+
+# What $Reference means, as elements of $Rows: names first, without regard to case (the exact one before others) and with wildcards, of which none may fit;
+# then an id, a GUID in any form or a unique prefix, which the engine knows best. Throws what it says.
+function Find-ContainerRow($Caller, [string]$Reference, $Rows) {
+  if ([wildcardpattern]::ContainsWildcardCharacters($Reference)) {
+    $pattern = [wildcardpattern]::new("/$Reference", 'IgnoreCase')
+    foreach ($row in $Rows) { if ($pattern.IsMatch($row.Names[0])) { $row } }
+    return
+  }
+  $named = @(foreach ($row in $Rows) { if ($row.Names[0] -eq "/$Reference") { $row } })
+  $exact = @(foreach ($row in $named) { if ($row.Names[0] -ceq "/$Reference") { $row } })
+  if ($exact) { return $exact }
+  if ($named) { return $named }
+  if ($Reference -notmatch '^[0-9a-fA-F{}-]+$') { throw New-ContainerError "There is no container with the name '$Reference'." ContainerNotFound ObjectNotFound $Reference }
+  $id = (Invoke-Engine $Caller GET "/containers/$(ConvertTo-Segment $Reference)/json" -Target $Reference).Id
+  foreach ($row in $Rows) { if ($row.Id -eq $id) { return $row } }
+}
+
+# The containers that a command is to work on: its objects as they are, or what its names mean. An error about one name leaves the others.
+function Resolve-Container($Caller, [string[]]$Name, [psobject[]]$Container) {
+  if ($Container) { return $Container }
+  $rows = Invoke-Guarded $Caller { , @(Read-ContainerRow $Caller) }
+  foreach ($one in $Name) {
+    Invoke-Guarded $Caller { foreach ($row in Find-ContainerRow $Caller $one $rows) { ConvertTo-Container $row } }
+  }
+}
+
+# One container for commands that take exactly one. Throws.
+function Resolve-OneContainer($Caller, [string]$Name, [psobject]$Container) {
+  if ($Container) { return $Container }
+  $found = @(Find-ContainerRow $Caller $Name @(Read-ContainerRow $Caller))
+  if ($found.Count -eq 1) { return ConvertTo-Container $found[0] }
+  if ($found.Count -eq 0) { throw New-ContainerError "There is no container with a name like '$Name'." ContainerNotFound ObjectNotFound $Name }
+  throw New-ContainerError "'$Name' fits $($found.Count) containers: name one." AmbiguousContainerName InvalidArgument $Name
+}
+
+# A container as it is now, for good: what a job gives, whose runspace has ended when somebody looks at it.
+function ConvertTo-StillContainer($Object) {
+  if ($Object.PSObject.TypeNames[0] -ne 'Microsoft.Containers.PowerShell.Objects.Container') { return $Object }
+  $still = [psobject]::new()
+  $still.PSObject.TypeNames.Insert(0, $Object.PSObject.TypeNames[0])
+  foreach ($property in $Object.PSObject.Properties) { if ($property.MemberType -ne 'AliasProperty') { $still.PSObject.Properties.Add([psnoteproperty]::new($property.Name, $property.Value)) } }
+  $still
+}
