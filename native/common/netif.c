@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -42,44 +43,80 @@ static int parse_ip(const char *text, uint8_t ip[16]) {
   return inet_pton(AF_INET6, text, ip) == 1 ? AF_INET6 : 0;
 }
 
-static int add_address(int fd, int index, const char *cidr, struct error *error) {
-  char text[64];
+struct cidr {
+  int family, prefix;
   uint8_t ip[16];
+};
+
+static size_t ip_size(int family) { return family == AF_INET ? 4 : 16; }
+
+static int parse_cidr(const char *cidr, struct cidr *c, struct error *error) {
+  char text[64];
   snprintf(text, sizeof text, "%s", cidr);
   char *slash = strchr(text, '/');
   if (slash) *slash = 0;
-  int family = parse_ip(text, ip), bits = family == AF_INET ? 32 : 128;
-  int prefix = slash ? atoi(slash + 1) : bits;
-  if (!family || prefix < 0 || prefix > bits) return error_set(error, "invalid-argument", 0, "%s is no address with a prefix", cidr);
+  c->family = parse_ip(text, c->ip);
+  int bits = c->family == AF_INET ? 32 : 128;
+  c->prefix = slash ? atoi(slash + 1) : bits;
+  if (!c->family || c->prefix < 0 || c->prefix > bits) return error_set(error, "invalid-argument", 0, "%s is no address with a prefix", cidr);
+  return 0;
+}
+
+static int add_address(int fd, int index, const struct cidr *c, struct error *error) {
   struct netlink_message m;
-  struct ifaddrmsg info = {.ifa_family = (uint8_t)family, .ifa_prefixlen = (uint8_t)prefix, .ifa_index = (uint32_t)index};
+  struct ifaddrmsg info = {.ifa_family = (uint8_t)c->family, .ifa_prefixlen = (uint8_t)c->prefix, .ifa_index = (uint32_t)index};
   netlink_begin(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof info);
-  netlink_put(&m, IFA_LOCAL, ip, (size_t)bits / 8);
-  netlink_put(&m, IFA_ADDRESS, ip, (size_t)bits / 8);
-  if (family == AF_INET && prefix < 31) {
+  netlink_put(&m, IFA_LOCAL, c->ip, ip_size(c->family));
+  netlink_put(&m, IFA_ADDRESS, c->ip, ip_size(c->family));
+  if (c->family == AF_INET && c->prefix < 31) {
     uint32_t host;
-    memcpy(&host, ip, 4);
-    uint32_t all = htonl(ntohl(host) | (prefix == 0 ? 0xffffffffu : 0xffffffffu >> prefix));
+    memcpy(&host, c->ip, 4);
+    uint32_t all = htonl(ntohl(host) | (c->prefix == 0 ? 0xffffffffu : 0xffffffffu >> c->prefix));
     netlink_put(&m, IFA_BROADCAST, &all, 4);
   }
-  if (family == AF_INET6) {
+  if (c->family == AF_INET6) {
     // The switch hands out addresses; waiting a second for a duplicate would only delay the start.
     uint32_t flags = IFA_F_NODAD;
     netlink_put(&m, IFA_FLAGS, &flags, sizeof flags);
   }
-  if (netlink_ask(fd, &m) != 0 && errno != EEXIST) return error_set(error, "internal", errno, "cannot set the address %s", cidr);
+  if (netlink_ask(fd, &m) != 0 && errno != EEXIST) return error_set(error, "internal", errno, "cannot set an address");
   return 0;
 }
 
-static int add_gateway(int fd, int index, const char *gateway, struct error *error) {
+// The route that comes with an address, once more in the table.
+static int add_subnet(int fd, int index, const struct cidr *c, uint32_t table, struct error *error) {
+  uint8_t net[16] = {0};
+  for (int bit = 0; bit < c->prefix; bit++) net[bit / 8] |= (uint8_t)(c->ip[bit / 8] & 0x80 >> bit % 8);
+  struct netlink_message m;
+  struct rtmsg info = {.rtm_family = (uint8_t)c->family, .rtm_dst_len = (uint8_t)c->prefix, .rtm_table = RT_TABLE_UNSPEC, .rtm_protocol = RTPROT_BOOT, .rtm_scope = RT_SCOPE_LINK, .rtm_type = RTN_UNICAST};
+  netlink_begin(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof info);
+  netlink_put(&m, RTA_DST, net, ip_size(c->family));
+  netlink_put(&m, RTA_OIF, &index, sizeof index);
+  netlink_put_number(&m, RTA_TABLE, table);
+  return netlink_ask(fd, &m) == 0 || errno == EEXIST ? 0 : error_set(error, "internal", errno, "cannot set the route of an address");
+}
+
+// What is sent from the address asks the table.
+static int add_rule(int fd, const struct cidr *c, uint32_t table, struct error *error) {
+  struct netlink_message m;
+  struct fib_rule_hdr info = {.family = (uint8_t)c->family, .src_len = (uint8_t)(ip_size(c->family) * 8), .table = RT_TABLE_UNSPEC, .action = FR_ACT_TO_TBL};
+  netlink_begin(&m, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
+  netlink_put(&m, FRA_SRC, c->ip, ip_size(c->family));
+  netlink_put_number(&m, FRA_TABLE, table);
+  netlink_put_number(&m, FRA_PRIORITY, table);
+  return netlink_ask(fd, &m) == 0 || errno == EEXIST ? 0 : error_set(error, "internal", errno, "cannot set the rule of an address");
+}
+
+static int add_gateway(int fd, int index, const char *gateway, uint32_t table, struct error *error) {
   uint8_t ip[16];
   int family = parse_ip(gateway, ip);
   if (!family) return error_set(error, "invalid-argument", 0, "%s is no address of a gateway", gateway);
   struct netlink_message m;
-  struct rtmsg info = {.rtm_family = (uint8_t)family, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_BOOT, .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST};
+  struct rtmsg info = {.rtm_family = (uint8_t)family, .rtm_table = RT_TABLE_UNSPEC, .rtm_protocol = RTPROT_BOOT, .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST};
   netlink_begin(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof info);
-  netlink_put(&m, RTA_GATEWAY, ip, family == AF_INET ? 4 : 16);
+  netlink_put(&m, RTA_GATEWAY, ip, ip_size(family));
   netlink_put(&m, RTA_OIF, &index, sizeof index);
+  netlink_put_number(&m, RTA_TABLE, table ? table : RT_TABLE_MAIN);
   if (netlink_ask(fd, &m) != 0 && errno != EEXIST) return error_set(error, "internal", errno, "cannot set the gateway %s", gateway);
   return 0;
 }
@@ -117,7 +154,7 @@ static int configure_one(int fd, struct tlv list, struct error *error) {
   netlink_begin(&m, RTM_NEWLINK, 0, &info, sizeof info);
   netlink_put(&m, IFLA_IFNAME, name, strlen(name) + 1);
   if (mac_text) netlink_put(&m, IFLA_ADDRESS, mac, 6);
-  uint32_t mtu = (uint32_t)tlv_get_number(list, TAG_MTU, 0);
+  uint32_t mtu = (uint32_t)tlv_get_number(list, TAG_MTU, 0), table = (uint32_t)tlv_get_number(list, TAG_TABLE, 0);
   if (mtu) netlink_put(&m, IFLA_MTU, &mtu, sizeof mtu);
   // Down first: an interface that is up cannot be renamed.
   if (remove_addresses(fd, index, error) != 0) return -1;
@@ -127,10 +164,13 @@ static int configure_one(int fd, struct tlv list, struct error *error) {
   struct tlv value;
   while (tlv_next(list, &at, &tag, &value) == 1) {
     if (tag != TAG_ADDRESS) continue;
-    auto_free char *cidr = tlv_dup(value);
-    if (!cidr || add_address(fd, index, cidr, error) != 0) return cidr ? -1 : error_set(error, "invalid-argument", 0, "an address holds a NUL byte");
+    auto_free char *text = tlv_dup(value);
+    struct cidr c;
+    if (!text) return error_set(error, "invalid-argument", 0, "an address holds a NUL byte");
+    if (parse_cidr(text, &c, error) != 0 || add_address(fd, index, &c, error) != 0) return -1;
+    if (table && (add_subnet(fd, index, &c, table, error) != 0 || add_rule(fd, &c, table, error) != 0)) return -1;
   }
-  return gateway ? add_gateway(fd, index, gateway, error) : 0;
+  return gateway ? add_gateway(fd, index, gateway, table, error) : 0;
 }
 
 int netif_loopback_up(struct error *error) {

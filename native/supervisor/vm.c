@@ -23,7 +23,8 @@ static struct link *agent;
 static enum { BOOTING, READY, ENDING, FAILED } state;
 static struct request *shutting_down;
 static bool agent_shut_down, booting_again;
-static int tap = -1, tries;
+static struct taps taps;
+static int tries;
 static struct timer boot_limit, shutdown_limit, leave, lost;
 static char broken_why[200];
 
@@ -118,7 +119,7 @@ static int boot(struct error *error) {
   static const struct link_handler handler = {.control = on_control, .broken = on_broken};
   tries++;
   booting_again = false;
-  if (worker_start(&worker, tap, error) || console_watch(worker.output, error) || qmp_open(worker.qmp, error)) return -1;
+  if (worker_start(&worker, &taps, error) || console_watch(worker.output, error) || qmp_open(worker.qmp, error)) return -1;
   if (!(agent = link_open(worker.agent, &handler, NULL, error))) return -1;
   timer_start(&boot_limit, vm_has_flag(PLAN_CLONE) ? CLONE_LIMIT_MS : BOOT_LIMIT_MS, boot_late);
   return 0;
@@ -222,7 +223,7 @@ static void on_adopt(struct request *r) {
   auto_free char *directory = tlv_get_string(r->payload, TAG_PATH), *interface = tlv_get_string(r->payload, TAG_HOST_NAME);
   if (service_containers()) return request_failf(r, "conflict", 0, "The VM has a container already.");
   if (!directory) return request_failf(r, "invalid-argument", 0, "The sandbox has no directory.");
-  if (plan_move(directory, &error) || (interface && tap_rename(tap, interface, &error))) return request_fail(r, &error);
+  if (plan_move(directory, &error) || (interface && tap_rename(taps.count ? taps.fds[0] : -1, interface, &error))) return request_fail(r, &error);
   request_ok(r);
 }
 
@@ -244,6 +245,6 @@ static const struct backend backend = {
   .adopt = on_adopt, .qmp = qmp_request, .exiting = on_exiting, .ended = on_ended, .output = on_output, .says_hello = true,
 };
 
-static int setup(struct error *error) { return keeper_start(error) || tap_open(&tap, error) || boot(error) ? -1 : 0; }
+static int setup(struct error *error) { return keeper_start(error) || taps_open(&taps, error) || boot(error) ? -1 : 0; }
 
 const struct kind kind_hyperv = {&backend, setup, worker_ended};

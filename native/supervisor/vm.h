@@ -8,7 +8,8 @@
 #include "supervisor.h"
 
 // vm_worker.c: the jailed process. What it inherits has fixed numbers, which its command line names.
-enum { WORKER_AGENT_FD = 3, WORKER_QMP_FD = 4, WORKER_TAP_FD = 5, WORKER_MEMORY_FD = 6 };
+enum { MOST_TAPS = 8 };
+enum { WORKER_AGENT_FD = 3, WORKER_QMP_FD = 4, WORKER_MEMORY_FD = 5, WORKER_FIRST_TAP_FD = 6, WORKER_FDS = WORKER_FIRST_TAP_FD + MOST_TAPS };
 // FLAGS of the plan. A template boots into the file MEMORY, which its clones share, and is saved into SAVED by whoever asks for it over QMP.
 enum { PLAN_TEMPLATE = 2, PLAN_CLONE = 4 };
 bool vm_has_flag(int flag);
@@ -16,13 +17,14 @@ struct worker {
   pid_t pid;
   int agent, qmp, output; // our ends; `output` is what it writes to its stdout and stderr, and the guest's console
 };
-int worker_start(struct worker *w, int tap, struct error *error); // tap -1: none
+struct taps { int count, fds[MOST_TAPS]; };
+int worker_start(struct worker *w, const struct taps *taps, struct error *error);
 // vm_jail.c: in the new process. Never returns.
-struct worker_ends { int agent, qmp, output, tap, memory; };
+struct worker_ends { int agent, qmp, output, memory; const struct taps *taps; };
 __attribute__((noreturn)) void worker_become(const struct worker_ends *ends);
 
-// vm_tap.c: the interface HOST_NAME of the plan in the host's network; it vanishes with its last descriptor. *tap is -1 when there is none.
-int tap_open(int *tap, struct error *error);
+// vm_tap.c: the interfaces HOST_NAME* of the plan in the host's network; each vanishes with its last descriptor.
+int taps_open(struct taps *taps, struct error *error);
 int tap_rename(int tap, const char *name, struct error *error);
 // vm_memory.c: MEMORY and SAVED of the plan, -1 without an error when there are none.
 int memory_open(enum tag tag, struct error *error);

@@ -38,13 +38,14 @@ static void enter_cgroups(void) {
 
 // 0, 1, 2, then the fixed numbers; the rest is closed. High copies first, so that none is overwritten while it is needed.
 static void take_descriptors(const struct worker_ends *ends) {
-  int from[7] = {open("/dev/null", O_RDWR | O_CLOEXEC), ends->output, ends->output, ends->agent, ends->qmp, ends->tap, ends->memory};
-  for (int i = 0; i < 7; i++) from[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, 16);
-  for (int i = 0; i < 7; i++) {
+  int from[WORKER_FDS] = {open("/dev/null", O_RDWR | O_CLOEXEC), ends->output, ends->output, ends->agent, ends->qmp, ends->memory};
+  for (int i = WORKER_FIRST_TAP_FD; i < WORKER_FDS; i++) from[i] = i - WORKER_FIRST_TAP_FD < ends->taps->count ? ends->taps->fds[i - WORKER_FIRST_TAP_FD] : -1;
+  for (int i = 0; i < WORKER_FDS; i++) from[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, WORKER_FDS);
+  for (int i = 0; i < WORKER_FDS; i++) {
     close(i);
     if (from[i] >= 0 && dup2(from[i], i) < 0) _exit(127);
   }
-  syscall(SYS_close_range, 7u, ~0u, 0u);
+  syscall(SYS_close_range, (unsigned)WORKER_FDS, ~0u, 0u);
 }
 
 static void make_place(const char *path, bool directory) {

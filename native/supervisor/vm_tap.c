@@ -1,4 +1,4 @@
-// Owns nothing but the making of the VM's interface; addresses are the guest's, the bridge is the engine's.
+// Owns nothing but the making of the VM's interfaces; addresses are the guest's, the bridge is the engine's.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -19,18 +19,28 @@ static int set_up(const char *name, bool up, struct error *error) {
   return ioctl(s, SIOCSIFFLAGS, &r) ? error_set(error, "internal", errno, "cannot bring up or down %s", name) : 0;
 }
 
-int tap_open(int *tap, struct error *error) {
-  *tap = -1;
-  auto_free char *name = tlv_get_string(plan.raw, TAG_HOST_NAME);
-  if (!name) return 0;
+static int tap_open(const char *name, struct error *error) {
   if (!*name || strlen(name) >= IFNAMSIZ) return error_set(error, "invalid-argument", 0, "%s cannot be an interface's name", name);
   auto_fd fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
   struct ifreq r = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
   strncpy(r.ifr_name, name, IFNAMSIZ - 1);
   if (fd < 0 || ioctl(fd, TUNSETIFF, &r)) return error_set(error, "sandbox-failed", errno, "cannot make the interface %s", name);
-  if (set_up(name, true, error)) return -1;
-  *tap = steal_fd(&fd);
-  return 0;
+  return set_up(name, true, error) ? -1 : steal_fd(&fd);
+}
+
+int taps_open(struct taps *taps, struct error *error) {
+  size_t count = 0;
+  char **names = tlv_get_strings(plan.raw, TAG_HOST_NAME, &count);
+  taps->count = 0;
+  if (!names) return error_set(error, "internal", errno, "cannot read the names of the interfaces");
+  int result = count <= MOST_TAPS ? 0 : error_set(error, "invalid-argument", 0, "a VM has %d interfaces at most", MOST_TAPS);
+  for (char **name = names; !result && *name; name++) {
+    int fd = tap_open(*name, error);
+    if (fd < 0) result = -1;
+    else taps->fds[taps->count++] = fd;
+  }
+  strings_free(names);
+  return result;
 }
 
 int tap_rename(int tap, const char *name, struct error *error) {

@@ -24,7 +24,7 @@ static pid_t clone_worker(void) {
   return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
 }
 
-int worker_start(struct worker *w, int tap, struct error *error) {
+int worker_start(struct worker *w, const struct taps *taps, struct error *error) {
   int agent[2], qmp[2], output[2];
   if (make_jail_directory(error)) return -1;
   error->code[0] = 0;
@@ -32,7 +32,7 @@ int worker_start(struct worker *w, int tap, struct error *error) {
   if (memory < 0 && error->code[0]) return -1;
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, agent) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qmp) || pipe2(output, O_CLOEXEC))
     return error_set(error, "internal", errno, "cannot make the worker's descriptors");
-  struct worker_ends ends = {agent[1], qmp[1], output[1], tap, memory};
+  struct worker_ends ends = {agent[1], qmp[1], output[1], memory, taps};
   w->pid = clone_worker();
   if (w->pid == 0) worker_become(&ends);
   int failed = errno;

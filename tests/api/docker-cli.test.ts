@@ -145,7 +145,9 @@ test('words that Twofold lacks are named, not swallowed', async () => {
     [['stats', '--no-stream', 'one'], /docker stats|resource statistics/i],
     [['volume', 'create', 'x'], /Volumes/],
     [['swarm', 'init'], /Swarm/],
-    [['network', 'connect', 'NAT', 'one'], /docker network connect/],
+    [['network', 'create', '--driver', 'overlay', 'far'], /the network driver "overlay"/],
+    [['network', 'create', '--ipv6', 'six'], /IPv6/],
+    [['network', 'connect', '--link-local-ip', '169.254.1.1', 'NAT', 'one'], /link-local/],
     [['plugin', 'ls'], /Plugins/],
     [['login', '-u', 'a', '-p', 'b'], /docker login/],
   ];
@@ -163,11 +165,11 @@ test('everything that docker run can say and Twofold carries out reaches the eng
     '--ip', '10.0.0.9', '--network-alias', 'db', '--mac-address', '02:42:AC:11:00:02', '--restart', 'on-failure:3', '--security-opt', 'no-new-privileges', '--security-opt', 'seccomp=unconfined', '--log-opt', 'max-size=1m',
     '--dns', '1.1.1.1', '--add-host', 'a:1.2.3.4', '--sysctl', 'net.ipv4.ip_forward=1', '--shm-size', '1m', '--stop-signal', 'SIGINT', '--stop-timeout', '3', '--privileged', '--group-add', '7', '--no-healthcheck', 'nanoserver', 'hello']);
   assert.equal(ran.stderr, '');
-  const { name, config, hostConfig, network } = door.fake.lastCreate()!;
+  const { name, config, hostConfig, networks } = door.fake.lastCreate()!;
   assert.equal(name, 'one');
   assert.deepEqual([config.Entrypoint, config.Cmd, config.Env, config.User, config.WorkingDir, config.Hostname, config.Tty, config.OpenStdin, config.StopSignal, config.StopTimeout], [['echo'], ['hello'], ['A=b'], '1:2', '/w', 'h', true, true, 'SIGINT', 3]);
   assert.deepEqual([hostConfig.Memory, hostConfig.NanoCpus, hostConfig.PidsLimit, hostConfig.Isolation, hostConfig.ReadonlyRootfs, hostConfig.Init, hostConfig.Privileged, hostConfig.ShmSize], [64 << 20, 1.5e9, 50, 'HyperV', true, true, true, 1 << 20]);
   assert.deepEqual([hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Tmpfs, hostConfig.Ulimits], [['CAP_NET_ADMIN'], ['ALL'], { '/t': 'size=1m' }, [{ Name: 'nofile', Hard: 20, Soft: 10 }]]);
   assert.deepEqual(hostConfig.RestartPolicy, { Name: 'on-failure', MaximumRetryCount: 3 });
-  assert.deepEqual(network, { reference: 'Virtual Switch', address: '10.0.0.9', mac: '02:42:ac:11:00:02', aliases: ['db'] });
+  assert.deepEqual(networks, [{ reference: 'Virtual Switch', address: '10.0.0.9', mac: '02:42:AC:11:00:02', aliases: ['db'] }]);
 });

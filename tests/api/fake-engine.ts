@@ -2,8 +2,8 @@
 // It keeps the promises of engine.ts as far as the front door can see them; the engine's own tests are elsewhere.
 
 import { PassThrough, type Readable, Writable } from 'node:stream';
-import { type ContainerConfig, type ContainerId, type ExecId, type ImageId, type Isolation, type NetworkId, newId, TwofoldError } from '@twofold/contract';
-import type { Attachment, ContainerRecord, Engine, EngineEvent, ExecRecord, LogLine } from '../../packages/daemon/src/engine/engine.ts';
+import { type ContainerConfig, type ContainerId, type ExecId, type ImageId, type Isolation, type NetworkId, newAdapterId, newId, TwofoldError } from '@twofold/contract';
+import type { Adapter, AdapterChange, Attachment, ContainerRecord, Engine, EngineEvent, ExecRecord, LogLine } from '../../packages/daemon/src/engine/engine.ts';
 import type { Image } from '../../packages/daemon/src/images/images.ts';
 
 type Chunk = { stream: 'stdout' | 'stderr'; data: Buffer };
@@ -67,6 +67,14 @@ async function run(process: Process, [word = '', ...words]: readonly string[]): 
   }
 }
 
+/** On the one switch, or on none. */
+function adapterOf({ name = 'Network Adapter', network = '', address = '', mac = '', aliases = [] }: AdapterChange): Adapter {
+  return {
+    id: newAdapterId(), name, network: network === '' ? null : { id: '2'.repeat(64) as NetworkId, name: network }, address, mac, aliases,
+    lease: network === '' ? null : { name: 'eth0', address: '10.0.0.2', prefixLength: 16, gateway: '10.0.0.1', mac: '02:42:0a:00:00:02' },
+  };
+}
+
 const programs = ['true', 'exit', 'echo', 'both', 'sleep', 'tick', 'cat', 'count', 'deaf', 'flood', 'late'];
 
 export interface Fake {
@@ -124,7 +132,7 @@ export function fakeEngine(): Fake {
       const record: ContainerRecord = {
         id, name, created: new Date().toISOString().replace('Z', '000000Z'), isolation: isolation === 'hyperv' ? 'hyperv' : 'process', requestedIsolation: (isolation || 'default') as 'default' | Isolation,
         image: found.id, imageName: command.config.Image!, config: { ...command.config, Cmd: command.config.Cmd ?? found.config.Cmd! }, hostConfig: command.hostConfig, life: { at: 'created', error: '', exitCode: 0 },
-        restartCount: 0, network: { id: '2'.repeat(64) as NetworkId, name: 'NAT', address: '10.0.0.2', prefixLength: 16, gateway: '10.0.0.1', mac: '02:42:0a:00:00:02', aliases: [] },
+        restartCount: 0, networking: 'adapters', adapters: [adapterOf({ network: 'NAT' })],
         sealedLayers: [], diffIds: [], machine: null, accelerator: '', logPath: '/tmp/log', execIds: [],
       };
       cells.set(id, { record, process: new Process(), gone: Promise.withResolvers(), started: Promise.withResolvers() });
@@ -226,6 +234,22 @@ export function fakeEngine(): Fake {
       return plan;
     },
     async update(reference, { hostConfig }) { const cell = cellOf(reference); cell.record = { ...cell.record, hostConfig: { ...cell.record.hostConfig, ...hostConfig } }; return { warnings: [] }; },
+    async addAdapter(reference, wanted) {
+      const cell = cellOf(reference);
+      const made = adapterOf(wanted);
+      cell.record = { ...cell.record, adapters: [...cell.record.adapters, made] };
+      return made;
+    },
+    async changeAdapter(reference, id, change) {
+      const cell = cellOf(reference);
+      const before = cell.record.adapters.find((one) => one.id === id) ?? (() => { throw new TwofoldError('adapter-not-found', `no adapter ${id}`); })();
+      const after = { ...before, ...adapterOf({ name: before.name, ...change }), id: before.id };
+      cell.record = { ...cell.record, adapters: cell.record.adapters.map((one) => (one === before ? after : one)) };
+      return after;
+    },
+    async removeAdapter(reference, id) { const cell = cellOf(reference); cell.record = { ...cell.record, adapters: cell.record.adapters.filter((one) => one.id !== id) }; },
+    async connect(reference, network, change) { await containers.addAdapter(reference, { ...change, network }); },
+    async disconnect(reference, network) { const cell = cellOf(reference); cell.record = { ...cell.record, adapters: cell.record.adapters.filter((one) => one.network?.name !== network) }; },
     async prune(fits) {
       const chosen = containers.list().filter(fits);
       for (const record of chosen) await containers.remove(record.id, { force: false, volumes: false }, AbortSignal.abort());
@@ -272,7 +296,7 @@ export function fakeEngine(): Fake {
       onEvent: () => undefined,
     } as unknown as Engine['images'],
     networks: {
-      list: () => [{ id: '2'.repeat(64) as NetworkId, name: 'NAT', driver: 'bridge', bridge: 'tf0', subnet: '10.0.0.0/16', gateway: '10.0.0.1', labels: {}, internal: false, builtIn: true, created: '2026-01-01T00:00:00Z' }],
+      list: () => [{ id: '2'.repeat(64) as NetworkId, name: 'NAT', driver: 'bridge', bridge: 'tf0', subnet: '10.0.0.0/16', gateway: '10.0.0.1', ipRange: '', options: {}, labels: {}, internal: false, builtIn: true, created: '2026-01-01T00:00:00Z' }],
       find: (reference: string) => { if (reference.toLowerCase() === 'nat') return engine.networks.list()[0]!; throw new TwofoldError('network-not-found', `network ${reference} not found`); },
       create: async ({ name }: { name: string }) => ({ ...engine.networks.list()[0]!, name, id: '3'.repeat(64) as NetworkId }),
       remove: async () => undefined,
@@ -287,6 +311,7 @@ export function fakeEngine(): Fake {
       for await (const event of listener) yield event as EngineEvent;
       listeners.delete(listener);
     },
+    stopCompute: async (id) => { if (id !== 'ABC') throw new TwofoldError('compute-process-not-found', `No such compute process: ${id}`); },
     compute: async () => [{ Id: 'ABC', Name: 'x', Owner: 'VMMS', Type: 'Container', Pid: 1, User: 'abc' }],
     info: () => ({ id: 'fake', defaultIsolation: 'process', accelerator: 'tcg', cgroupVersion: '2', kernelVersion: '6', operatingSystem: 'Linux', cpus: 2, memoryBytes: 1 << 30, dataRoot: '/var/lib/twofold', runtimeVersion: 'crun 1', warnings: [] }),
     pool: () => ({ waiting: 1, wanted: 2 }),

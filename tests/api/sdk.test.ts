@@ -118,11 +118,25 @@ test('every verb speaks to the daemon', async () => {
   assert.equal((await networks.inspect('nat')).Driver, 'bridge');
   await networks.create('mine', { subnet: '10.9.0.0/24' });
   await networks.remove('mine');
+  const { id: wired } = await containers.create({ Image: 'nanoserver', Cmd: ['sleep'], name: 'wired' });
+  const made = await containers.addAdapter('wired', { Name: 'Second', StaticIPAddress: '10.0.0.9' });
+  assert.deepEqual([made.Name, made.ContainerId, made.SwitchName, made.StaticIPAddress, made.IPAddress], ['Second', wired, '', '10.0.0.9', '']);
+  assert.equal((await containers.changeAdapter('wired', made.Id, { Switch: 'NAT', StaticIPAddress: '' })).SwitchName, 'NAT');
+  assert.deepEqual((await containers.adapters('wired')).map((one) => [one.Name, one.SwitchName]), [['Network Adapter', 'NAT'], ['Second', 'NAT']]);
+  await assert.rejects(containers.changeAdapter('wired', 'none', {}), isNotFound);
+  await containers.removeAdapter('wired', made.Id);
+  await networks.disconnect('NAT', 'wired');
+  assert.deepEqual((await containers.inspect('wired')).NetworkSettings.Networks, {});
+  await networks.connect('NAT', 'wired', { settings: { Aliases: ['db'], IPAMConfig: { IPv4Address: '10.0.0.7' } } });
+  assert.deepEqual((await containers.inspect('wired')).Twofold.Adapters.map((one) => [one.Aliases, one.StaticIPAddress]), [[['db'], '10.0.0.7']]);
+  await containers.remove('wired');
+  await twofold.stopCompute('ABC');
+  await assert.rejects(twofold.stopCompute('wired'), isNotFound);
   assert.deepEqual((await twofold.switches()).map((one) => one.Name), ['NAT']);
   assert.equal((await twofold.compute())[0]?.Owner, 'VMMS');
   const actions = [];
   for await (const event of twofold.events({ since: 1, until: 2, filters: { type: 'container' } })) actions.push(event.Action);
-  assert.deepEqual(actions, ['create', 'start', 'die', 'destroy']);
+  assert.deepEqual(actions, ['create', 'start', 'die', 'destroy', 'create', 'destroy']);
 });
 
 test('leaving a loop or firing the signal ends the request', async () => {

@@ -1,9 +1,10 @@
 // Owns the place in which one driver is tried: roots of its own, specifications to start from, and the account of what is left over.
 
+import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { newId, type ContainerId, type ExecId, type OciProcess, type OciSpec, type SandboxId } from '@twofold/contract';
-import type { ContainerSpec, Driver, ProcessRef, ProcessStreams, RootfsLayer, SandboxSpec } from '../../packages/daemon/src/drivers/driver.ts';
+import type { ContainerSpec, Driver, ProcessRef, ProcessStreams, RootfsLayer, SandboxInterface, SandboxSpec } from '../../packages/daemon/src/drivers/driver.ts';
 
 /** What a driver brings to be tried by the suite. */
 export interface Candidate {
@@ -31,7 +32,7 @@ export interface Container {
 
 export const deadline = (candidate: Candidate): AbortSignal => AbortSignal.timeout(candidate.timeoutMs);
 
-export function describeContainer(candidate: Candidate, change: { user?: string; memoryBytes?: number; writableOf?: ContainerSpec } = {}): Container {
+export function describeContainer(candidate: Candidate, change: { user?: string; memoryBytes?: number; writableOf?: ContainerSpec; interfaces?: readonly SandboxInterface[] } = {}): Container {
   const id = newId<ContainerId>();
   const sandbox = id as string as SandboxId;
   const directory = join(candidate.root, 'run', 'sb', id);
@@ -41,7 +42,7 @@ export function describeContainer(candidate: Candidate, change: { user?: string;
   return {
     ref: { sandbox, container: id },
     sandbox: {
-      id: sandbox, namespace: 'conformance', directory, hostname: 'conform', network: { mode: 'none' }, machine: { memoryBytes: 512 << 20, cpus: 1 },
+      id: sandbox, namespace: 'conformance', directory, hostname: 'conform', network: change.interfaces === undefined ? { mode: 'none' } : { mode: 'attached', interfaces: change.interfaces }, machine: { memoryBytes: 512 << 20, cpus: 1 },
       cgroupPath: `${candidate.cgroupParent}/${id}`, resources: change.memoryBytes === undefined ? {} : { memoryBytes: change.memoryBytes },
     },
     spec: {
@@ -83,9 +84,19 @@ export function specOf(container: Container, process: OciProcess): OciSpec {
 
 /** Makes sandbox and container. */
 export async function prepare(candidate: Candidate, driver: Driver, container: Container): Promise<void> {
-  await driver.createSandbox(container.sandbox, deadline(candidate));
+  const { netnsPid } = await driver.createSandbox(container.sandbox, deadline(candidate));
+  plug(container.sandbox, netnsPid);
   await driver.createContainer(container.spec, deadline(candidate));
   await driver.configureNetwork(container.ref.sandbox, container.sandbox, deadline(candidate));
+}
+
+/** What the engine's networks do on the host before a driver is asked to configure them. TAPs are there already. */
+function plug({ network }: SandboxSpec, netnsPid: number | null): void {
+  if (network.mode !== 'attached' || netnsPid === null) return;
+  for (const { name, hostName, mac } of network.interfaces) {
+    execFileSync('ip', ['link', 'add', 'name', hostName, 'type', 'veth', 'peer', 'name', name, 'address', mac, 'netns', String(netnsPid)]);
+    execFileSync('ip', ['link', 'set', 'dev', hostName, 'up']);
+  }
 }
 
 export interface Started {

@@ -6,7 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { isTwofoldError, type ErrorCode } from '@twofold/contract';
-import type { ContainerState, Driver, DriverEvent, ToolRun } from '../../packages/daemon/src/drivers/driver.ts';
+import type { ContainerState, Driver, DriverEvent, SandboxInterface, ToolRun } from '../../packages/daemon/src/drivers/driver.ts';
 import { collect, deadline, describeContainer, execOf, prepare, processOf, remove, run, specOf, type Candidate, type Container } from './bench.ts';
 import { logTexts } from './log.ts';
 import { until } from '../support/until.ts';
@@ -59,6 +59,35 @@ export function conformance(candidate: Candidate): void {
       assert.ok(Math.abs(Date.now() - status.finishedAt) < candidate.timeoutMs);
       await until('the event of the exit', () => exited(container) !== undefined, within);
       await drop(container);
+    });
+
+    test('every interface has its name, MAC, MTU and address, in order; the default route is one\'s, and what is sent from another\'s address leaves by that one', async () => {
+      const link = (index: number, change: Partial<SandboxInterface> = {}): SandboxInterface =>
+        ({ name: `eth${index}`, hostName: `tfk${process.pid % 100_000}${index}`, mac: `02:00:00:00:00:1${index}`, addresses: [`198.51.${100 + index}.2/24`], gateway: `198.51.${100 + index}.1`, mtu: 1400 + index, ...change });
+      // One without a way out comes first, and two are in one subnet.
+      const { gateway: _none, ...inward } = link(0, { table: 1000 });
+      const interfaces = [inward, link(1), link(2, { addresses: ['198.51.101.3/24'], gateway: '198.51.101.1', table: 1002 })];
+      const script = 'ip -o link show | grep -v "lo:" | tr -s " @:" " " | while read n name rest; do echo $n $name $(cat /sys/class/net/$name/address /sys/class/net/$name/mtu); done; ip -4 -o addr show scope global | while read n name inet address rest; do echo $name $address; done;'
+        + ' ip route | grep default; for from in 198.51.101.2 198.51.101.3; do ip route get 192.0.2.1 from $from | head -n 1; ip route get 198.51.101.9 from $from | head -n 1; done';
+      const { container, streams } = await begin(['sh', '-c', script], { container: describeContainer(candidate, { interfaces }) });
+      const lines = (await collect(streams)).stdout.toString().trim().split('\n').map((line) => line.trim().replace(/ +/g, ' '));
+      assert.deepEqual(lines.slice(0, 3).map((line) => line.replace(/^\d+ /, '')), ['eth0 02:00:00:00:00:10 1400', 'eth1 02:00:00:00:00:11 1401', 'eth2 02:00:00:00:00:12 1402']);
+      assert.deepEqual(lines.slice(3), [
+        'eth0 198.51.100.2/24', 'eth1 198.51.101.2/24', 'eth2 198.51.101.3/24', 'default via 198.51.101.1 dev eth1',
+        '192.0.2.1 from 198.51.101.2 via 198.51.101.1 dev eth1', '198.51.101.9 from 198.51.101.2 dev eth1', '192.0.2.1 from 198.51.101.3 via 198.51.101.1 dev eth2', '198.51.101.9 from 198.51.101.3 dev eth2',
+      ]);
+      await drop(container);
+    });
+
+    test('the worker of a VM is ended when that is asked for, and told as a sandbox that is gone; without a VM there is none', async () => {
+      const { container, streams } = await begin(sleeper);
+      const has = (await driver.workers()).some(({ sandbox }) => sandbox === container.ref.sandbox);
+      assert.equal(await driver.endWorker(container.ref.sandbox), has);
+      assert.equal((await driver.workers()).some(({ sandbox }) => sandbox === container.ref.sandbox), false);
+      if (has) await until('the event', () => events.some((event) => event.kind === 'sandbox-gone' && event.sandbox === container.ref.sandbox), within);
+      await drop(container);
+      assert.equal(await driver.endWorker(container.ref.sandbox), false);
+      await streams[Symbol.asyncDispose]();
     });
 
     test('random bytes go in and out unchanged, and the log has exactly the output', async () => {

@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { decode, encode } from 'dns-packet';
-import { newId, type ContainerId } from '@twofold/contract';
+import { newAdapterId, newId, type ContainerId } from '@twofold/contract';
 import { runCommand } from '../../packages/daemon/src/host/command.ts';
 import { parseSubnet } from '../../packages/daemon/src/networks/addresses.ts';
 import { openNameServer } from '../../packages/daemon/src/networks/name-server.ts';
@@ -17,7 +17,7 @@ import { openNetworks } from '../../packages/daemon/src/networks/open.ts';
 import { openDatabase } from '../../packages/daemon/src/state/database.ts';
 import { until } from '../support/until.ts';
 import { program } from '../support/library.ts';
-import type { Endpoint, Networks } from '../../packages/daemon/src/networks/networks.ts';
+import type { Endpoint, Network, Networks, Request } from '../../packages/daemon/src/networks/networks.ts';
 
 const prefix = 'tn';
 const settings = { linkPrefix: prefix, addressPools: [{ base: '10.213.0.0/16', size: 24 }] };
@@ -38,6 +38,11 @@ async function openNamespace(): Promise<number> {
 
 function inside(pid: number, words: readonly string[], accept: readonly number[] = [0]) {
   return runCommand('look from inside', ['nsenter', `--net=/proc/${pid}/ns/net`, ...words], { accept, timeoutMs: 15_000 });
+}
+
+/** An endpoint of a container of its own, or of the one that is named. */
+function reserve(network: Network, names: readonly string[], wanted: Partial<Request> = {}): Endpoint {
+  return networks.reserve({ network: network.id, container: newId<ContainerId>(), adapter: newAdapterId(), name: 'eth0', names, ...wanted });
 }
 
 async function join(endpoint: Endpoint): Promise<number> {
@@ -88,9 +93,9 @@ test('the built-in switches are there, and docker\'s names lead to NAT', () => {
 
 test('containers on one switch reach each other, the world through the host\'s address, and no other switch', async () => {
   const nat = networks.find('NAT');
-  const one = networks.reserve(nat.id, newId<ContainerId>(), ['one']);
-  const two = networks.reserve(nat.id, newId<ContainerId>(), ['two']);
-  const other = networks.reserve(networks.find('Virtual Switch').id, newId<ContainerId>(), ['other']);
+  const one = reserve(nat, ['one']);
+  const two = reserve(nat, ['two']);
+  const other = reserve(networks.find('Virtual Switch'), ['other']);
   const [a, b, c] = [await join(one), await join(two), await join(other)];
   const address = (e: Endpoint) => e.addresses[0]!.split('/')[0]!;
 
@@ -119,13 +124,13 @@ test('containers on one switch reach each other, the world through the host\'s a
   await networks.disconnect(one);
   await networks.disconnect(one);
   networks.release(one.container);
-  assert.equal(networks.endpointOf(one.container), null);
+  assert.deepEqual(networks.endpointsOf(one.container), []);
   await assert.rejects(networks.remove('NAT'), { code: 'forbidden' });
 });
 
 test('names are answered on the gateway: a container by name and back, and nothing for its AAAA', async () => {
   const nat = networks.find('NAT');
-  const web = networks.reserve(nat.id, newId<ContainerId>(), ['web', 'alias']);
+  const web = reserve(nat, ['web', 'alias']);
   const pid = await join(web);
   assert.deepEqual(warnings.filter((w) => w.includes('name server')), []);
   const script = `
@@ -163,33 +168,57 @@ async function someUpstream(): Promise<{ servers: string[]; answer: Socket }> {
   return { servers: ['127.0.0.79', '127.0.0.78'], answer };
 }
 
-test('an address is kept by its container and refused to another', () => {
+test('an address is kept by its adapter and refused to another', () => {
   const nat = networks.find('NAT');
-  const holder = newId<ContainerId>();
-  const first = networks.reserve(nat.id, holder, ['holder'], { address: '10.213.0.200', mac: '02:00:00:00:00:09' });
-  assert.deepEqual(networks.reserve(nat.id, holder, ['renamed']).addresses, first.addresses);
-  assert.throws(() => networks.reserve(nat.id, newId<ContainerId>(), [], { address: '10.213.0.200' }), { code: 'conflict' });
-  assert.throws(() => networks.reserve(nat.id, newId<ContainerId>(), [], { mac: '02:00:00:00:00:09' }), { code: 'conflict' });
-  assert.throws(() => networks.reserve(nat.id, newId<ContainerId>(), [], { address: '10.213.1.5' }), { code: 'invalid-argument' });
-  networks.release(holder);
+  const first = reserve(nat, ['holder'], { address: '10.213.0.200', mac: '02:00:00:00:00:09' });
+  networks.rename(first.adapter, ['renamed']);
+  assert.deepEqual(networks.endpointsOf(first.container), [first]);
+  assert.throws(() => reserve(nat, [], { address: '10.213.0.200' }), { code: 'conflict' });
+  assert.throws(() => reserve(nat, [], { mac: '02:00:00:00:00:09' }), { code: 'conflict' });
+  assert.throws(() => reserve(nat, [], { address: '10.213.1.5' }), { code: 'invalid-argument' });
+  assert.throws(() => networks.checkAddress(nat.id, nat.gateway), { code: 'invalid-argument' });
+  networks.release(first.container);
+});
+
+test('a container has several endpoints, also on one switch, and all of them go with it', () => {
+  const container = newId<ContainerId>();
+  const made = ['NAT', 'NAT', 'Virtual Switch'].map((name, index) => reserve(networks.find(name), [], { container, name: `eth${index}` }));
+  assert.deepEqual(networks.endpointsOf(container), made);
+  assert.equal(new Set(made.map(({ hostName }) => hostName)).size, 3);
+  networks.release(container);
+  assert.deepEqual(networks.endpointsOf(container), []);
 });
 
 test('a switch is made, filled, and only removed when empty', async () => {
   await assert.rejects(networks.create({ name: 'nat' }), { code: 'name-taken' });
-  await assert.rejects(networks.create({ name: 'x', subnet: '10.213.0.0/25' }), { code: 'conflict' });
+  await assert.rejects(networks.create({ name: 'x', subnet: '10.213.0.0/25' }), { code: 'forbidden', message: /Pool overlaps with other one on this address space/ });
+  await assert.rejects(networks.create({ name: 'x', subnet: '10.214.0.0/24', ipRange: '10.215.0.0/28' }), { code: 'invalid-argument' });
+  await assert.rejects(networks.create({ name: 'x', options: { 'com.docker.network.bridge.name': 'mine' } }), { code: 'not-implemented', message: /bridge\.name/ });
+  await assert.rejects(networks.create({ name: 'x', options: { 'com.docker.network.driver.mtu': '20' } }), { code: 'invalid-argument' });
   const small = await networks.create({ name: 'small', subnet: '10.214.0.0/30', internal: true });
-  const only = newId<ContainerId>();
   await networks.ensure(small.id, signal);
-  networks.reserve(small.id, only, []);
-  assert.throws(() => networks.reserve(small.id, newId<ContainerId>(), []), { code: 'conflict' });
-  await assert.rejects(networks.remove('small'), { code: 'conflict' });
-  networks.release(only);
+  const only = reserve(small, []);
+  assert.throws(() => reserve(small, []), { code: 'conflict' });
+  await assert.rejects(networks.remove('small'), { code: 'forbidden', message: /has active endpoints/ });
+  networks.release(only.container);
   await networks.remove('small');
   assert.equal((await readdir('/sys/class/net')).includes(small.bridge), false);
 });
 
+test('addresses come out of the range that was asked for, and the MTU is that of the options', async () => {
+  const ranged = await networks.create({ name: 'ranged', subnet: '10.216.0.0/24', ipRange: '10.216.0.8/30', options: { 'com.docker.network.driver.mtu': '1400' } });
+  await networks.ensure(ranged.id, signal);
+  assert.equal((await readFile(`/sys/class/net/${ranged.bridge}/mtu`, 'utf8')).trim(), '1400');
+  const four = [1, 2, 3, 4].map(() => reserve(ranged, []));
+  assert.deepEqual(four.map(({ addresses, mtu }) => [addresses[0], mtu]), [8, 9, 10, 11].map((last) => [`10.216.0.${last}/24`, 1400]));
+  assert.throws(() => reserve(ranged, []), { code: 'conflict' });
+  const beyond = reserve(ranged, [], { address: '10.216.0.77' });
+  for (const { container } of [...four, beyond]) networks.release(container);
+  await networks.remove('ranged');
+});
+
 test('a machine without the link program connects by ip and nft, and a link that is there stays', async () => {
-  const endpoint = networks.reserve(networks.find('NAT').id, newId<ContainerId>(), ['slow']);
+  const endpoint = reserve(networks.find('NAT'), ['slow']);
   await using slow = await open('/no/such/program');
   const pid = await openNamespace();
   await slow.connect(endpoint, 'veth', pid, signal);

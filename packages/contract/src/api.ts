@@ -118,6 +118,36 @@ export interface ImageConfig {
   Shell?: string[];
 }
 
+/** Extension: elements of `GET /containers/{name}/adapters`. Empty texts are for what there isn't. */
+export interface NetworkAdapter {
+  /** A GUID, lower case. */
+  readonly Id: string;
+  /** Not unique. */
+  readonly Name: string;
+  readonly ContainerId: string;
+  readonly ContainerName: string;
+  readonly SwitchId: string;
+  readonly SwitchName: string;
+  readonly StaticMacAddress: string;
+  readonly StaticIPAddress: string;
+  readonly Aliases: readonly string[];
+  /** This and the following: what it has while the container runs. */
+  readonly InterfaceName: string;
+  readonly MacAddress: string;
+  readonly IPAddress: string;
+  readonly PrefixLength: number;
+  readonly Gateway: string;
+}
+
+/** Extension: what `POST /containers/{name}/adapters` and `PATCH …/{adapter}` take. What is not given stays; an empty text takes a value away. */
+export interface NetworkAdapterRequest {
+  Name?: string;
+  Switch?: string;
+  StaticMacAddress?: string;
+  StaticIPAddress?: string;
+  Aliases?: string[];
+}
+
 /** Extension: `GET /twofold/compute` */
 export interface ComputeProcess {
   /** The container's GUID in capitals, with dashes. */

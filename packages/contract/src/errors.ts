@@ -7,6 +7,8 @@ export const callerErrorCodes = [
   'container-not-found',
   'image-not-found',
   'network-not-found',
+  'adapter-not-found', // a network adapter of a container
+  'compute-process-not-found', // a worker of a utility VM
   'exec-not-found',
   'path-not-found', // a path inside a container (cp)
   'ambiguous-prefix', // a short id that fits several

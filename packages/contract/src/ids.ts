@@ -1,6 +1,6 @@
 // Owns the identifiers that cross rooms. Does not look anything up: a name or prefix becomes an id in the engine's store.
 
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 
 /** 64 lower-case hexadecimal digits, Docker's form. Its first 32 digits are the container's GUID. */
 export type ContainerId = string & { readonly kind: 'container' };
@@ -14,6 +14,8 @@ export type ImageId = string & { readonly kind: 'image' };
 export type Digest = string & { readonly kind: 'digest' };
 /** 64 lower-case hexadecimal digits. */
 export type NetworkId = string & { readonly kind: 'network' };
+/** A GUID with dashes, lower case: a container's network adapter. */
+export type AdapterId = string & { readonly kind: 'adapter' };
 
 /** The two isolation levels. `default` is resolved to one of them when a container is created. */
 export type Isolation = 'process' | 'hyperv';
@@ -21,6 +23,11 @@ export type Isolation = 'process' | 'hyperv';
 /** A fresh random 64-digit id. */
 export function newId<T extends ContainerId | SandboxId | ExecId | NetworkId>(): T {
   return randomBytes(32).toString('hex') as T;
+}
+
+/** A fresh random GUID. */
+export function newAdapterId(): AdapterId {
+  return randomUUID() as string as AdapterId;
 }
 
 /** The GUID's 32 hexadecimal digits, without dashes: the name of the worker's user. */

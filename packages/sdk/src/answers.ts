@@ -1,6 +1,6 @@
 // Owns the shapes of the daemon's answers, as far as clients of the house use them. Docker's spelling; docs/api-extensions.md has the rest.
 
-import type { ContainerConfig, HostConfig, Isolation } from '@twofold/contract';
+import type { ContainerConfig, HostConfig, Isolation, NetworkAdapter } from '@twofold/contract';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -66,6 +66,7 @@ export interface ContainerDetails {
     readonly RequestedIsolation: 'default' | Isolation;
     readonly Accelerator: string;
     readonly Machine: { readonly MemoryBytes: number; readonly Cpus: number } | null;
+    readonly Adapters: readonly NetworkAdapter[];
     readonly SealedLayers: readonly { readonly DiffId: string; readonly SizeBytes: number }[];
   };
 }
@@ -137,7 +138,7 @@ export interface NetworkDetails {
   readonly Created: string;
   readonly Driver: string;
   readonly Internal: boolean;
-  readonly IPAM: { readonly Config: readonly { readonly Subnet: string; readonly Gateway: string }[] };
+  readonly IPAM: { readonly Config: readonly { readonly Subnet: string; readonly Gateway: string; readonly IPRange?: string }[] };
   readonly Labels: Labels;
   readonly Containers: Readonly<Record<string, { readonly Name: string; readonly IPv4Address: string; readonly MacAddress: string }>>;
 }
@@ -150,7 +151,7 @@ export interface Switch {
   readonly Subnet: string;
   readonly Gateway: string;
   readonly BuiltIn: boolean;
-  readonly Endpoints: readonly { readonly ContainerId: string; readonly ContainerName: string; readonly MacAddress: string; readonly Addresses: readonly string[] }[];
+  readonly Endpoints: readonly { readonly AdapterId: string; readonly ContainerId: string; readonly ContainerName: string; readonly MacAddress: string; readonly Addresses: readonly string[] }[];
 }
 
 export interface DaemonEvent {

@@ -1,7 +1,7 @@
 // Owns the container verbs. Every method takes a name, an id, a GUID or a unique prefix, and an optional AbortSignal.
 
 import type { Readable } from 'node:stream';
-import type { ContainerCreateRequest, HostConfig, Isolation } from '@twofold/contract';
+import type { ContainerCreateRequest, HostConfig, Isolation, NetworkAdapter, NetworkAdapterRequest } from '@twofold/contract';
 import type { ContainerDetails, ContainerSummary, Conversion, PathStat } from './answers.ts';
 import { Execs, type ExecOptions, type ExecSession } from './execs.ts';
 import { type Filters, filtersText } from './filters.ts';
@@ -99,6 +99,25 @@ export class Containers {
 
   remove(container: string, options: Cancellable & { force?: boolean; volumes?: boolean } = {}): Promise<void> {
     return this.#transport.json('DELETE', `/containers/${segment(container)}`, { ...options, query: { force: options.force, v: options.volumes } });
+  }
+
+  /** All network adapters, in their order; `NetworkSettings.Networks` tells one for each network only. */
+  adapters(container: string, options: Cancellable = {}): Promise<NetworkAdapter[]> {
+    return this.#transport.json('GET', `/containers/${segment(container)}/adapters`, options);
+  }
+
+  /** Of a container that does not run, as the two below. */
+  addAdapter(container: string, adapter: NetworkAdapterRequest = {}, options: Cancellable = {}): Promise<NetworkAdapter> {
+    return this.#transport.json('POST', `/containers/${segment(container)}/adapters`, { ...options, json: adapter });
+  }
+
+  /** What is not given stays; an empty text takes a value away: `{ Switch: '' }` disconnects. */
+  changeAdapter(container: string, adapterId: string, change: NetworkAdapterRequest, options: Cancellable = {}): Promise<NetworkAdapter> {
+    return this.#transport.json('PATCH', `/containers/${segment(container)}/adapters/${segment(adapterId)}`, { ...options, json: change });
+  }
+
+  removeAdapter(container: string, adapterId: string, options: Cancellable = {}): Promise<void> {
+    return this.#transport.json('DELETE', `/containers/${segment(container)}/adapters/${segment(adapterId)}`, options);
   }
 
   async prune(options: Cancellable & { filters?: Filters } = {}): Promise<{ deleted: readonly string[]; reclaimedBytes: number }> {

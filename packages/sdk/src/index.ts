@@ -4,6 +4,6 @@ export { isNotFound, TwofoldApiError } from './error.ts';
 export { type ExecOptions, Execs, type ExecSession } from './execs.ts';
 export type { Filters } from './filters.ts';
 export { Images } from './images.ts';
-export { Networks } from './networks.ts';
+export { Networks, type NewNetwork } from './networks.ts';
 export { type OutputChunk, Session } from './session.ts';
 export { defaultSocketPath, Twofold } from './twofold.ts';

@@ -6,7 +6,7 @@ import { type Cancellable, Containers } from './containers.ts';
 import { type Filters, filtersText } from './filters.ts';
 import { Images } from './images.ts';
 import { Networks } from './networks.ts';
-import { jsonLines, Transport } from './transport.ts';
+import { jsonLines, segment, Transport } from './transport.ts';
 
 export const defaultSocketPath = '/run/twofold/twofold.sock';
 
@@ -57,6 +57,11 @@ export class Twofold implements AsyncDisposable {
   /** The worker processes of hyperv containers, read from the running system. */
   compute(options: Cancellable = {}): Promise<ComputeProcess[]> {
     return this.#transport.json('GET', '/twofold/compute', options);
+  }
+
+  /** Ends a worker hard, by its container's id in any form; resolves when the container has ended for everybody. */
+  stopCompute(id: string, options: Cancellable = {}): Promise<void> {
+    return this.#transport.json('POST', `/twofold/compute/${segment(id)}/stop`, options);
   }
 
   switches(options: Cancellable = {}): Promise<Switch[]> {

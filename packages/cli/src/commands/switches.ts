@@ -1,17 +1,32 @@
-// Owns `twofold switches`: the virtual switches and what is on them.
+// Owns `twofold switches`: the virtual switches and what is on them; making and removing one.
 
 import type { Command } from 'commander';
 import { withDaemon } from '../connect.ts';
 import { formatOption, print, renderTable, type Format } from '../output.ts';
+import { forEach } from './each.ts';
 
 export function register(program: Command): void {
-  program.command('switches')
+  const switches = program.command('switches')
     .description('Lists the virtual switches. Docker sees them as networks.')
     .addOption(formatOption())
     .action(async (options: { format: Format }, command: Command) => withDaemon(command, async (twofold) => {
-      const switches = await twofold.switches();
-      if (options.format === 'json') return print(JSON.stringify(switches, null, 2));
-      print(renderTable(['NAME', 'TYPE', 'BRIDGE', 'SUBNET', 'GATEWAY', 'CONTAINERS'], switches.map((one) =>
-        [one.Name, one.SwitchType, one.Bridge, one.Subnet, one.Gateway, one.Endpoints.map((endpoint) => endpoint.ContainerName).join(', ')])));
+      const found = await twofold.switches();
+      if (options.format === 'json') return print(JSON.stringify(found, null, 2));
+      print(renderTable(['NAME', 'TYPE', 'BRIDGE', 'SUBNET', 'GATEWAY', 'CONTAINERS'], found.map((one) =>
+        [one.Name, one.SwitchType, one.Bridge, one.Subnet, one.Gateway, [...new Set(one.Endpoints.map((endpoint) => endpoint.ContainerName))].join(', ')])));
     }));
+  switches.command('create')
+    .description('Makes a switch.')
+    .argument('<name>')
+    .option('--subnet <cidr>', 'addresses of the switch; out of the address pools where not given')
+    .option('--gateway <address>', 'the host\'s address on it; the first of the subnet where not given')
+    .option('--ip-range <cidr>', 'part of the subnet out of which addresses are given')
+    .option('--internal', 'no way out of it')
+    .action((name: string, options: { subnet?: string; gateway?: string; ipRange?: string; internal?: true }, command: Command) => withDaemon(command, async (twofold) => {
+      print((await twofold.networks.create(name, options)).id);
+    }));
+  switches.command('rm')
+    .description('Removes switches that no running container is on.')
+    .argument('<switch...>')
+    .action((names: string[], _options: object, command: Command) => forEach(command, names, (twofold, name) => twofold.networks.remove(name)));
 }

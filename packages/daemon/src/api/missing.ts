@@ -20,8 +20,6 @@ const missing: readonly (readonly [method: string, path: string, what: string])[
   ['GET', '/containers/{name}/attach/ws', 'Attaching by websocket'],
   ['*', '/containers/{name}/checkpoints', 'Checkpoints'],
   ['*', '/containers/{name}/checkpoints/{checkpoint}', 'Checkpoints'],
-  ['POST', '/networks/{id}/connect', 'Connecting a container to a further network (docker network connect)'],
-  ['POST', '/networks/{id}/disconnect', 'Disconnecting a container from its network (docker network disconnect)'],
   ['*', '/plugins', 'Plugins'],
   ['*', '/plugins/{rest:.*}', 'Plugins'],
   ['*', '/swarm', 'Swarm'],

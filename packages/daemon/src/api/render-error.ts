@@ -8,6 +8,8 @@ export const statusOf = {
   'container-not-found': 404,
   'image-not-found': 404,
   'network-not-found': 404,
+  'adapter-not-found': 404,
+  'compute-process-not-found': 404,
   'exec-not-found': 404,
   'path-not-found': 404,
   'ambiguous-prefix': 400,

@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream';
 import type { Caller, Handler } from './context.ts';
 import * as files from './handlers/container-files.ts';
+import * as adapters from './handlers/adapters.ts';
 import { inspectContainer } from './handlers/container-inspect.ts';
 import * as life from './handlers/container-life.ts';
 import { listContainers } from './handlers/container-list.ts';
@@ -62,6 +63,10 @@ const routes: readonly (readonly [method: string, path: string, handler: Handler
   ['GET', '/containers/{name}/archive', files.readArchive],
   ['PUT', '/containers/{name}/archive', files.writeArchive],
   ['GET', '/containers/{name}/export', files.exportContainer],
+  ['GET', '/containers/{name}/adapters', adapters.listAdapters],
+  ['POST', '/containers/{name}/adapters', adapters.addAdapter],
+  ['PATCH', '/containers/{name}/adapters/{adapter}', adapters.changeAdapter],
+  ['DELETE', '/containers/{name}/adapters/{adapter}', adapters.removeAdapter],
   ['POST', '/commit', files.commit],
 
   ['POST', '/containers/{name}/exec', execs.createExec],
@@ -86,6 +91,8 @@ const routes: readonly (readonly [method: string, path: string, handler: Handler
   ['POST', '/networks/prune', networks.pruneNetworks],
   ['GET', '/networks/{name}', networks.inspectNetwork],
   ['DELETE', '/networks/{name}', networks.removeNetwork],
+  ['POST', '/networks/{name}/connect', networks.connectNetwork],
+  ['POST', '/networks/{name}/disconnect', networks.disconnectNetwork],
 
   ['GET', '/volumes', system.listVolumes],
   ['POST', '/volumes/prune', system.pruneVolumes],
@@ -93,6 +100,7 @@ const routes: readonly (readonly [method: string, path: string, handler: Handler
   ['DELETE', '/volumes/{name}', system.unknownVolume],
 
   ['GET', '/twofold/compute', twofold.compute],
+  ['POST', '/twofold/compute/{id}/stop', twofold.stopCompute],
   ['GET', '/twofold/switches', twofold.switches],
 
   ...missingRoutes,

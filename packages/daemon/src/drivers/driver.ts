@@ -49,6 +49,8 @@ export interface SandboxInterface {
   /** CIDR: `10.88.0.2/16`. */
   readonly addresses: readonly string[];
   readonly gateway?: string;
+  /** Its routes are in this table, asked for what is sent from its addresses. Absent: in the main one, and the gateway is the default route. */
+  readonly table?: number;
   readonly mtu: number;
 }
 
@@ -258,4 +260,6 @@ export interface Driver extends AsyncDisposable {
   watch(signal: AbortSignal): AsyncIterable<DriverEvent>;
   /** Read from the running system, never from a table. Empty for a driver without VMs. */
   workers(): Promise<Worker[]>;
+  /** Kills the worker of a utility VM and waits until it is dead; what becomes of its sandbox is told as an event. False where there is none. */
+  endWorker(sandbox: SandboxId): Promise<boolean>;
 }

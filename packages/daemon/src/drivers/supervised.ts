@@ -1,10 +1,10 @@
 // Owns what a driver says to a supervisor in the same words whatever runs below it, and how it reads the answers (docs/protocol.md). What is
-// particular to one isolation (PREPARE, START, NETWORK) is said by its driver.
+// particular to one isolation (PREPARE, START) is said by its driver.
 
 import { FrameType, Tag, TlvWriter, type TlvReader } from '@twofold/contract';
 import { exitOf } from '../host/conversation.ts';
 import type { SupervisorConnection } from '../host/supervisor-connection.ts';
-import type { ContainerState, ProcessRef, ProcessStreams, ResolvedUser } from './driver.ts';
+import type { ContainerState, ProcessRef, ProcessStreams, ResolvedUser, SandboxInterface } from './driver.ts';
 
 /** FLAGS of SIGNAL. */
 const everyProcess = 1;
@@ -24,6 +24,19 @@ export function signalRequest(process: ProcessRef, signal: number, all: boolean)
 
 export function resizeRequest(process: ProcessRef, size: { rows: number; columns: number }): TlvWriter {
   return target(process).number(Tag.ROWS, size.rows).number(Tag.COLUMNS, size.columns);
+}
+
+/** NETWORK. An interface is found by its MAC: the host's name of it means nothing inside. */
+export function networkRequest(interfaces: readonly SandboxInterface[]): TlvWriter {
+  const payload = new TlvWriter();
+  for (const { name, mac, addresses, gateway, table, mtu } of interfaces) {
+    payload.list(Tag.INTERFACE, (list) => {
+      list.string(Tag.NAME, name).string(Tag.MAC, mac).strings(Tag.ADDRESS, addresses).number(Tag.MTU, mtu);
+      if (gateway !== undefined) list.string(Tag.GATEWAY, gateway);
+      if (table !== undefined) list.number(Tag.TABLE, table);
+    });
+  }
+  return payload;
 }
 
 /** See Driver.attach: the supervisor owns the streams, so it is asked also before there is a process. */

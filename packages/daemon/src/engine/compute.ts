@@ -1,8 +1,13 @@
-// Owns the match of worker processes to containers. The workers are read from the running system, never from a table.
+// Owns the match of worker processes to containers, and the hard end of one. The workers are read from the running system, never from a table.
 
-import { guid, type ComputeProcess } from '@twofold/contract';
-import { containerOf } from './places.ts';
-import type { Room } from './room.ts';
+import { TwofoldError, guid, isTwofoldError, type ComputeProcess } from '@twofold/contract';
+import { endsWithin } from './containers/stop.ts';
+import { containerOf, sandboxOf } from './places.ts';
+import { publishContainer, type Room } from './room.ts';
+import type { StoredContainer } from './containers/records.ts';
+
+/** From the worker's death to its supervisor's last word. */
+const endTimeoutMs = 10_000;
 
 /** Every worker of this engine, as Get-ComputeProcess shows it. */
 export async function listCompute(room: Room): Promise<ComputeProcess[]> {
@@ -12,4 +17,32 @@ export async function listCompute(room: Room): Promise<ComputeProcess[]> {
     if (record === undefined) return []; // on its way out
     return [{ Id: guid(worker.sandbox).toUpperCase(), Name: record.name, Owner: 'VMMS', Type: 'Container', Pid: worker.pid, User: worker.user } as const];
   });
+}
+
+/** See Engine.stopCompute. Not in the container's queue: it must reach one that a patient stop is waiting for. */
+export async function stopCompute(room: Room, reference: string, signal: AbortSignal): Promise<void> {
+  const { id, isolation, stoppedByUser } = find(room, reference);
+  const presence = room.presences.of(id);
+  // Written down first, since the end may be told before the call returns: no policy starts it again.
+  presence.workerEnded = true;
+  room.records.change(id, { stoppedByUser: true });
+  if (!await room.driver(isolation).endWorker(sandboxOf(id))) {
+    presence.workerEnded = false;
+    room.records.change(id, { stoppedByUser });
+    throw noSuch(reference);
+  }
+  publishContainer(room, id, 'kill', { signal: '9' });
+  if (!await endsWithin(room, id, endTimeoutMs, signal)) throw new TwofoldError('internal', `The worker of container ${id} was ended, and its supervisor has not told so in time.`);
+}
+
+function find(room: Room, reference: string): StoredContainer {
+  try {
+    return room.records.find(reference);
+  } catch (error) {
+    throw isTwofoldError(error, 'container-not-found') ? noSuch(reference, error) : error;
+  }
+}
+
+function noSuch(reference: string, cause?: unknown): TwofoldError {
+  return new TwofoldError('compute-process-not-found', `No such compute process: ${reference.slice(0, 80)}`, { cause });
 }

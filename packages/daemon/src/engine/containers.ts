@@ -1,6 +1,7 @@
 // Owns the front door's commands on containers: who is meant, in which order, with which job of containers/. Decides nothing else.
 
 import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
+import { addAdapter, changeAdapter, connectNetwork, disconnectNetwork, removeAdapter } from './containers/adapters.ts';
 import { createContainer } from './containers/create.ts';
 import { checkName } from './containers/name.ts';
 import { endpointNames } from './containers/plan.ts';
@@ -14,7 +15,7 @@ import type { ContainerRecord, Containers } from './engine.ts';
 import { execsOf } from './execs.ts';
 import { after, isUp, judge, type Command } from './lifecycle.ts';
 import { sandboxOf, writableDirectory } from './places.ts';
-import { publishContainer, type Room } from './room.ts';
+import { publishContainer, publishNetwork, type Room } from './room.ts';
 import type { StoredContainer } from './containers/records.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -31,7 +32,7 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
     return record;
   };
   const shown = (record: StoredContainer): ContainerRecord => {
-    const { stoppedByUser: _stopped, wantedNetwork: _wanted, ...rest } = record;
+    const { stoppedByUser: _stopped, ...rest } = record;
     return { ...rest, execIds: execsOf(room, record.id) };
   };
   /** In turn with everything else that is done to it. `interrupts`: a start under way is given up for it. */
@@ -42,6 +43,12 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
       records.need(id); // it may have been removed while this waited
       return work();
     }, signal);
+  };
+
+  /** In turn, so that no start reads half of it. A container that runs is refused at once: its start may hold the queue. */
+  const changeAdapters = async <T>(reference: string, change: (id: ContainerId) => T): Promise<T> => {
+    const { id } = allow('change-adapters', find(reference));
+    return inTurn(id, async () => change(id));
   };
 
   return {
@@ -91,8 +98,9 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
       const wanted = checkName(name);
       if (wanted === before) throw new TwofoldError('invalid-argument', 'Renaming a container with the same name as its current name');
       const renamed = records.change(id, { name: wanted });
-      // Those on its switch find it by the new name from now on.
-      if (room.networks.endpointOf(id) !== null) room.networks.reserve(renamed.network!.id, id, endpointNames(renamed), renamed.wantedNetwork);
+      // Those on its switches find it by the new name from now on.
+      const up = new Set(room.networks.endpointsOf(id).map(({ adapter }) => adapter));
+      for (const adapter of renamed.adapters) if (up.has(adapter.id)) room.networks.rename(adapter.id, endpointNames(renamed, adapter));
       publishContainer(room, id, 'rename', { oldName: `/${before}` });
     },
     remove: async (reference, options, signal) => {
@@ -123,6 +131,11 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
       publishContainer(room, id, 'resize', { height: String(size.rows), width: String(size.columns) });
     },
     update: async (reference, change) => updateContainer(room, find(reference).id, change.hostConfig),
+    addAdapter: (reference, wanted) => changeAdapters(reference, (id) => addAdapter(room, id, wanted)),
+    changeAdapter: (reference, adapter, change) => changeAdapters(reference, (id) => changeAdapter(room, id, adapter, change)),
+    removeAdapter: (reference, adapter) => changeAdapters(reference, (id) => removeAdapter(room, id, adapter)),
+    connect: (reference, network, change) => changeAdapters(reference, (id) => publishNetwork(room, 'connect', connectNetwork(room, id, network, change), id)),
+    disconnect: (reference, network) => changeAdapters(reference, (id) => publishNetwork(room, 'disconnect', disconnectNetwork(room, id, network), id)),
     prune: async (fits) => {
       const deleted: ContainerId[] = [];
       let reclaimedBytes = 0;

@@ -2,7 +2,7 @@
 // and no driver is seen. Isolation is a property of a container, everything else is the same for both.
 
 import type { Readable, Writable } from 'node:stream';
-import type { ComputeProcess, ContainerConfig, ContainerId, Digest, ExecCreateRequest, ExecId, HostConfig, ImageId, Isolation, NetworkId } from '@twofold/contract';
+import type { AdapterId, ComputeProcess, ContainerConfig, ContainerId, Digest, ExecCreateRequest, ExecId, HostConfig, ImageId, Isolation, NetworkId } from '@twofold/contract';
 import type { Images, SealedLayer } from '../images/images.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { TraceStep } from './trace.ts';
@@ -26,6 +26,30 @@ export type ContainerLife =
 /** What a caller may ask for: `default` is the isolation that the daemon's settings name. */
 export type RequestedIsolation = 'default' | Isolation;
 
+/** A network adapter: a container's place on a switch, or what could be one. */
+export interface Adapter {
+  readonly id: AdapterId;
+  /** Not unique. */
+  readonly name: string;
+  /** Null: connected to none, and not seen inside. The switch may have been removed since. */
+  readonly network: { readonly id: NetworkId; readonly name: string } | null;
+  /** Static ones; '' is for the switch to choose. */
+  readonly address: string;
+  readonly mac: string;
+  readonly aliases: readonly string[];
+  /** What it has while the container runs, and had in its last run. */
+  readonly lease: { readonly name: string; readonly address: string; readonly prefixLength: number; readonly gateway: string; readonly mac: string } | null;
+}
+
+/** What is not given stays. An empty `network` is none, an empty `address` or `mac` the switch's choice. */
+export interface AdapterChange {
+  readonly name?: string;
+  readonly network?: string;
+  readonly address?: string;
+  readonly mac?: string;
+  readonly aliases?: readonly string[];
+}
+
 export interface ContainerRecord {
   readonly id: ContainerId;
   /** Without a leading slash. */
@@ -43,7 +67,10 @@ export interface ContainerRecord {
   readonly hostConfig: HostConfig;
   readonly life: ContainerLife;
   readonly restartCount: number;
-  readonly network: { readonly id: NetworkId; readonly name: string; readonly address: string; readonly prefixLength: number; readonly gateway: string; readonly mac: string; readonly aliases: readonly string[] } | null;
+  /** `adapters`: those that it has. `none`: only a loopback. `host`: the host's own. Without `adapters` the list is empty. */
+  readonly networking: 'adapters' | 'none' | 'host';
+  /** In their order: connected ones are eth0, eth1, … inside. */
+  readonly adapters: readonly Adapter[];
   readonly sealedLayers: readonly SealedLayer[];
   /** Layers of the image, base first. */
   readonly diffIds: readonly Digest[];
@@ -107,7 +134,7 @@ export interface PathStat {
 
 export interface Containers {
   /** `isolation`: '', 'default', 'process', 'hyperv' in any case; otherwise `invalid-argument`. Unknown image: `image-not-found`. */
-  create(command: { name?: string; config: ContainerConfig; hostConfig: HostConfig; network?: { reference: string; address?: string; mac?: string; aliases?: readonly string[] } }, signal: AbortSignal): Promise<{ id: ContainerId; warnings: string[] }>;
+  create(command: { name?: string; config: ContainerConfig; hostConfig: HostConfig; networks?: readonly { reference: string; address?: string; mac?: string; aliases?: readonly string[] }[] }, signal: AbortSignal): Promise<{ id: ContainerId; warnings: string[] }>;
   /** By name (with or without a leading slash), id, GUID (with dashes or not, any case) or unique prefix. Throws `container-not-found` (`No such container: X`), `ambiguous-prefix`. */
   find(reference: string): ContainerRecord;
   list(): ContainerRecord[];
@@ -144,6 +171,13 @@ export interface Containers {
   convert(reference: string, to: RequestedIsolation, signal: AbortSignal): Promise<ConversionPlan>;
   /** Resources of `docker update`, and restart policy. */
   update(reference: string, change: { hostConfig: Partial<HostConfig> }): Promise<{ warnings: string[] }>;
+  /** These five only while it does not run (`not-implemented`). An unknown adapter is `adapter-not-found`. */
+  addAdapter(reference: string, wanted: AdapterChange): Promise<Adapter>;
+  changeAdapter(reference: string, adapter: string, change: AdapterChange): Promise<Adapter>;
+  removeAdapter(reference: string, adapter: string): Promise<void>;
+  /** Docker's words: one endpoint for each network. Connecting to one that it is on changes the first adapter there; disconnecting takes all away that are on it. */
+  connect(reference: string, network: string, change: AdapterChange): Promise<void>;
+  disconnect(reference: string, network: string): Promise<void>;
   prune(fits: (record: ContainerRecord) => boolean): Promise<{ deleted: ContainerId[]; reclaimedBytes: number }>;
 }
 
@@ -178,6 +212,8 @@ export interface Engine {
   events(range: { since?: bigint; until?: bigint }, signal: AbortSignal): AsyncIterable<EngineEvent>;
   /** Read from the running system. */
   compute(): Promise<ComputeProcess[]>;
+  /** Ends a worker hard, by its container's id in any form. When it resolves, everybody sees the container as ended. Throws `compute-process-not-found`. */
+  stopCompute(id: string, signal: AbortSignal): Promise<void>;
   info(): EngineInfo;
   /** Utility VMs that wait for containers, and how many should now; null where there are no such VMs. */
   pool(): { readonly waiting: number; readonly wanted: number } | null;

@@ -10,7 +10,7 @@
 import type { ErrorCode } from '@twofold/contract';
 import type { ContainerLife } from './engine.ts';
 
-export type Command = 'start' | 'stop' | 'kill' | 'pause' | 'unpause' | 'remove' | 'remove-forced' | 'exec' | 'attach' | 'resize' | 'convert' | 'change-files';
+export type Command = 'start' | 'stop' | 'kill' | 'pause' | 'unpause' | 'remove' | 'remove-forced' | 'exec' | 'attach' | 'resize' | 'convert' | 'change-files' | 'change-adapters';
 
 export type Verdict = { readonly is: 'accepted' } | { readonly is: 'refused'; readonly code: ErrorCode; readonly message: string };
 
@@ -55,6 +55,8 @@ export function judge(command: Command, life: ContainerLife, who: { id: string; 
       return runs || life.at === 'restarting' ? refused('container-running', `container ${who.name} is running: stop it before converting it`) : accepted;
     case 'change-files':
       return accepted;
+    case 'change-adapters':
+      return runs || life.at === 'restarting' ? refused('not-implemented', `Twofold does not have this yet: changing network adapters of a running container; stop ${who.name} first.`) : accepted;
   }
   return command satisfies never;
 }

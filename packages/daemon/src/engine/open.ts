@@ -7,7 +7,7 @@ import type { Images } from '../images/images.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Settings } from '../settings.ts';
 import type { Database } from '../state/database.ts';
-import { listCompute } from './compute.ts';
+import { listCompute, stopCompute } from './compute.ts';
 import { createContainers } from './containers.ts';
 import { Presences } from './containers/presence.ts';
 import { ContainerRecords } from './containers/records.ts';
@@ -65,6 +65,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisp
     networks: room.networks,
     events: (range, signal) => room.events.stream(range, AbortSignal.any([signal, closing.signal])),
     compute: () => listCompute(room),
+    stopCompute: (id, signal) => stopCompute(room, id, signal),
     info: () => parts.info,
     pool: () => drivers.find((driver) => driver.pool !== undefined)?.pool ?? null,
     async [Symbol.asyncDispose]() {

@@ -80,7 +80,7 @@ function settle(room: Room, supervisor: Supervisor, record: StoredContainer): vo
 
 /** Bridges outlive the daemon, name servers don't: the switches of running containers are seen to behind. */
 function restoreNetworks(room: Room): void {
-  const used = new Set(room.records.all().filter(({ life }) => isUp(life)).flatMap(({ id }) => room.networks.endpointOf(id)?.network ?? []));
+  const used = new Set(room.records.all().filter(({ life }) => isUp(life)).flatMap(({ id }) => room.networks.endpointsOf(id).map(({ network }) => network)));
   for (const id of used) room.networks.ensure(id, room.closing).catch((error: unknown) => room.log.warn({ network: id, err: error }, 'A switch could not be brought up again.'));
 }
 

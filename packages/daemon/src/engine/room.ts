@@ -39,6 +39,11 @@ export interface Room {
   readonly closing: AbortSignal;
 }
 
+/** Publishes an event of a network that a container comes onto or leaves. */
+export function publishNetwork(room: Room, action: 'connect' | 'disconnect', network: { readonly id: string; readonly name: string }, container: ContainerId): void {
+  room.events.publish({ type: 'network', action, actor: network.id, attributes: { container, name: network.name, type: 'bridge' } });
+}
+
 /** Publishes an event of a container with Docker's attributes. */
 export function publishContainer(room: Room, subject: ContainerId | ContainerRecord, action: string, extra: Readonly<Record<string, string>> = {}): void {
   const record = typeof subject === 'string' ? room.records.get(subject) : subject;

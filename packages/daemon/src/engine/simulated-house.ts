@@ -5,10 +5,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { TwofoldError, type ContainerConfig, type ContainerId, type HostConfig, type ImageConfig, type ImageId, type NetworkId } from '@twofold/contract';
+import { TwofoldError, type AdapterId, type ContainerConfig, type ContainerId, type HostConfig, type ImageConfig, type ImageId, type NetworkId } from '@twofold/contract';
 import { SimulatedDriver, SimulatedWorld } from '../drivers/simulated/driver.ts';
 import type { Image, Images } from '../images/images.ts';
-import type { Endpoint, Network, Networks } from '../networks/networks.ts';
+import type { Endpoint, Network, Networks, Request } from '../networks/networks.ts';
 import type { Settings } from '../settings.ts';
 import { openDatabase } from '../state/database.ts';
 import type { Engine, EngineInfo } from './engine.ts';
@@ -21,7 +21,7 @@ export interface House extends AsyncDisposable {
   engine: Engine;
   readonly world: SimulatedWorld;
   readonly settings: Settings;
-  readonly reserved: Map<ContainerId, Endpoint>;
+  readonly reserved: Map<AdapterId, Endpoint>;
   /** The daemon dies and another takes over; `between` is what happens meanwhile. */
   restart(between?: () => void): Promise<void>;
   run(args: string[], hostConfig?: HostConfig, config?: ContainerConfig): Promise<ContainerId>;
@@ -32,7 +32,7 @@ export async function openHouse(options: { image?: ImageConfig } = {}): Promise<
   const root = mkdtempSync(join(tmpdir(), 'twofold-engine-'));
   const settings = { dataRoot: root, runRoot: join(root, 'run'), defaultIsolation: 'process', cgroupParent: '/t', machine: { memoryBytes: 2 ** 31, cpus: 2 }, logMaxBytes: 0, logMaxFiles: 1, minimumFreeBytes: 0 } as Settings;
   const world = new SimulatedWorld();
-  const reserved = new Map<ContainerId, Endpoint>();
+  const reserved = new Map<AdapterId, Endpoint>();
   const never = AbortSignal.any([]);
   const open = async () => {
     const database = openDatabase(join(root, 'state.db'));
@@ -92,19 +92,22 @@ function images(config: ImageConfig): Images {
   } as unknown as Images;
 }
 
-function networks(reserved: Map<ContainerId, Endpoint>): Networks {
-  const network: Network = { id: '2'.repeat(64) as NetworkId, name: 'NAT', driver: 'bridge', bridge: 'tf0', subnet: '10.0.0.0/16', gateway: '10.0.0.1', labels: {}, internal: false, builtIn: true, created: '' };
+function networks(reserved: Map<AdapterId, Endpoint>): Networks {
+  const network: Network = { id: '2'.repeat(64) as NetworkId, name: 'NAT', driver: 'bridge', bridge: 'tf0', subnet: '10.0.0.0/16', gateway: '10.0.0.1', ipRange: '', options: {}, labels: {}, internal: false, builtIn: true, created: '' };
   return {
     list: () => [network],
     find: () => network,
     endpoints: () => [...reserved.values()],
-    endpointOf: (container: ContainerId) => reserved.get(container) ?? null,
-    reserve(id: NetworkId, container: ContainerId) {
-      const endpoint: Endpoint = { network: id, container, name: 'eth0', hostName: 'tf1', mac: '02:42:0a:00:00:02', addresses: [`10.0.0.${reserved.size + 2}/16`], gateway: '10.0.0.1', mtu: 1500 };
-      reserved.set(container, endpoint);
+    endpointsOf: (container: ContainerId) => [...reserved.values()].filter((endpoint) => endpoint.container === container),
+    checkAddress: () => undefined,
+    readMac: (text: string) => text,
+    reserve({ network: id, container, adapter, name }: Request) {
+      const endpoint: Endpoint = { adapter, network: id, container, name, hostName: 'tf1', mac: '02:42:0a:00:00:02', addresses: [`10.0.0.${reserved.size + 2}/16`], gateway: '10.0.0.1', mtu: 1500 };
+      reserved.set(adapter, endpoint);
       return endpoint;
     },
-    release: (container: ContainerId) => void reserved.delete(container),
+    rename: () => undefined,
+    release: (container: ContainerId) => { for (const [adapter, endpoint] of reserved) if (endpoint.container === container) reserved.delete(adapter); },
     ensure: async () => undefined, connect: async () => undefined, disconnect: async () => undefined,
     nameServer: () => '10.0.0.1',
   } as unknown as Networks;

@@ -17,6 +17,7 @@ import type { TraceStep } from './trace.ts';
 
 /** Exit code of a container whose end nobody saw, as Docker has it. */
 const unseenExitCode = 255;
+const killedExitCode = 137;
 const retryMs = 1_000;
 const maxRetries = 3_600;
 
@@ -121,6 +122,12 @@ export class Supervisor {
     }).catch((error: unknown) => room.log.warn({ container: id, err: error }, 'A container could not be removed after its end.'));
   }
 
+  /** A sandbox that is gone: killed, where somebody asked for it, or nobody knows how. */
+  recordGone(id: ContainerId, reason: string): void {
+    if (this.#room.presences.of(id).workerEnded) this.recordExit(id, { code: killedExitCode, oomKilled: false, finishedAt: Date.now() });
+    else this.recordUnseenEnd(id, reason);
+  }
+
   /** A container that ran and of which nothing is left. */
   recordUnseenEnd(id: ContainerId, reason: string): void {
     this.recordExit(id, { code: unseenExitCode, oomKilled: false, finishedAt: Date.now() }, reason);
@@ -147,7 +154,7 @@ export class Supervisor {
         publishContainer(this.#room, event.container, 'oom');
         return;
       case 'sandbox-gone':
-        this.recordUnseenEnd(containerOf(event.sandbox), event.reason);
+        this.recordGone(containerOf(event.sandbox), event.reason);
         return;
     }
     event satisfies never;

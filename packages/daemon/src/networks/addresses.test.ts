@@ -54,6 +54,17 @@ test('every host address of a switch is given out once before none is left', () 
   );
 });
 
+test('addresses are given out of the range that was asked for, and of nothing else', () => {
+  fc.assert(
+    fc.property(address, fc.integer({ min: 16, max: 28 }), fc.integer({ min: 0, max: 4 }), fc.nat(), fc.option(address), (a, prefix, longer, part, last) => {
+      const s = parseSubnet(`${formatAddress(a)}/${prefix}`)!;
+      const range = { base: s.base + (part % 2 ** longer) * 2 ** (32 - prefix - longer), prefix: prefix + longer };
+      const next = nextAddress(s, new Set(), last, range);
+      assert.ok(next !== null && contains(range, next) && isHostAddress(s, next));
+    }),
+  );
+});
+
 test('an address just given back is not the next one given out', () => {
   const s = parseSubnet('10.1.2.0/29')!;
   const taken = new Set([s.base + 1]);
@@ -64,5 +75,6 @@ test('an address just given back is not the next one given out', () => {
 test('a MAC made of an address is a good unicast one', () => {
   fc.assert(fc.property(address, (a) => parseMac(macOf(a)) === macOf(a)));
   assert.equal(parseMac('02-42-AC-11-00-02'), '02:42:ac:11:00:02');
-  for (const bad of ['', '01:00:5e:00:00:01', '00:00:00:00:00:00', '02:42:ac:11:00', '02:42:ac:11:00:zz']) assert.equal(parseMac(bad), null, bad);
+  assert.equal(parseMac('00155D010203'), '00:15:5d:01:02:03');
+  for (const bad of ['', '00155d0102', '01:00:5e:00:00:01', '00:00:00:00:00:00', '02:42:ac:11:00', '02:42:ac:11:00:zz']) assert.equal(parseMac(bad), null, bad);
 });

@@ -67,13 +67,13 @@ export function chooseSubnet(pools: readonly { readonly base: string; readonly s
 }
 
 /**
- * The next free address after `last`, going round: one just given back is not given out again while others are free, so
- * that a neighbour's stale ARP entry or a client's cached name hits nobody else. Null when none is free.
+ * The next free address of `range` after `last`, going round: one just given back is not given out again while others are free,
+ * so that a neighbour's stale ARP entry or a client's cached name hits nobody else. Null when none is free.
  */
-export function nextAddress(subnet: Subnet, taken: ReadonlySet<number>, last: number | null): number | null {
-  const first = subnet.base + 1;
-  const count = sizeOf(subnet) - 2;
-  const start = last !== null && isHostAddress(subnet, last) ? last + 1 - first : 0;
+export function nextAddress(subnet: Subnet, taken: ReadonlySet<number>, last: number | null, range: Subnet = subnet): number | null {
+  const first = Math.max(range.base, subnet.base + 1);
+  const count = Math.min(range.base + sizeOf(range), subnet.base + sizeOf(subnet) - 1) - first;
+  const start = last !== null && last >= first && last < first + count ? last + 1 - first : 0;
   for (let step = 0; step < count; step += 1) {
     const candidate = first + ((start + step) % count);
     if (!taken.has(candidate)) return candidate;
@@ -87,9 +87,9 @@ export function macOf(address: number): string {
   return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
-/** Lower case, colons; null for a malformed, multicast or all-zero one. */
+/** Lower case, colons; null for a malformed, multicast or all-zero one. Dashes will do, and twelve digits, as Hyper-V writes them. */
 export function parseMac(text: string): string | null {
-  const mac = text.toLowerCase().replaceAll('-', ':');
+  const mac = text.toLowerCase().replaceAll('-', ':').replace(/^([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/, '$1:$2:$3:$4:$5:$6');
   if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac) || mac === '00:00:00:00:00:00') return null;
   return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1 ? null : mac;
 }

@@ -23,7 +23,8 @@ export interface NameServerOptions {
   readonly subnet: Subnet;
   /** False for an internal switch, which learns nothing of the world. */
   readonly forward: boolean;
-  readonly directory: () => Directory;
+  /** What the client at this address may know. */
+  readonly directory: (client: number) => Directory;
   readonly servers?: () => Promise<string[]>;
   readonly upstreamPort?: number;
 }
@@ -38,7 +39,7 @@ export async function openNameServer(options: NameServerOptions): Promise<NameSe
   const respond = async (query: Buffer, client: string, transport: 'udp' | 'tcp'): Promise<Buffer | null> => {
     const number = parseAddress(client);
     if (number === null || !contains(options.subnet, number)) return null;
-    const verdict = judgeQuery(query, options.directory(), options.subnet);
+    const verdict = judgeQuery(query, options.directory(number), options.subnet);
     if (verdict.kind === 'answer') return verdict.packet;
     if (verdict.kind === 'drop') return null;
     const mine = busy.get(client) ?? 0;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { decode, encode, type RecordType } from 'dns-packet';
 import fc from 'fast-check';
 import { parseAddress, parseSubnet } from './addresses.ts';
-import { failure, judgeQuery, makeDirectory } from './names.ts';
+import { failure, joinDirectories, judgeQuery, makeDirectory } from './names.ts';
 import { nameServersOf } from './upstream.ts';
 
 const subnet = parseSubnet('10.88.0.0/16')!;
@@ -29,6 +29,16 @@ test('a known name has an empty answer for other types, not a failure', () => {
   assert.ok(typeof answer !== 'string');
   assert.equal(answer.code, 0);
   assert.equal(answer.answers?.length, 0);
+});
+
+test('a container on several switches is told the names of all of them, its own switch first', () => {
+  const other = makeDirectory([{ container: 'e'.repeat(64), address: parseAddress('10.89.0.9')!, names: ['web', 'far'] }]);
+  const joined = joinDirectories([directory, other]);
+  assert.deepEqual(['web', 'far', 'nobody'].map((name) => joined.addressOf(name)), [parseAddress('10.88.0.2'), parseAddress('10.89.0.9'), null]);
+  const back = judgeQuery(Buffer.from(encode({ type: 'query', id: 7, questions: [{ type: 'PTR', name: '9.0.89.10.in-addr.arpa' }] })), joined, subnet);
+  assert.ok(back.kind === 'answer');
+  assert.deepEqual(decode(back.packet).answers?.map((a) => 'data' in a && a.data), ['web']);
+  assert.equal(joined.containerAt(parseAddress('10.89.0.9')!), 'e'.repeat(64));
 });
 
 test('an address of the switch leads back to a name, a free one to nothing', () => {

@@ -7,18 +7,33 @@ import { contains, formatAddress, parseAddress, type Subnet } from './addresses.
 export interface Directory {
   addressOf(name: string): number | null;
   nameOf(address: number): string | null;
+  containerAt(address: number): string | null;
 }
 
 /** Names of a switch's endpoints, short ids included; on a clash the one that comes first has the name. */
 export function makeDirectory(endpoints: readonly { readonly container: string; readonly address: number; readonly names: readonly string[] }[]): Directory {
   const forward = new Map<string, number>();
   const back = new Map<number, string>();
+  const containers = new Map<number, string>();
   for (const { container, address, names } of endpoints) {
     const shortId = container.slice(0, 12);
     for (const name of [...names, shortId]) if (!forward.has(name.toLowerCase())) forward.set(name.toLowerCase(), address);
     back.set(address, names[0] ?? shortId);
+    containers.set(address, container);
   }
-  return { addressOf: (name) => forward.get(name.toLowerCase()) ?? null, nameOf: (address) => back.get(address) ?? null };
+  return { addressOf: (name) => forward.get(name.toLowerCase()) ?? null, nameOf: (address) => back.get(address) ?? null, containerAt: (address) => containers.get(address) ?? null };
+}
+
+/** Of several switches as one; on a clash the first has the name. */
+export function joinDirectories(all: readonly Directory[]): Directory {
+  const first = <T>(ask: (one: Directory) => T | null): T | null => {
+    for (const one of all) {
+      const found = ask(one);
+      if (found !== null) return found;
+    }
+    return null;
+  };
+  return { addressOf: (name) => first((one) => one.addressOf(name)), nameOf: (address) => first((one) => one.nameOf(address)), containerAt: (address) => first((one) => one.containerAt(address)) };
 }
 
 /** Seconds; short, since an address may change with every start. */
@@ -61,8 +76,8 @@ export function judgeQuery(bytes: Buffer, directory: Directory, subnet: Subnet):
   const name = question.name.replace(/\.$/, '');
   if (question.type === 'PTR') {
     const address = addressOfPointer(name);
-    if (address === null || !contains(subnet, address)) return { kind: 'forward' };
-    const target = directory.nameOf(address);
+    const target = address === null ? null : directory.nameOf(address);
+    if (address === null || (target === null && !contains(subnet, address))) return { kind: 'forward' };
     return target === null ? reply(query, [], 3) : reply(query, [{ type: 'PTR', name: question.name, ttl: timeToLive, data: target }], 0);
   }
   const address = directory.addressOf(name);

@@ -1,6 +1,6 @@
 // Owns what the rest of the house knows of networks: virtual switches (a bridge, an address pool, NAT, names) and endpoints on them.
 
-import type { ContainerId, NetworkId } from '@twofold/contract';
+import type { AdapterId, ContainerId, NetworkId } from '@twofold/contract';
 
 export interface Network {
   readonly id: NetworkId;
@@ -11,6 +11,10 @@ export interface Network {
   readonly bridge: string;
   readonly subnet: string;
   readonly gateway: string;
+  /** Addresses are given out of it; empty: of the whole subnet. */
+  readonly ipRange: string;
+  /** Docker's words of `-o`, those that are carried out. */
+  readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   readonly internal: boolean;
   readonly builtIn: boolean;
@@ -18,8 +22,9 @@ export interface Network {
   readonly created: string;
 }
 
-/** A container's place on a switch; driver.ts's SandboxInterface has the same shape and less. */
+/** A network adapter's place on a switch; driver.ts's SandboxInterface has the same shape and less. */
 export interface Endpoint {
+  readonly adapter: AdapterId;
   readonly network: NetworkId;
   readonly container: ContainerId;
   readonly name: string;
@@ -30,17 +35,48 @@ export interface Endpoint {
   readonly mtu: number;
 }
 
+/** What an adapter asks of its switch. Without an address or a MAC it is given one. */
+export interface Request {
+  readonly network: NetworkId;
+  readonly container: ContainerId;
+  readonly adapter: AdapterId;
+  /** Name of the interface inside: `eth0`. */
+  readonly name: string;
+  /** By which others on the switch find it; the first is the one that its address leads back to. */
+  readonly names: readonly string[];
+  readonly address?: string;
+  readonly mac?: string;
+}
+
+export interface NewNetwork {
+  readonly name: string;
+  readonly subnet?: string;
+  readonly gateway?: string;
+  readonly ipRange?: string;
+  readonly internal?: boolean;
+  readonly options?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 export interface Networks {
   list(): Network[];
   /** By name (without regard to case), id or unique prefix. Throws `network-not-found`, `ambiguous-prefix`. */
   find(reference: string): Network;
-  create(spec: { name: string; subnet?: string; gateway?: string; internal?: boolean; labels?: Record<string, string> }): Promise<Network>;
-  /** Throws `conflict` while endpoints are on it, `forbidden` for a built-in one. */
+  /** Throws `name-taken`, `invalid-argument`, `forbidden` where the subnet overlaps one that is in use. */
+  create(spec: NewNetwork): Promise<Network>;
+  /** Throws `forbidden` while endpoints are on it, and for a built-in one. */
   remove(reference: string): Promise<void>;
-  /** Allots address and MAC and writes them down; makes no link. The address is kept until release. Throws `conflict` when the address is taken or the pool is empty. */
-  reserve(network: NetworkId, container: ContainerId, names: readonly string[], wanted?: { address?: string; mac?: string }): Endpoint;
-  /** The endpoint reserved for a container, or null. */
-  endpointOf(container: ContainerId): Endpoint | null;
+  /** Throws `invalid-argument` for an address that no adapter on that network can be given; of none, or one that is gone: for what is no address. */
+  checkAddress(network: NetworkId | null, address: string): void;
+  /** A MAC in any of its forms as the kernel writes it. Throws `invalid-argument`. */
+  readMac(text: string): string;
+  /** Allots address and MAC and writes them down; makes no link. They are kept until release. Throws `conflict` when the address is taken or the pool is empty. */
+  reserve(request: Request): Endpoint;
+  /** A container's endpoints, in the order in which they were reserved. */
+  endpointsOf(container: ContainerId): Endpoint[];
+  /** The endpoint answers to other names from now on. */
+  rename(adapter: AdapterId, names: readonly string[]): void;
+  /** All endpoints of the container. */
   release(container: ContainerId): void;
   endpoints(network: NetworkId): Endpoint[];
   /** Makes the bridge and its rules if they aren't there. */
@@ -49,7 +85,7 @@ export interface Networks {
   connect(endpoint: Endpoint, kind: 'veth' | 'tap', netnsPid: number | null, signal: AbortSignal): Promise<void>;
   /** Begins it and does not wait for the kernel; a connect that follows does. Idempotent; the links go with their namespace or worker anyway. */
   disconnect(endpoint: Endpoint): Promise<void>;
-  /** Name server address for a container on this network. It answers container names, short ids and aliases given to `reserve`. */
+  /** Name server address for a container on this network. It answers names and short ids of the endpoints that share a switch with the one that asks. */
   nameServer(network: NetworkId): string | null;
   /** Removes every bridge and rule of this daemon's prefix: `down --purge`. */
   removeAll(): Promise<void>;

@@ -1,14 +1,15 @@
 // Owns the switches of one daemon: which there are, who has which address, and when plans are carried out. The plan itself is
 // plan.ts's, the carrying out apply.ts's, the rows store.ts's, the names name-server.ts's.
 
-import { newId, TwofoldError, type ContainerId, type NetworkId } from '@twofold/contract';
+import { newId, TwofoldError, type AdapterId, type ContainerId, type NetworkId } from '@twofold/contract';
 import type { Settings } from '../settings.ts';
 import { chooseSubnet, contains, formatAddress, formatSubnet, isHostAddress, macOf, nextAddress, overlap, parseAddress, parseMac, parseSubnet, type Subnet } from './addresses.ts';
 import { linkFact } from '../host/ip.ts';
 import { hostSubnets, makeSwitch, removeEverything, removeSwitch, RuleQueue, uplinkMtu, type Warn } from './apply.ts';
 import { openNameServer, type NameServer } from './name-server.ts';
-import { makeDirectory, type Directory } from './names.ts';
-import type { Endpoint, Network, Networks } from './networks.ts';
+import { joinDirectories, makeDirectory, type Directory } from './names.ts';
+import type { Endpoint, Network, Networks, NewNetwork, Request } from './networks.ts';
+import { checkOptions, mtuOption } from './options.ts';
 import { ruleScript } from './plan.ts';
 import { Plugs } from './plugs.ts';
 import { openNetworkStore, toEndpoint, type Database, type EndpointRow, type NetworkStore } from './store.ts';
@@ -86,22 +87,23 @@ class Room implements Networks, AsyncDisposable {
     return byPrefix[0]!;
   }
 
-  create(spec: Parameters<Networks['create']>[0]): Promise<Network> {
+  create(spec: NewNetwork): Promise<Network> {
     const done = this.#creating.then(() => this.make(spec, 'bridge', false));
     this.#creating = done.catch(() => undefined);
     return done;
   }
 
   /** create() without waiting its turn, for built-in networks too. */
-  async make(spec: Parameters<Networks['create']>[0], driver: Network['driver'], builtIn: boolean): Promise<Network> {
+  async make(spec: NewNetwork, driver: Network['driver'], builtIn: boolean): Promise<Network> {
     if (!/^[A-Za-z0-9][A-Za-z0-9_. -]{0,127}$/.test(spec.name)) throw new TwofoldError('invalid-argument', `The network name ${JSON.stringify(spec.name)} cannot be: letters, digits, '_', '.', '-' and spaces, beginning with a letter or digit.`);
     if (this.named(spec.name) !== undefined || (!builtIn && defaultAliases.includes(spec.name.toLowerCase()))) throw new TwofoldError('name-taken', `network with name ${spec.name} already exists`);
+    checkOptions(spec.options ?? {});
     const isSwitch = driver === 'bridge';
     const subnet = isSwitch ? await this.#subnetFor(spec.subnet) : null;
     const gateway = subnet === null ? '' : gatewayFor(subnet, spec.gateway);
     const network: Network = {
       id: newId<NetworkId>(), name: spec.name, driver, bridge: isSwitch ? this.#freeBridge() : '', subnet: subnet === null ? '' : formatSubnet(subnet), gateway,
-      labels: spec.labels ?? {}, internal: spec.internal ?? false, builtIn, created: new Date().toISOString(),
+      ipRange: subnet === null ? '' : rangeFor(subnet, spec.ipRange), options: spec.options ?? {}, labels: spec.labels ?? {}, internal: spec.internal ?? false, builtIn, created: new Date().toISOString(),
     };
     this.#store.insertNetwork(network);
     return network;
@@ -110,8 +112,7 @@ class Room implements Networks, AsyncDisposable {
   async remove(reference: string): Promise<void> {
     const network = this.find(reference);
     if (network.builtIn) throw new TwofoldError('forbidden', `${network.name} is a pre-defined network and cannot be removed`);
-    const count = this.#store.endpoints(network.id).length;
-    if (count > 0) throw new TwofoldError('conflict', `network ${network.name} has active endpoints (${count}): remove or disconnect the containers first`);
+    if (this.#store.endpoints(network.id).length > 0) throw new TwofoldError('forbidden', `error while removing network: network ${network.name} id ${network.id} has active endpoints`);
     this.#store.deleteNetwork(network.id);
     await this.#forget(network.id);
     await this.#plugs.settled();
@@ -119,31 +120,43 @@ class Room implements Networks, AsyncDisposable {
     await this.#replaceRules();
   }
 
-  reserve(id: NetworkId, container: ContainerId, names: readonly string[], wanted: { address?: string; mac?: string } = {}): Endpoint {
+  checkAddress(id: NetworkId | null, address: string): void {
+    if (parseAddress(address) === null) throw new TwofoldError('invalid-argument', `${address.slice(0, 60)} is no IPv4 address.`);
+    const network = this.list().find((each) => each.id === id);
+    if (network === undefined) return;
+    if (addressIn(network, address) === parseAddress(network.gateway)) throw new TwofoldError('invalid-argument', `The address ${address} is the gateway's of ${network.name}.`);
+  }
+
+  readMac(text: string): string {
+    const mac = parseMac(text);
+    if (mac === null) throw new TwofoldError('invalid-argument', `${text.slice(0, 60)} is no MAC address that a container can have.`);
+    return mac;
+  }
+
+  reserve({ network: id, container, adapter, name, names, ...wanted }: Request): Endpoint {
     const network = this.#switch(id);
-    const present = this.#store.endpointOf(container);
-    if (present !== null && present.network !== id) throw new TwofoldError('conflict', 'The container is on another network already.');
-    const others = this.#store.endpoints(id).filter((row) => row.container !== container);
-    const address = this.#addressFor(network, others, present, wanted.address);
-    const mac = wanted.mac === undefined ? (present !== null && present.address === address ? present.mac : macOf(address)) : parseMac(wanted.mac);
-    if (mac === null) throw new TwofoldError('invalid-argument', `${wanted.mac} is no MAC address that a container can have.`);
+    const others = this.#store.endpoints(id).filter((row) => row.adapter !== adapter);
+    const address = this.#addressFor(network, others, wanted.address);
+    const mac = wanted.mac === undefined ? macOf(address) : this.readMac(wanted.mac);
     if (others.some((row) => row.mac === mac)) throw new TwofoldError('conflict', `The MAC address ${mac} is taken on ${network.name}.`);
-    const row: EndpointRow = { network: id, container, address, mac, names: [...names] };
+    const row: EndpointRow = { adapter, network: id, container, name, address, mac, names: [...names] };
     this.#store.putEndpoint(row);
     this.#directories.delete(id);
     return this.#endpoint(row, network);
   }
 
-  endpointOf(container: ContainerId): Endpoint | null {
-    const row = this.#store.endpointOf(container);
-    return row === null ? null : this.#endpoint(row, this.#switch(row.network));
+  endpointsOf(container: ContainerId): Endpoint[] {
+    return this.#store.endpointsOf(container).map((row) => this.#endpoint(row, this.#switch(row.network)));
+  }
+
+  rename(adapter: AdapterId, names: readonly string[]): void {
+    this.#store.renameEndpoint(adapter, names);
+    this.#directories.clear();
   }
 
   release(container: ContainerId): void {
-    const row = this.#store.endpointOf(container);
-    if (row === null) return;
-    this.#store.deleteEndpoint(container);
-    this.#directories.delete(row.network);
+    for (const row of this.#store.endpointsOf(container)) this.#directories.delete(row.network);
+    this.#store.deleteEndpoints(container);
   }
 
   endpoints(id: NetworkId): Endpoint[] {
@@ -203,19 +216,28 @@ class Room implements Networks, AsyncDisposable {
   }
 
   async #bringUp(network: Network): Promise<void> {
-    await makeSwitch(network, this.#mtu, this.#prefix, this.#options.warn);
+    await makeSwitch(network, this.#mtuOf(network), this.#prefix, this.#options.warn);
     await this.#replaceRules();
     const subnet = parseSubnet(network.subnet)!;
-    const directory = (): Directory => {
-      const known = this.#directories.get(network.id) ?? makeDirectory(this.#store.endpoints(network.id));
-      this.#directories.set(network.id, known);
-      return known;
-    };
     try {
-      this.#nameServers.set(network.id, await openNameServer({ address: network.gateway, subnet, forward: !network.internal, directory }));
+      this.#nameServers.set(network.id, await openNameServer({ address: network.gateway, subnet, forward: !network.internal, directory: (client) => this.#directoryFor(network.id, client) }));
     } catch (cause) {
       this.#options.warn("The switch's name server could not be opened: containers on it do not find each other by name", { network: network.name, address: network.gateway, cause: String(cause) });
     }
+  }
+
+  /** What one client may know: the names of its own switch, and of the others that its container is on. */
+  #directoryFor(id: NetworkId, client: number): Directory {
+    const own = this.#directory(id);
+    const asks = own.containerAt(client);
+    const others = asks === null ? [] : [...new Set(this.#store.endpointsOf(asks as ContainerId).map((row) => row.network))].filter((other) => other !== id);
+    return others.length === 0 ? own : joinDirectories([own, ...others.map((other) => this.#directory(other))]);
+  }
+
+  #directory(id: NetworkId): Directory {
+    const known = this.#directories.get(id) ?? makeDirectory(this.#store.endpoints(id));
+    this.#directories.set(id, known);
+    return known;
   }
 
   async #forget(id: NetworkId): Promise<void> {
@@ -240,20 +262,24 @@ class Room implements Networks, AsyncDisposable {
   }
 
   #endpoint(row: EndpointRow, network: Network): Endpoint {
-    return toEndpoint(row, network, this.#prefix, this.#mtu, formatAddress);
+    return toEndpoint(row, network, this.#prefix, this.#mtuOf(network), formatAddress);
   }
 
-  #addressFor(network: Network, others: readonly EndpointRow[], present: EndpointRow | null, wanted: string | undefined): number {
-    const subnet = parseSubnet(network.subnet)!;
+  #mtuOf(network: Network): number {
+    return mtuOption(network.options) ?? this.#mtu;
+  }
+
+  #addressFor(network: Network, others: readonly EndpointRow[], wanted: string | undefined): number {
     const taken = new Set([parseAddress(network.gateway)!, ...others.map((row) => row.address)]);
-    if (wanted !== undefined && wanted !== '') {
-      const address = parseAddress(wanted);
-      if (address === null || !isHostAddress(subnet, address)) throw new TwofoldError('invalid-argument', `${wanted} is no address of the network ${network.name} (${network.subnet}).`);
+    if (wanted !== undefined) {
+      const address = addressIn(network, wanted);
       if (taken.has(address)) throw new TwofoldError('conflict', `The address ${wanted} is taken on ${network.name}.`);
       return address;
     }
-    const address = present?.address ?? nextAddress(subnet, taken, this.#store.lastAddress(network.id));
-    if (address === null) throw new TwofoldError('conflict', `No address is free on ${network.name} (${network.subnet}).`);
+    const subnet = parseSubnet(network.subnet)!;
+    const range = network.ipRange === '' ? subnet : parseSubnet(network.ipRange)!;
+    const address = nextAddress(subnet, taken, this.#store.lastAddress(network.id), range);
+    if (address === null) throw new TwofoldError('conflict', `No address is free on ${network.name} (${formatSubnet(range)}).`);
     return address;
   }
 
@@ -268,7 +294,8 @@ class Room implements Networks, AsyncDisposable {
     }
     const subnet = parseSubnet(wanted);
     if (subnet === null || subnet.prefix < 8 || subnet.prefix > 30) throw new TwofoldError('invalid-argument', `${wanted} is no IPv4 subnet between /8 and /30.`);
-    if (taken.some((other) => overlap(subnet, other))) throw new TwofoldError('conflict', `The subnet ${wanted} overlaps one that this host uses.`);
+    const other = taken.find((one) => overlap(subnet, one));
+    if (other !== undefined) throw new TwofoldError('forbidden', `invalid pool request: Pool overlaps with other one on this address space: ${wanted} and ${formatSubnet(other)}, which this host uses`);
     return subnet;
   }
 
@@ -285,4 +312,17 @@ function gatewayFor(subnet: Subnet, wanted: string | undefined): string {
   const address = parseAddress(wanted);
   if (address === null || !contains(subnet, address) || !isHostAddress(subnet, address)) throw new TwofoldError('invalid-argument', `${wanted} is no address of ${formatSubnet(subnet)} that a gateway can have.`);
   return formatAddress(address);
+}
+
+function rangeFor(subnet: Subnet, wanted: string | undefined): string {
+  if (wanted === undefined || wanted === '') return '';
+  const range = parseSubnet(wanted);
+  if (range === null || range.prefix < subnet.prefix || !contains(subnet, range.base)) throw new TwofoldError('invalid-argument', `${wanted} is no part of ${formatSubnet(subnet)}.`);
+  return formatSubnet(range);
+}
+
+function addressIn(network: Network, wanted: string): number {
+  const address = parseAddress(wanted);
+  if (address === null || !isHostAddress(parseSubnet(network.subnet)!, address)) throw new TwofoldError('invalid-argument', `${wanted} is no address of the network ${network.name} (${network.subnet}).`);
+  return address;
 }

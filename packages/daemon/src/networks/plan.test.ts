@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { ContainerId, NetworkId } from '@twofold/contract';
+import type { AdapterId, ContainerId, NetworkId } from '@twofold/contract';
 import { admitScript, bridgeLines, hostLinkName, isOurLink, ruleScript, vethLines } from './plan.ts';
 import type { Endpoint, Network } from './networks.ts';
 
-const nat: Network = { id: 'a'.repeat(64) as NetworkId, name: 'NAT', driver: 'bridge', bridge: 'tf0', subnet: '10.88.0.0/16', gateway: '10.88.0.1', labels: {}, internal: false, builtIn: true, created: '2026-01-01T00:00:00.000Z' };
+const nat: Network = { id: 'a'.repeat(64) as NetworkId, name: 'NAT', driver: 'bridge', bridge: 'tf0', subnet: '10.88.0.0/16', gateway: '10.88.0.1', ipRange: '', options: {}, labels: {}, internal: false, builtIn: true, created: '2026-01-01T00:00:00.000Z' };
 const inward: Network = { ...nat, id: 'b'.repeat(64) as NetworkId, name: 'in"; drop', bridge: 'tf1', subnet: '10.89.0.0/16', gateway: '10.89.0.1', internal: true };
-const endpoint: Endpoint = { network: nat.id, container: 'c'.repeat(64) as ContainerId, name: 'eth0', hostName: 'tfecccccccccc', mac: '02:42:0a:58:00:02', addresses: ['10.88.0.2/16'], gateway: '10.88.0.1', mtu: 1500 };
+const endpoint: Endpoint = { adapter: 'cccccccc-cccc-cccc-cccc-cccccccccccc' as AdapterId, network: nat.id, container: 'c'.repeat(64) as ContainerId, name: 'eth0', hostName: 'tfecccccccccc', mac: '02:42:0a:58:00:02', addresses: ['10.88.0.2/16'], gateway: '10.88.0.1', mtu: 1500 };
 
 test('a link name fits the kernel and is recognised as ours, and only ours', () => {
   fc.assert(
-    fc.property(fc.stringMatching(/^[a-z]{1,4}$/), fc.stringMatching(/^[0-9a-f]{64}$/), (prefix, id) => {
-      const name = hostLinkName(prefix, id);
+    fc.property(fc.stringMatching(/^[a-z]{1,4}$/), fc.uuid(), (prefix, id) => {
+      const name = hostLinkName(prefix, id as string as AdapterId);
       assert.ok(name.length <= 15 && isOurLink(prefix, name) && isOurLink(prefix, `${prefix}7`));
     }),
   );

@@ -1,11 +1,12 @@
 // Owns what links and packet rules a set of switches and endpoints asks for, as text for `ip -batch` and `nft -f`. Pure:
 // apply.ts carries it out. Names in rules are made by this room only and never hold a caller's text.
 
+import type { AdapterId } from '@twofold/contract';
 import type { Endpoint, Network } from './networks.ts';
 
-/** Bridges are `<prefix>0`, `<prefix>1`, …; ends of endpoints `<prefix>e` and ten digits of the container's id. */
-export function hostLinkName(prefix: string, container: string): string {
-  return `${prefix}e${container.slice(0, 10)}`;
+/** Bridges are `<prefix>0`, `<prefix>1`, …; ends of endpoints `<prefix>e` and ten digits of the adapter's id. */
+export function hostLinkName(prefix: string, adapter: AdapterId): string {
+  return `${prefix}e${adapter.replaceAll('-', '').slice(0, 10)}`;
 }
 
 /** True for a link that this prefix's rooms make. */

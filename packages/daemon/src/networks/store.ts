@@ -1,6 +1,6 @@
 // Owns the rows of switches and endpoints. Decides nothing: open.ts does.
 
-import type { ContainerId, NetworkId } from '@twofold/contract';
+import type { AdapterId, ContainerId, NetworkId } from '@twofold/contract';
 import { hostLinkName } from './plan.ts';
 import type { Endpoint, Network } from './networks.ts';
 
@@ -14,8 +14,11 @@ export interface Database {
 }
 
 export interface EndpointRow {
+  readonly adapter: AdapterId;
   readonly network: NetworkId;
   readonly container: ContainerId;
+  /** Of the interface inside. */
+  readonly name: string;
   /** A number, see addresses.ts. */
   readonly address: number;
   readonly mac: string;
@@ -27,9 +30,10 @@ export interface NetworkStore {
   insertNetwork(network: Network): void;
   deleteNetwork(id: NetworkId): void;
   endpoints(network?: NetworkId): EndpointRow[];
-  endpointOf(container: ContainerId): EndpointRow | null;
+  endpointsOf(container: ContainerId): EndpointRow[];
   putEndpoint(row: EndpointRow): void;
-  deleteEndpoint(container: ContainerId): void;
+  renameEndpoint(adapter: AdapterId, names: readonly string[]): void;
+  deleteEndpoints(container: ContainerId): void;
   /** The address given out last on a switch. */
   lastAddress(network: NetworkId): number | null;
 }
@@ -42,6 +46,19 @@ const migrations = [`
   CREATE TABLE endpoints (
     container TEXT PRIMARY KEY, network TEXT NOT NULL REFERENCES networks (id), address INTEGER NOT NULL, mac TEXT NOT NULL, names TEXT NOT NULL,
     UNIQUE (network, address), UNIQUE (network, mac)) STRICT;
+`, `
+  -- A container's only adapter so far gets the container's GUID, so that its link keeps its name.
+  ALTER TABLE networks ADD COLUMN ip_range TEXT NOT NULL DEFAULT '';
+  ALTER TABLE networks ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
+  CREATE TABLE adapter_endpoints (
+    adapter TEXT PRIMARY KEY, container TEXT NOT NULL, network TEXT NOT NULL REFERENCES networks (id), name TEXT NOT NULL, address INTEGER NOT NULL, mac TEXT NOT NULL, names TEXT NOT NULL,
+    UNIQUE (network, address), UNIQUE (network, mac)) STRICT;
+  INSERT INTO adapter_endpoints SELECT
+    substr(container, 1, 8) || '-' || substr(container, 9, 4) || '-' || substr(container, 13, 4) || '-' || substr(container, 17, 4) || '-' || substr(container, 21, 12),
+    container, network, 'eth0', address, mac, names FROM endpoints;
+  DROP TABLE endpoints;
+  ALTER TABLE adapter_endpoints RENAME TO endpoints;
+  CREATE INDEX endpoints_of ON endpoints (container);
 `];
 
 type Row = Record<string, string | number | null>;
@@ -49,12 +66,12 @@ type Row = Record<string, string | number | null>;
 function toNetwork(row: Row): Network {
   return {
     id: row['id'] as NetworkId, name: String(row['name']), driver: row['driver'] as Network['driver'], bridge: String(row['bridge']), subnet: String(row['subnet']),
-    gateway: String(row['gateway']), labels: JSON.parse(String(row['labels'])) as Record<string, string>, internal: row['internal'] === 1, builtIn: row['built_in'] === 1, created: String(row['created']),
+    gateway: String(row['gateway']), ipRange: String(row['ip_range']), options: JSON.parse(String(row['options'])) as Record<string, string>, labels: JSON.parse(String(row['labels'])) as Record<string, string>, internal: row['internal'] === 1, builtIn: row['built_in'] === 1, created: String(row['created']),
   };
 }
 
 function toEndpointRow(row: Row): EndpointRow {
-  return { network: row['network'] as NetworkId, container: row['container'] as ContainerId, address: Number(row['address']), mac: String(row['mac']), names: JSON.parse(String(row['names'])) as string[] };
+  return { adapter: row['adapter'] as AdapterId, network: row['network'] as NetworkId, container: row['container'] as ContainerId, name: String(row['name']), address: Number(row['address']), mac: String(row['mac']), names: JSON.parse(String(row['names'])) as string[] };
 }
 
 /** Makes the tables where they lack. */
@@ -62,20 +79,18 @@ export function openNetworkStore(database: Database): NetworkStore {
   database.migrate('networks', migrations);
   return {
     networks: () => database.all<Row>('SELECT * FROM networks ORDER BY rowid').map(toNetwork),
-    insertNetwork: (n) => void database.run('INSERT INTO networks (id, name, driver, bridge, subnet, gateway, labels, internal, built_in, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-      n.id, n.name, n.driver, n.bridge, n.subnet, n.gateway, JSON.stringify(n.labels), n.internal ? 1 : 0, n.builtIn ? 1 : 0, n.created),
+    insertNetwork: (n) => void database.run('INSERT INTO networks (id, name, driver, bridge, subnet, gateway, ip_range, options, labels, internal, built_in, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      n.id, n.name, n.driver, n.bridge, n.subnet, n.gateway, n.ipRange, JSON.stringify(n.options), JSON.stringify(n.labels), n.internal ? 1 : 0, n.builtIn ? 1 : 0, n.created),
     deleteNetwork: (id) => void database.run('DELETE FROM networks WHERE id = ?', id),
     endpoints: (network) => (network === undefined ? database.all<Row>('SELECT * FROM endpoints ORDER BY address') : database.all<Row>('SELECT * FROM endpoints WHERE network = ? ORDER BY address', network)).map(toEndpointRow),
-    endpointOf: (container) => {
-      const row = database.get<Row>('SELECT * FROM endpoints WHERE container = ?', container);
-      return row === undefined ? null : toEndpointRow(row);
-    },
+    endpointsOf: (container) => database.all<Row>('SELECT * FROM endpoints WHERE container = ? ORDER BY rowid', container).map(toEndpointRow),
     putEndpoint: (row) => database.transaction(() => {
-      database.run(`INSERT INTO endpoints (container, network, address, mac, names) VALUES (?, ?, ?, ?, ?)
-        ON CONFLICT (container) DO UPDATE SET network = excluded.network, address = excluded.address, mac = excluded.mac, names = excluded.names`, row.container, row.network, row.address, row.mac, JSON.stringify(row.names));
+      database.run(`INSERT INTO endpoints (adapter, container, network, name, address, mac, names) VALUES (?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (adapter) DO UPDATE SET network = excluded.network, name = excluded.name, address = excluded.address, mac = excluded.mac, names = excluded.names`, row.adapter, row.container, row.network, row.name, row.address, row.mac, JSON.stringify(row.names));
       database.run('UPDATE networks SET last_address = ? WHERE id = ?', row.address, row.network);
     }),
-    deleteEndpoint: (container) => void database.run('DELETE FROM endpoints WHERE container = ?', container),
+    renameEndpoint: (adapter, names) => void database.run('UPDATE endpoints SET names = ? WHERE adapter = ?', JSON.stringify(names), adapter),
+    deleteEndpoints: (container) => void database.run('DELETE FROM endpoints WHERE container = ?', container),
     lastAddress: (network) => database.get<{ last_address: number | null }>('SELECT last_address FROM networks WHERE id = ?', network)?.last_address ?? null,
   };
 }
@@ -83,7 +98,7 @@ export function openNetworkStore(database: Database): NetworkStore {
 /** What a row means on the host. */
 export function toEndpoint(row: EndpointRow, network: Network, linkPrefix: string, mtu: number, format: (address: number) => string): Endpoint {
   return {
-    network: row.network, container: row.container, name: 'eth0', hostName: hostLinkName(linkPrefix, row.container), mac: row.mac,
+    adapter: row.adapter, network: row.network, container: row.container, name: row.name, hostName: hostLinkName(linkPrefix, row.adapter), mac: row.mac,
     addresses: [`${format(row.address)}/${network.subnet.split('/')[1]}`], ...(network.internal ? {} : { gateway: network.gateway }), mtu,
   };
 }

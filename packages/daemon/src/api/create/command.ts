@@ -4,7 +4,8 @@
 import { type ContainerConfig, type HostConfig, TwofoldError } from '@twofold/contract';
 import * as v from 'valibot';
 import type { Containers } from '../../engine/engine.ts';
-import { refuseInConfig, refuseInEndpoint, refuseInHostConfig } from './refusals.ts';
+import { endpointChange } from './endpoint.ts';
+import { refuseInConfig, refuseInHostConfig } from './refusals.ts';
 import { configEntries, containerConfig, type CreateRequest, hostConfig } from './schema.ts';
 
 export type CreateCommand = Parameters<Containers['create']>[0];
@@ -12,7 +13,7 @@ export type CreateCommand = Parameters<Containers['create']>[0];
 const minimumMemoryBytes = 6 << 20;
 
 /** Throws `invalid-argument` or `not-implemented`; warnings are for the client. */
-export function createCommand(name: string | undefined, body: CreateRequest): { command: CreateCommand; warnings: string[] } {
+export function createCommand(name: string | undefined, body: CreateRequest, minor: number): { command: CreateCommand; warnings: string[] } {
   const warnings = [...refuseInConfig(body, configEntries), ...refuseInHostConfig(body.HostConfig, hostConfig.entries)];
   const config = v.parse(containerConfig, body) satisfies ContainerConfig;
   const host = parseHostConfig(body.HostConfig);
@@ -21,9 +22,9 @@ export function createCommand(name: string | undefined, body: CreateRequest): { 
   if (host.AutoRemove === true && !['', 'no', undefined].includes(host.RestartPolicy?.Name)) fail("can't create 'AutoRemove' container with restart policy");
   if (config.StopTimeout !== undefined && config.StopTimeout < -1) fail(`invalid stop timeout: ${config.StopTimeout}`);
   for (const variable of config.Env ?? []) if (variable === '' || variable.startsWith('=')) fail(`invalid environment variable: ${variable.slice(0, 60)}`);
-  const network = networkOf(host.NetworkMode ?? '', body.NetworkingConfig.EndpointsConfig, config.MacAddress);
+  const networks = networksOf(host.NetworkMode ?? '', body.NetworkingConfig.EndpointsConfig, config.MacAddress, minor);
   return {
-    command: { ...(name === undefined ? {} : { name: checkName(name) }), config, hostConfig: host, ...(network === undefined ? {} : { network }) },
+    command: { ...(name === undefined ? {} : { name: checkName(name) }), config, hostConfig: host, ...(networks === undefined ? {} : { networks }) },
     warnings,
   };
 }
@@ -67,30 +68,26 @@ export function checkName(name: string): string {
   return bare;
 }
 
-function networkOf(mode: string, endpoints: CreateRequest['NetworkingConfig']['EndpointsConfig'], configMac: string | undefined): CreateCommand['network'] {
+/** API version from which a container may be made on several networks. */
+const severalNetworksMinor = 44;
+
+/** The networks that were named, that of the network mode first: its adapter is eth0. Undefined: the mode alone says it. */
+function networksOf(mode: string, endpoints: CreateRequest['NetworkingConfig']['EndpointsConfig'], configMac: string | undefined, minor: number): CreateCommand['networks'] {
   if (mode.startsWith('container:')) throw new TwofoldError('not-implemented', `Twofold does not have this yet: joining another container's network (--network ${mode.slice(0, 80)}).`);
-  const named = Object.entries(endpoints);
-  if (named.length > 1) throw new TwofoldError('not-implemented', 'Twofold does not have this yet: more than one network for a container.');
-  const [name, settings] = named[0] ?? [undefined, {}];
-  refuseInEndpoint(settings);
-  if (name !== undefined && mode !== '' && mode !== name && !(isDefault(mode) && isDefault(name))) {
-    throw new TwofoldError('not-implemented', 'Twofold does not have this yet: a network mode and an endpoint on another network.');
-  }
-  const address = settings.IPAMConfig?.IPv4Address;
-  const mac = settings.MacAddress || configMac;
-  const reference = mode || name || 'default';
-  if (isDefault(reference) && !address && !mac && !settings.Aliases?.length) return undefined;
-  return { reference, ...(address ? { address } : {}), ...(mac ? { mac: checkMac(mac) } : {}), ...(settings.Aliases?.length ? { aliases: settings.Aliases } : {}) };
+  const isMode = (name: string) => name.toLowerCase() === mode.toLowerCase() || (isDefault(name) && isDefault(mode));
+  const named = Object.entries(endpoints).toSorted(([a], [b]) => Number(isMode(b)) - Number(isMode(a)));
+  if (named.length > 1 && minor < severalNetworksMinor) fail(`Container cannot be connected to network endpoints: ${named.map(([name]) => name).join(', ').slice(0, 200)}`);
+  if (named.length === 0) return undefined;
+  if (['none', 'host'].includes(mode.toLowerCase()) && !(named.length === 1 && isMode(named[0]![0]))) fail('conflicting options: cannot attach both user-defined and non-user-defined network-modes');
+  return named.map(([name, settings], index) => {
+    const { address, mac, aliases } = endpointChange(settings);
+    const wanted = mac ?? (index === 0 ? configMac : undefined);
+    return { reference: name === '' ? 'default' : name, ...(address ? { address } : {}), ...(wanted ? { mac: wanted } : {}), ...(aliases === undefined ? {} : { aliases }) };
+  });
 }
 
 function isDefault(name: string): boolean {
   return name === 'default' || name === 'bridge' || name === '';
-}
-
-function checkMac(mac: string): string {
-  const plain = mac.toLowerCase().replaceAll('-', ':');
-  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(plain)) fail(`invalid MAC address: ${mac.slice(0, 40)}`);
-  return plain;
 }
 
 function fail(message: string): never {

@@ -104,6 +104,7 @@ export function refuseInEndpoint(endpoint: Bag): void {
   const ipam = (endpoint['IPAMConfig'] ?? {}) as Bag;
   if (set(ipam['IPv6Address']) || set(ipam['LinkLocalIPs'])) throw new TwofoldError('not-implemented', 'Twofold does not have this yet: IPv6 and link-local addresses (--ip6, --link-local-ip).');
   if (set(endpoint['Links'])) throw new TwofoldError('not-implemented', 'Twofold does not have this yet: --link; containers on one network find each other by name.');
+  if (set(endpoint['GwPriority'])) throw new TwofoldError('not-implemented', 'Twofold does not have this yet: the priority of a gateway (--network name=…,gw-priority=…).');
   if (set(endpoint['DriverOpts'])) throw new TwofoldError('not-implemented', 'Twofold does not have this yet: driver options of an endpoint.');
 }
 

@@ -57,11 +57,13 @@ export const hostConfig = v.object({
   GroupAdd: texts, MaskedPaths: texts, ReadonlyPaths: texts,
 });
 
-const endpoint = v.looseObject({
+export const endpoint = v.looseObject({
   IPAMConfig: v.optional(v.looseObject({ IPv4Address: text })),
   Aliases: texts,
   MacAddress: text,
 });
+
+export type EndpointSettings = v.InferOutput<typeof endpoint>;
 
 /** Loose: refusals.ts wants to see every key. */
 export const createRequest = v.looseObject({

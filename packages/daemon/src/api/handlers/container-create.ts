@@ -11,7 +11,7 @@ import { goArchitecture } from '../architecture.ts';
 export async function createContainer(context: Context): Promise<void> {
   const body = await readJson(context, createRequest);
   checkPlatform(context.query.text('platform'));
-  const { command, warnings } = createCommand(context.query.text('name'), body);
+  const { command, warnings } = createCommand(context.query.text('name'), body, context.minor);
   const made = await context.engine.containers.create(command, context.lasting(changeLimitMs));
   sendJson(context, { Id: made.id, Warnings: [...warnings, ...made.warnings] }, 201);
 }

@@ -1,9 +1,11 @@
 // Owns GET /containers/{name}/json: the engine's record in Docker's shape, with Twofold's own facts under `Twofold`.
 
 import { guid } from '@twofold/contract';
-import type { ContainerRecord } from '../../engine/engine.ts';
+import type { ContainerRecord, Engine } from '../../engine/engine.ts';
 import type { Context } from '../context.ts';
 import { sendJson } from '../respond.ts';
+import { networksView } from '../endpoints.ts';
+import { adaptersView } from './adapters.ts';
 import { sizes } from './container-list.ts';
 
 /** Go's zero time, which clients test for. */
@@ -11,10 +13,10 @@ const never = '0001-01-01T00:00:00Z';
 
 export async function inspectContainer(context: Context): Promise<void> {
   const record = context.engine.containers.find(context.parameters['name']!);
-  sendJson(context, { ...containerView(record), ...(context.query.flag('size') ? await sizes(context.engine, record) : {}) });
+  sendJson(context, { ...containerView(context.engine, record), ...(context.query.flag('size') ? await sizes(context.engine, record) : {}) });
 }
 
-function containerView(record: ContainerRecord): Record<string, unknown> {
+function containerView(engine: Engine, record: ContainerRecord): Record<string, unknown> {
   const words = [...(record.config.Entrypoint ?? []), ...(record.config.Cmd ?? [])];
   return {
     Id: record.id,
@@ -39,13 +41,14 @@ function containerView(record: ContainerRecord): Record<string, unknown> {
     GraphDriver: { Name: 'erofs-overlay', Data: { Layers: String(record.diffIds.length), SealedLayers: String(record.sealedLayers.length) } },
     Mounts: [],
     Config: configView(record),
-    NetworkSettings: networkView(record),
+    NetworkSettings: networkView(engine, record),
     Twofold: {
       Guid: guid(record.id),
       Isolation: record.isolation,
       RequestedIsolation: record.requestedIsolation,
       Accelerator: record.accelerator,
       Machine: record.machine === null ? null : { MemoryBytes: record.machine.memoryBytes, Cpus: record.machine.cpus },
+      Adapters: adaptersView(record),
       SealedLayers: record.sealedLayers.map((layer) => ({ DiffId: layer.diffId, SizeBytes: layer.sizeBytes })),
     },
   };
@@ -95,24 +98,14 @@ function hostConfigView({ hostConfig, isolation }: ContainerRecord): Record<stri
   };
 }
 
-/** A container's place on its network, as inspect and the list show it. */
-export function endpointView(record: ContainerRecord): Record<string, unknown> {
-  const network = record.network!;
-  const up = record.life.at === 'running' || record.life.at === 'paused';
-  return {
-    IPAMConfig: null, Links: null, Aliases: network.aliases.length > 0 ? network.aliases : null, DriverOpts: null,
-    NetworkID: network.id, EndpointID: up ? record.id : '', MacAddress: network.mac,
-    Gateway: up ? network.gateway : '', IPAddress: up ? network.address : '', IPPrefixLen: up ? network.prefixLength : 0,
-    IPv6Gateway: '', GlobalIPv6Address: '', GlobalIPv6PrefixLen: 0, DNSNames: [record.name, record.id.slice(0, 12), ...network.aliases],
-  };
-}
-
-function networkView(record: ContainerRecord): Record<string, unknown> {
-  const endpoint = record.network === null ? null : endpointView(record);
+/** The first network's address stands once more on top, for clients from before there were several. */
+function networkView(engine: Engine, record: ContainerRecord): Record<string, unknown> {
+  const networks = networksView(engine.networks, record);
+  const [first = {}] = Object.values(networks);
   return {
     Bridge: '', SandboxID: record.id, SandboxKey: '', Ports: {}, HairpinMode: false, LinkLocalIPv6Address: '', LinkLocalIPv6PrefixLen: 0,
-    SecondaryIPAddresses: null, SecondaryIPv6Addresses: null, EndpointID: endpoint?.['EndpointID'] ?? '', Gateway: endpoint?.['Gateway'] ?? '',
-    GlobalIPv6Address: '', GlobalIPv6PrefixLen: 0, IPAddress: endpoint?.['IPAddress'] ?? '', IPPrefixLen: endpoint?.['IPPrefixLen'] ?? 0,
-    IPv6Gateway: '', MacAddress: endpoint?.['MacAddress'] ?? '', Networks: endpoint === null ? {} : { [record.network!.name]: endpoint },
+    SecondaryIPAddresses: null, SecondaryIPv6Addresses: null, EndpointID: first['EndpointID'] ?? '', Gateway: first['Gateway'] ?? '',
+    GlobalIPv6Address: '', GlobalIPv6PrefixLen: 0, IPAddress: first['IPAddress'] ?? '', IPPrefixLen: first['IPPrefixLen'] ?? 0,
+    IPv6Gateway: '', MacAddress: first['MacAddress'] ?? '', Networks: networks,
   };
 }

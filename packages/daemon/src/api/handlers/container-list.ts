@@ -6,7 +6,7 @@ import { statusText } from '../durations.ts';
 import type { ContainerRecord, Engine } from '../../engine/engine.ts';
 import { type Filters, nameExpression, passes, passesLabels } from '../query.ts';
 import { sendJson } from '../respond.ts';
-import { endpointView } from './container-inspect.ts';
+import { endpointsOf, networksView } from '../endpoints.ts';
 
 const known = ['id', 'name', 'label', 'label!', 'status', 'exited', 'ancestor', 'network', 'isolation', 'before', 'since', 'health', 'is-task', 'expose', 'publish', 'volume'];
 const states = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
@@ -25,7 +25,7 @@ export async function listContainers(context: Context): Promise<void> {
   const shown = limit > 0 ? chosen.slice(0, limit) : chosen;
   const sized = query.flag('size');
   const now = Date.now();
-  sendJson(context, await Promise.all(shown.map(async (record) => ({ ...summary(record, now), ...(sized ? await sizes(engine, record) : {}) }))));
+  sendJson(context, await Promise.all(shown.map(async (record) => ({ ...summary(engine, record, now), ...(sized ? await sizes(engine, record) : {}) }))));
 }
 
 function newestFirst(a: ContainerRecord, b: ContainerRecord): number {
@@ -48,11 +48,17 @@ function filterOf(engine: Engine, filters: Filters): (record: ContainerRecord) =
     passes(filters, 'status', (value) => record.life.at === value) &&
     passes(filters, 'exited', (value) => record.life.at === 'exited' && record.life.exitCode === Number(value)) &&
     passes(filters, 'isolation', (value) => [record.isolation as string, record.requestedIsolation].includes(value.toLowerCase())) &&
-    passes(filters, 'network', (value) => record.network !== null && (record.network.id.startsWith(value) || record.network.name.toLowerCase() === value.toLowerCase())) &&
+    passes(filters, 'network', (value) => isOn(record, value)) &&
     passes(filters, 'health', (value) => value === 'none') &&
     passes(filters, 'is-task', (value) => value === 'false') &&
     passes(filters, 'expose', () => false) && passes(filters, 'publish', () => false) && passes(filters, 'volume', () => false) &&
     passesLabels(filters, record.config.Labels ?? {});
+}
+
+/** By name, id or prefix; Docker's names for the default switch lead to it. */
+function isOn(record: ContainerRecord, network: string): boolean {
+  const wanted = ['bridge', 'default'].includes(network) ? 'nat' : network.toLowerCase();
+  return record.networking === wanted || [...endpointsOf(record).values()].some((adapter) => adapter.network!.name.toLowerCase() === wanted || adapter.network!.id.startsWith(network));
 }
 
 /** The image itself, or one that begins with all of its layers. An unknown image is nobody's ancestor. */
@@ -66,7 +72,7 @@ function ancestorOf(engine: Engine, reference: string): (record: ContainerRecord
 }
 
 /** One element of the list, without sizes. */
-export function summary(record: ContainerRecord, now: number): Record<string, unknown> {
+export function summary(engine: Engine, record: ContainerRecord, now: number): Record<string, unknown> {
   return {
     Id: record.id,
     Names: [`/${record.name}`],
@@ -79,7 +85,7 @@ export function summary(record: ContainerRecord, now: number): Record<string, un
     State: record.life.at,
     Status: statusText(record.life, now),
     HostConfig: { NetworkMode: record.hostConfig.NetworkMode || 'default' },
-    NetworkSettings: { Networks: record.network === null ? {} : { [record.network.name]: endpointView(record) } },
+    NetworkSettings: { Networks: networksView(engine.networks, record) },
     Mounts: [],
     Twofold: { Isolation: record.isolation, RequestedIsolation: record.requestedIsolation, StartedAt: record.life.at === 'running' || record.life.at === 'paused' ? new Date(record.life.startedAt).toISOString() : '' },
   };

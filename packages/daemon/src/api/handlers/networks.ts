@@ -6,7 +6,10 @@ import type { Engine } from '../../engine/engine.ts';
 import type { Network } from '../../networks/networks.ts';
 import { readJson } from '../body.ts';
 import type { Context } from '../context.ts';
+import { endpointChange } from '../create/endpoint.ts';
 import { isUnset } from '../create/refusals.ts';
+import { endpoint } from '../create/schema.ts';
+import { endpointId, endpointsOf, isUp } from '../endpoints.ts';
 import { nameExpression, passes, passesLabels } from '../query.ts';
 import { sendEmpty, sendJson } from '../respond.ts';
 import { pruneTime } from './container-life.ts';
@@ -14,11 +17,13 @@ import { pruneTime } from './container-life.ts';
 const createBody = v.looseObject({
   Name: v.pipe(v.string(), v.regex(/^[a-zA-Z0-9][a-zA-Z0-9 _.-]{0,127}$/, 'a network name begins with a letter or digit and has letters, digits, spaces and _.- only')),
   Driver: v.optional(v.string(), 'bridge'),
+  Scope: v.optional(v.string(), ''),
   Internal: v.optional(v.boolean(), false),
   Labels: v.optional(v.record(v.string(), v.string()), {}),
+  Options: v.optional(v.record(v.string(), v.string()), {}),
   IPAM: v.optional(v.looseObject({
     Driver: v.optional(v.string(), ''),
-    Config: v.optional(v.array(v.looseObject({ Subnet: v.optional(v.string()), Gateway: v.optional(v.string()) })), []),
+    Config: v.optional(v.array(v.looseObject({ Subnet: v.optional(v.string()), Gateway: v.optional(v.string()), IPRange: v.optional(v.string()) })), []),
   }), {}),
 });
 
@@ -49,41 +54,74 @@ function networkView(engine: Engine, network: Network, whole: boolean): Record<s
     Driver: network.driver === 'none' ? 'null' : network.driver,
     EnableIPv4: true,
     EnableIPv6: false,
-    IPAM: { Driver: 'default', Options: null, Config: network.subnet === '' ? [] : [{ Subnet: network.subnet, Gateway: network.gateway }] },
+    IPAM: { Driver: 'default', Options: null, Config: network.subnet === '' ? [] : [{ Subnet: network.subnet, ...(network.ipRange === '' ? {} : { IPRange: network.ipRange }), Gateway: network.gateway }] },
     Internal: network.internal,
     Attachable: false,
     Ingress: false,
     ConfigFrom: { Network: '' },
     ConfigOnly: false,
     Containers: whole ? members(engine, network) : {},
-    Options: network.bridge === '' ? {} : { 'com.docker.network.bridge.name': network.bridge },
+    Options: network.bridge === '' ? {} : { 'com.docker.network.bridge.name': network.bridge, ...network.options },
     Labels: network.labels,
   };
 }
 
 /** Docker shows the running ones. */
 function members(engine: Engine, network: Network): Record<string, unknown> {
-  const running = engine.containers.list().filter((record) => record.network?.id === network.id && ['running', 'paused'].includes(record.life.at));
-  return Object.fromEntries(running.map((record) => [record.id, {
-    Name: record.name, EndpointID: record.id, MacAddress: record.network!.mac, IPv4Address: `${record.network!.address}/${record.network!.prefixLength}`, IPv6Address: '',
-  }]));
+  const found: Record<string, unknown> = {};
+  for (const record of engine.containers.list().filter(isUp)) {
+    const endpoint = endpointsOf(record).get(network.name);
+    const lease = endpoint?.lease;
+    if (endpoint?.network?.id !== network.id || !lease) continue;
+    found[record.id] = { Name: record.name, EndpointID: endpointId(endpoint.id), MacAddress: lease.mac, IPv4Address: `${lease.address}/${lease.prefixLength}`, IPv6Address: '' };
+  }
+  return found;
 }
+
+/** A switch is one thing here; Docker on Windows has several names for what it does. */
+const drivers: Readonly<Record<string, { readonly internal: boolean }>> = { '': { internal: false }, bridge: { internal: false }, nat: { internal: false }, internal: { internal: true } };
+
+/** Key of the body, and what Twofold lacks when it is set. */
+const lackingWords = [
+  ['EnableIPv6', 'IPv6'], ['Ingress', 'ingress networks'], ['ConfigOnly', 'networks that are only a configuration'],
+] as const;
 
 export async function createNetwork(context: Context): Promise<void> {
   const body = await readJson(context, createBody);
-  if (body.Driver !== 'bridge' && body.Driver !== '') throw new TwofoldError('not-implemented', `Twofold does not have this yet: the network driver "${body.Driver.slice(0, 60)}".`);
-  if (body.IPAM.Driver !== undefined && !['', 'default'].includes(body.IPAM.Driver)) throw new TwofoldError('not-implemented', `Twofold does not have this yet: the address driver "${body.IPAM.Driver.slice(0, 60)}".`);
-  for (const [key, what] of [['EnableIPv6', 'IPv6'], ['Ingress', 'ingress networks'], ['ConfigOnly', 'networks that are only a configuration'], ['ConfigFrom', 'networks from a configuration'], ['Options', 'driver options of a network']] as const) {
-    if (!isUnset(body[key]) && !(key === 'ConfigFrom' && isUnset((body[key] as { Network?: string }).Network))) throw new TwofoldError('not-implemented', `Twofold does not have this yet: ${what}.`);
-  }
-  const [config, ...more] = body.IPAM.Config ?? [];
-  if (more.length > 0) throw new TwofoldError('not-implemented', 'Twofold does not have this yet: more than one subnet for a network.');
-  for (const key of ['IPRange', 'AuxiliaryAddresses', 'AuxAddress']) if (!isUnset(config?.[key])) throw new TwofoldError('not-implemented', `Twofold does not have this yet: ${key} of a network.`);
+  const driver = drivers[body.Driver.toLowerCase()];
+  if (driver === undefined) throw lacking(`the network driver "${body.Driver.slice(0, 60)}"`);
+  if (!['', 'default'].includes(body.IPAM.Driver ?? '')) throw lacking(`the address driver "${body.IPAM.Driver!.slice(0, 60)}"`);
+  for (const [key, what] of lackingWords) if (!isUnset(body[key])) throw lacking(what);
+  if (!isUnset((body['ConfigFrom'] as { Network?: string } | undefined)?.Network)) throw lacking('networks from a configuration');
+  if (!['', 'local'].includes(body.Scope)) throw lacking(`the scope "${body.Scope.slice(0, 60)}" of a network`);
+  if (!isUnset(body.IPAM['Options'])) throw lacking('options of the address driver');
+  const [config = {}, ...more] = body.IPAM.Config ?? [];
+  if (more.length > 0) throw lacking('more than one subnet for a network');
+  for (const key of ['AuxiliaryAddresses', 'AuxAddress']) if (!isUnset(config[key])) throw lacking('addresses that a network leaves out (--aux-address)');
+  const { Subnet: subnet, Gateway: gateway, IPRange: ipRange } = config;
+  if (!subnet && (gateway || ipRange)) throw new TwofoldError('invalid-argument', 'A gateway or an address range needs the subnet that it is in (--subnet).');
   const network = await context.engine.networks.create({
-    name: body.Name, internal: body.Internal, labels: body.Labels,
-    ...(config?.Subnet ? { subnet: config.Subnet } : {}), ...(config?.Gateway ? { gateway: config.Gateway } : {}),
+    name: body.Name, internal: body.Internal || driver.internal, labels: body.Labels, options: body.Options,
+    ...(subnet ? { subnet } : {}), ...(gateway ? { gateway } : {}), ...(ipRange ? { ipRange } : {}),
   });
   sendJson(context, { Id: network.id, Warning: '' }, 201);
+}
+
+function lacking(what: string): TwofoldError {
+  return new TwofoldError('not-implemented', `Twofold does not have this yet: ${what}.`);
+}
+
+export async function connectNetwork(context: Context): Promise<void> {
+  const body = await readJson(context, v.object({ Container: v.string(), EndpointConfig: v.optional(endpoint, {}) }));
+  await context.engine.containers.connect(body.Container, context.parameters['name']!, endpointChange(body.EndpointConfig));
+  sendEmpty(context, 200);
+}
+
+/** `Force` is for endpoints that are stuck; there are none. */
+export async function disconnectNetwork(context: Context): Promise<void> {
+  const body = await readJson(context, v.object({ Container: v.string(), Force: v.optional(v.boolean()) }));
+  await context.engine.containers.disconnect(body.Container, context.parameters['name']!);
+  sendEmpty(context, 200);
 }
 
 export async function removeNetwork(context: Context): Promise<void> {

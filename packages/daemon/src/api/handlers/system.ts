@@ -89,7 +89,7 @@ export async function diskUsage(context: Context): Promise<void> {
   sendJson(context, {
     LayersSize: images.reduce((sum, image) => sum + image.sizeBytes, 0),
     Images: images.map((image) => ({ ...imageSummary(image, context.minor, containers.filter((record) => record.image === image.id).length), SharedSize: 0 })),
-    Containers: await Promise.all(containers.map(async (record) => ({ ...summary(record, now), ...(await sizes(engine, record)) }))),
+    Containers: await Promise.all(containers.map(async (record) => ({ ...summary(engine, record, now), ...(await sizes(engine, record)) }))),
     Volumes: [],
     BuildCache: [],
     BuilderSize: 0,

@@ -1,11 +1,17 @@
 // Owns the paths that only Twofold has (docs/api-extensions.md).
 
-import type { Context } from '../context.ts';
-import { sendJson } from '../respond.ts';
+import { changeLimitMs, type Context } from '../context.ts';
+import { sendEmpty, sendJson } from '../respond.ts';
 
 /** The worker processes of hyperv containers, read from the running system. */
 export async function compute(context: Context): Promise<void> {
   sendJson(context, await context.engine.compute());
+}
+
+/** Ends one hard. */
+export async function stopCompute(context: Context): Promise<void> {
+  await context.engine.stopCompute(context.parameters['id']!, context.lasting(changeLimitMs));
+  sendEmpty(context);
 }
 
 /** The networks in PowerShell's words. */
@@ -20,6 +26,6 @@ export function switches(context: Context): void {
     Subnet: network.subnet,
     Gateway: network.gateway,
     BuiltIn: network.builtIn,
-    Endpoints: networks.endpoints(network.id).map((endpoint) => ({ ContainerId: endpoint.container, ContainerName: names.get(endpoint.container) ?? '', MacAddress: endpoint.mac, Addresses: endpoint.addresses })),
+    Endpoints: networks.endpoints(network.id).map((endpoint) => ({ AdapterId: endpoint.adapter, ContainerId: endpoint.container, ContainerName: names.get(endpoint.container) ?? '', MacAddress: endpoint.mac, Addresses: endpoint.addresses })),
   })));
 }

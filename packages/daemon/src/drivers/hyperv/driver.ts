@@ -12,7 +12,7 @@ import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { findWorkers } from '../../host/workers.ts';
 import type { Settings } from '../../settings.ts';
 import type { ContainerSpec, ContainerState, Driver, DriverEvent, ExecSpec, FileRequest, ProcessRef, ProcessStreams, RawProcess, ResolvedUser, SandboxInfo, SandboxSpec, StartOptions, ToolRun, Warn, Worker } from '../driver.ts';
-import { attachThrough, execDetached, resizeRequest, signalRequest, stateOf, target, userOf } from '../supervised.ts';
+import { attachThrough, execDetached, networkRequest, resizeRequest, signalRequest, stateOf, target, userOf } from '../supervised.ts';
 import { prepareContainer, startProcess } from './container.ts';
 import { SandboxEvents } from './events.ts';
 import { runGuestTool, toolWords } from './guest-tool.ts';
@@ -22,7 +22,7 @@ import { readNotes, writeNotes } from './notes.ts';
 import { guestPlaces, hypervParts, sandboxParts, scratchTemplate, writableParts } from './places.ts';
 import { Pool } from './pool.ts';
 import type { Rehearsal } from './rehearsal.ts';
-import { bootSandbox, chooseAccelerator, configureSandbox, endSandbox } from './sandbox.ts';
+import { bootSandbox, chooseAccelerator, configureSandbox, endSandbox, interfacesOf, workerGroup } from './sandbox.ts';
 import { dropTemplate, openTemplate } from './template.ts';
 
 const bootTimeoutMs = 150_000;
@@ -30,6 +30,7 @@ const bootTimeoutMs = 150_000;
 const cloneTimeoutMs = 30_000;
 const requestTimeoutMs = 60_000;
 const followTimeoutMs = 10_000;
+const killTimeoutMs = 10_000;
 
 /** What is remembered of a living sandbox. */
 interface Living {
@@ -117,15 +118,7 @@ export class HypervDriver implements Driver {
 
   async configureNetwork(sandbox: SandboxId, spec: SandboxSpec, signal: AbortSignal): Promise<void> {
     if (spec.network.mode !== 'attached') return;
-    const payload = new TlvWriter();
-    for (const { name, mac, addresses, gateway, mtu } of spec.network.interfaces) {
-      // The guest finds it by its MAC: the host's name of it means nothing there.
-      payload.list(Tag.INTERFACE, (list) => {
-        list.string(Tag.NAME, name).string(Tag.MAC, mac).strings(Tag.ADDRESS, addresses).number(Tag.MTU, mtu);
-        if (gateway !== undefined) list.string(Tag.GATEWAY, gateway);
-      });
-    }
-    await this.#request(sandbox, FrameType.NETWORK, payload, signal);
+    await this.#request(sandbox, FrameType.NETWORK, networkRequest(spec.network.interfaces), signal);
   }
 
   async createContainer(spec: ContainerSpec, signal: AbortSignal): Promise<ResolvedUser> {
@@ -288,6 +281,14 @@ export class HypervDriver implements Driver {
     return found;
   }
 
+  async endWorker(id: SandboxId): Promise<boolean> {
+    const living = this.#sandboxes.get(id);
+    const notes = living === undefined ? null : await readNotes(living.directory);
+    if (notes === null) return false;
+    await this.#cgroups.kill(workerGroup(notes.cgroupPath), AbortSignal.timeout(killTimeoutMs));
+    return true;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     for (const id of [...this.#sandboxes.keys()]) this.#letGo(id);
@@ -306,15 +307,15 @@ export class HypervDriver implements Driver {
     return seccomp === undefined ? null : compileSeccomp(hypervParts(this.#settings.libRoot).seccompTool, seccomp, thisMachine().seccompArchitecture);
   }
 
-  /** Other sizes boot: a template of the default one has the memory and the processors that it was saved with. */
-  #isDefaultSize({ machine }: SandboxSpec): boolean {
+  /** Others boot: the template has the memory, the processors and the one adapter that it was saved with. */
+  #isLikeTemplate(spec: SandboxSpec): boolean {
     const { memoryBytes, cpus } = this.#settings.machine;
-    return machine.memoryBytes === memoryBytes && machine.cpus === cpus;
+    return spec.machine.memoryBytes === memoryBytes && spec.machine.cpus === cpus && interfacesOf(spec).length <= 1;
   }
 
   /** Null when none waits, or the one that did fails. */
   async #takeWaiting(spec: SandboxSpec, signal: AbortSignal): Promise<Started | null> {
-    if (this.#pool === null || !this.#isDefaultSize(spec)) return null;
+    if (this.#pool === null || !this.#isLikeTemplate(spec)) return null;
     try {
       const taken = await this.#pool.handOut(spec, signal);
       return taken === null ? null : { ...taken, configured: Promise.resolve(), origin: 'waiting' };
@@ -329,7 +330,7 @@ export class HypervDriver implements Driver {
   /** Null where there is no template for it, or the clone failed: then the template is given up. */
   async #clone(spec: SandboxSpec, signal: AbortSignal): Promise<Started | null> {
     const template = this.#template;
-    if (template === null || !this.#isDefaultSize(spec)) return null;
+    if (template === null || !this.#isLikeTemplate(spec)) return null;
     const { memory, saved } = template;
     let connection: SupervisorConnection | null = null;
     try {

@@ -20,7 +20,7 @@ import { readNotes, writeNotes } from './notes.ts';
 import { sandboxParts } from './places.ts';
 import { decidePoolSize, type PoolDecision } from './pool-size.ts';
 import { rehearse, type Rehearsal } from './rehearsal.ts';
-import { bootSandbox, configureSandbox, endSandbox, limitWorker, onlyInterface, templateMac } from './sandbox.ts';
+import { bootSandbox, configureSandbox, endSandbox, interfacesOf, limitWorker, templateMac } from './sandbox.ts';
 import type { Template } from './template.ts';
 
 const cloneTimeoutMs = 30_000;
@@ -72,7 +72,7 @@ export class Pool implements AsyncDisposable {
   /** Makes a waiting VM the sandbox of `spec`, configured. Null when none waits. Throws when it could not be made so; nothing of it is left then. */
   async handOut(spec: SandboxSpec, signal: AbortSignal): Promise<{ supervisorPid: number; connection: SupervisorConnection } | null> {
     const { cgroups } = this.#parts;
-    onlyInterface(spec);
+    const [adapter] = interfacesOf(spec);
     const one = this.#waiting.shift();
     this.#noteStart();
     this.#adapt();
@@ -93,8 +93,7 @@ export class Pool implements AsyncDisposable {
       directory = spec.directory;
       limitWorker(spec, notes.cgroupPath, cgroups);
       const adopt = new TlvWriter().string(Tag.PATH, spec.directory);
-      const adapter = onlyInterface(spec);
-      if (adapter !== null) adopt.string(Tag.HOST_NAME, adapter.hostName);
+      if (adapter !== undefined) adopt.string(Tag.HOST_NAME, adapter.hostName);
       const within = AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]);
       await connection.request(FrameType.ADOPT, adopt, within);
       await configureSandbox(spec, connection, within);

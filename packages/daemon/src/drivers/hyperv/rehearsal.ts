@@ -7,7 +7,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FrameType, Tag, TlvWriter, newId, type ContainerId, type ExecId, type OciSpec, type SandboxId } from '@twofold/contract';
 import type { SupervisorConnection } from '../../host/supervisor-connection.ts';
-import { attachThrough, target } from '../supervised.ts';
+import { attachThrough, networkRequest, target } from '../supervised.ts';
 import { prepareContainer, startProcess, takeBackDisks } from './container.ts';
 import { writeProcess } from './launch-plan.ts';
 
@@ -37,8 +37,7 @@ export async function rehearse(connection: SupervisorConnection, directory: stri
   try {
     await connection.request(FrameType.CONFIGURE, new TlvWriter().string(Tag.HOSTNAME, 'waiting').bytes(Tag.DATA, randomBytes(64)), signal);
     const { exchange } = await prepareContainer(connection, { id, sandbox: ref.sandbox, rootfs: { layers: [{ path: layer, name: 'rehearsal' }], writableDirectory, readOnly: false }, files: [], user: '', log: null }, scratchTemplate, signal);
-    const network = new TlvWriter().list(Tag.INTERFACE, (list) => list.string(Tag.NAME, 'eth0').string(Tag.MAC, mac).strings(Tag.ADDRESS, nowhere.addresses).number(Tag.MTU, mtu).string(Tag.GATEWAY, nowhere.gateway));
-    await connection.request(FrameType.NETWORK, network, signal);
+    await connection.request(FrameType.NETWORK, networkRequest([{ name: 'eth0', hostName: '', mac, mtu, ...nowhere }]), signal);
     await using streams = await attachThrough(connection, ref, { stdin: true, stdout: true, stderr: true }, signal);
     await startProcess(connection, ref, { ...spec, process: { ...spec.process, args: program, cwd: '/' } }, { openStdin: true, stdinOnce: true }, filter, signal);
     const exec = target({ ...ref, exec: newId<ExecId>() });

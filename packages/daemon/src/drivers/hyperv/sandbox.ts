@@ -13,7 +13,7 @@ import type { SandboxInterface, SandboxSpec } from '../driver.ts';
 import { thisMachine, type Accelerator } from './machine.ts';
 import { readNotes, writeNotes } from './notes.ts';
 import { hypervParts, sandboxParts } from './places.ts';
-import { describeWorker, workerOverheadBytes, workerOverheadCpus, type Origin } from './worker.ts';
+import { describeWorker, mostAdapters, workerOverheadBytes, workerOverheadCpus, type Origin, type WorkerAdapter } from './worker.ts';
 
 const readyTimeoutMs = 20_000;
 /** The supervisor's own limit for the guest's part is 10 s. */
@@ -35,14 +35,14 @@ export async function bootSandbox(spec: SandboxSpec, settings: Settings, acceler
   undo.defer(() => releaseWorkerUser(user));
   await writeNotes(directory, { sandbox: spec.id, cgroupPath, user, layers: {} });
   undo.defer(() => cgroups.remove(cgroupPath, AbortSignal.timeout(clearTimeoutMs)).catch(() => undefined));
-  const worker = cgroups.create(`${cgroupPath}/worker`, 'limited');
+  const worker = cgroups.create(workerGroup(cgroupPath), 'limited');
   limitWorker(spec, cgroupPath, cgroups);
   // Beside other sandboxes, hence the whole sandbox's group.
   if (origin.from !== 'boot' && origin.background === true) cgroups.background(cgroupPath, true);
   const own = cgroups.create(`${cgroupPath}/supervisor`, 'tracking');
   const plan = new TlvWriter().string(Tag.CONTAINER, spec.id).string(Tag.PATH, sandboxParts(directory).socket).string(Tag.TYPE, 'hyperv').strings(Tag.CGROUP, own);
   describeWorker(plan, {
-    name: user.name, machine: thisMachine(), accelerator, memoryBytes: spec.machine.memoryBytes, cpus: spec.machine.cpus, adapter: adapterOf(spec, origin, settings.linkPrefix), origin, vmlinux: parts.vmlinux, initramfs: parts.initramfs,
+    name: user.name, machine: thisMachine(), accelerator, memoryBytes: spec.machine.memoryBytes, cpus: spec.machine.cpus, adapters: adaptersOf(spec, origin, settings.linkPrefix), origin, vmlinux: parts.vmlinux, initramfs: parts.initramfs,
   }, user.uid, worker);
   await writeFile(sandboxParts(directory).plan, plan.finish(), { mode: 0o600 });
   const pid = await startSupervisor({ program: parts.supervisor, directory, timeoutMs: readyTimeoutMs }, signal);
@@ -50,9 +50,12 @@ export async function bootSandbox(spec: SandboxSpec, settings: Settings, acceler
   return pid;
 }
 
+/** The worker's own control group, below the sandbox's. */
+export const workerGroup = (cgroupPath: string): string => `${cgroupPath}/worker`;
+
 /** The guest may touch all of its memory and gives none back, so the worker's limit is the VM's size: one that hit a smaller limit would be killed. */
 export function limitWorker(spec: SandboxSpec, cgroupPath: string, cgroups: Cgroups): void {
-  cgroups.limit(`${cgroupPath}/worker`, {
+  cgroups.limit(workerGroup(cgroupPath), {
     memoryBytes: spec.machine.memoryBytes + workerOverheadBytes,
     ...(spec.resources.cpus === undefined ? {} : { cpus: spec.resources.cpus + workerOverheadCpus }),
   });
@@ -96,17 +99,17 @@ export async function chooseAccelerator(settings: Settings): Promise<Accelerator
   return settings.accelerator === 'auto' ? (measured ?? 'tcg') : settings.accelerator;
 }
 
-/** A template has an adapter, and so has every clone: one without a network is told to take it away (configureSandbox). */
-function adapterOf(spec: SandboxSpec, origin: Origin, linkPrefix: string): { hostName: string; mac: string } | null {
-  const wanted = onlyInterface(spec);
+/** A template has one adapter, and so has every clone: one without a network is told to take it away (configureSandbox). */
+function adaptersOf(spec: SandboxSpec, origin: Origin, linkPrefix: string): readonly WorkerAdapter[] {
+  const wanted = interfacesOf(spec);
   if (origin.from === 'boot') return wanted;
-  return { hostName: wanted?.hostName ?? `${linkPrefix}v${spec.id.slice(0, 8)}`, mac: templateMac };
+  return [{ hostName: wanted[0]?.hostName ?? `${linkPrefix}v${spec.id.slice(0, 8)}`, mac: templateMac }];
 }
 
-/** Null without a network. Throws for what a VM can't have. */
-export function onlyInterface(spec: SandboxSpec): SandboxInterface | null {
+/** Throws for what a VM can't have. */
+export function interfacesOf(spec: SandboxSpec): readonly SandboxInterface[] {
   if (spec.network.mode === 'host') throw new TwofoldError('unsupported', 'A Hyper-V container cannot have the host\'s network: its kernel is not the host\'s.');
-  if (spec.network.mode !== 'attached') return null;
-  if (spec.network.interfaces.length > 1) throw new TwofoldError('not-implemented', 'A Hyper-V container has one network adapter at most, for now.');
-  return spec.network.interfaces[0] ?? null;
+  const interfaces = spec.network.mode === 'attached' ? spec.network.interfaces : [];
+  if (interfaces.length > mostAdapters) throw new TwofoldError('unsupported', `A Hyper-V container has ${mostAdapters} network adapters at most.`);
+  return interfaces;
 }

@@ -74,7 +74,7 @@ async function templateKey({ settings, accelerator }: Making): Promise<[string, 
   const version = await runCommand('ask QEMU for its version', [qemu, '--version']);
   const program = await stat(qemu);
   const basis = [formatVersion, version.stdout.toString('utf8'), program.size, program.mtimeMs, await hashOf(parts.vmlinux), await hashOf(parts.initramfs), await hashOf(parts.rehearsal)];
-  const words = workerCommand({ name: 'template', machine, accelerator, ...settings.machine, adapter: { hostName: 'template', mac: templateMac }, origin: { from: 'template', memory: '', saved: '' }, vmlinux: '', initramfs: '' });
+  const words = workerCommand({ name: 'template', machine, accelerator, ...settings.machine, adapters: [{ hostName: 'template', mac: templateMac }], origin: { from: 'template', memory: '', saved: '' }, vmlinux: '', initramfs: '' });
   // Under KVM the guest sees the host's own processor.
   const processor = accelerator === 'kvm' ? (/^model name.*$/m.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[0] ?? '') : '';
   const digest = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 24);

@@ -6,8 +6,10 @@ import { Tag, TlvWriter, TwofoldError } from '@twofold/contract';
 import { layerDiskBytes, scratchBytes } from './disks.ts';
 import type { Accelerator, Machine } from './machine.ts';
 
-/** vm.h: WORKER_AGENT_FD … WORKER_MEMORY_FD. */
-const descriptors = { agent: 3, qmp: 4, tap: 5, memory: 6 } as const;
+/** vm.h: WORKER_AGENT_FD … WORKER_FIRST_TAP_FD. */
+const descriptors = { agent: 3, qmp: 4, memory: 5, firstTap: 6 } as const;
+/** vm.h: MOST_TAPS. */
+export const mostAdapters = 8;
 /** vm.h: PLAN_TEMPLATE, PLAN_CLONE. */
 const planFlags = { template: 2, clone: 4 } as const;
 /** The name that the host's process list shows. */
@@ -20,13 +22,20 @@ const translationBufferMiB = 40;
 /** How a VM comes to be: booted, booted to become a template, or as a clone of one. The paths are the supervisor's to open. `background`: others' work goes first. */
 export type Origin = { readonly from: 'boot' } | { readonly from: 'template' | 'clone'; readonly memory: string; readonly saved: string; readonly background?: true };
 
+export interface WorkerAdapter {
+  /** Of the TAP, on the host. */
+  readonly hostName: string;
+  readonly mac: string;
+}
+
 export interface WorkerDescription {
   readonly name: string;
   readonly machine: Machine;
   readonly accelerator: Accelerator;
   readonly memoryBytes: number;
   readonly cpus: number;
-  readonly adapter: { readonly hostName: string; readonly mac: string } | null;
+  /** The guest finds them in this order. */
+  readonly adapters: readonly WorkerAdapter[];
   readonly origin: Origin;
   readonly vmlinux: string;
   readonly initramfs: string;
@@ -39,7 +48,7 @@ export const workerOverheadCpus = 0.1;
 
 /** Pure: QEMU's words. Nothing is emulated that isn't used; the monitor, the agent's channel and the network come as descriptors. */
 export function workerCommand(vm: WorkerDescription): string[] {
-  const { machine, accelerator, origin, adapter } = vm;
+  const { machine, accelerator, origin, adapters } = vm;
   const memory = `${Math.ceil(vm.memoryBytes / 2 ** 20)}M`;
   const share = origin.from === 'template' ? 'on' : 'off'; // a clone's writes are its own
   const append = [`console=${machine.console}`, ...machine.kernelArguments[accelerator]].join(' ');
@@ -57,7 +66,7 @@ export function workerCommand(vm: WorkerDescription): string[] {
     '-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console',
     ...emptyDisk('layers', layerDiskBytes, ',read-only=on'), ...emptyDisk('scratch', scratchBytes, ''),
     '-device', 'virtio-rng-pci',
-    ...(adapter === null ? [] : ['-netdev', `tap,id=net0,fd=${descriptors.tap}`, '-device', `virtio-net-pci,netdev=net0,mac=${adapter.mac},romfile=`]),
+    ...adapters.flatMap(({ mac }, index) => ['-netdev', `tap,id=net${index},fd=${descriptors.firstTap + index}`, '-device', `virtio-net-pci,netdev=net${index},mac=${mac},romfile=`]),
   ];
 }
 
@@ -72,7 +81,7 @@ function emptyDisk(name: string, bytes: number, access: string): string[] {
 /** The worker's part of sandbox.plan. */
 export function describeWorker(plan: TlvWriter, vm: WorkerDescription, uid: number, cgroups: readonly string[]): void {
   plan.strings(Tag.ARG, workerCommand(vm)).number(Tag.UID, uid).number(Tag.GID, uid).strings(Tag.TARGET, cgroups);
-  if (vm.adapter !== null) plan.string(Tag.HOST_NAME, vm.adapter.hostName);
+  plan.strings(Tag.HOST_NAME, vm.adapters.map(({ hostName }) => hostName));
   if (vm.origin.from !== 'boot') plan.number(Tag.FLAGS, planFlags[vm.origin.from]).string(Tag.MEMORY, vm.origin.memory).string(Tag.SAVED, vm.origin.saved);
   const bind = (source: string, path: string) => plan.list(Tag.MOUNT, (mount) => mount.string(Tag.SOURCE, source).string(Tag.PATH, path));
   bind(programOf(vm.machine), program);

@@ -11,10 +11,10 @@ import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { startSupervisor } from '../../host/supervisor-process.ts';
 import type { ContainerSpec, ContainerState, Driver, DriverEvent, ExecSpec, FileRequest, ProcessRef, ProcessStreams, RawProcess, ResolvedUser, SandboxInfo, SandboxSpec, StartOptions, ToolRun, Worker } from '../driver.ts';
 import { EventQueue } from '../event-queue.ts';
-import { attachThrough, resizeRequest, signalRequest, target, userOf } from '../supervised.ts';
+import { attachThrough, networkRequest, resizeRequest, signalRequest, target, userOf } from '../supervised.ts';
 import { namespacesOf, runtimeSpec } from './bundle.ts';
 import { LayerMounts } from './layers.ts';
-import { execRequest, networkRequest, prepareRequest, sandboxPlan, startRequest, wordedForCommand } from './messages.ts';
+import { execRequest, prepareRequest, sandboxPlan, startRequest, wordedForCommand } from './messages.ts';
 import { readProcesses } from './processes.ts';
 import { exitOnDisk, planOf, Sandbox, socketOf } from './sandbox.ts';
 import { runTool } from './tool.ts';
@@ -260,6 +260,10 @@ export class ProcessDriver implements Driver {
 
   async workers(): Promise<Worker[]> {
     return [];
+  }
+
+  async endWorker(): Promise<boolean> {
+    return false;
   }
 
   releaseLayers(inUse: ReadonlySet<string>): Promise<void> {

@@ -2,7 +2,7 @@
 // command that cannot be started. Pure.
 
 import { isTwofoldError, Tag, TlvWriter, TwofoldError, type OciProcess } from '@twofold/contract';
-import type { ContainerSpec, ProcessRef, SandboxInterface, SandboxSpec, StartOptions } from '../driver.ts';
+import type { ContainerSpec, ProcessRef, SandboxSpec, StartOptions } from '../driver.ts';
 import { execDetached, target } from '../supervised.ts';
 import { namespacesOf } from './bundle.ts';
 
@@ -35,16 +35,6 @@ export function sandboxPlan(spec: SandboxSpec, place: PlanPlace): Buffer {
   return plan.finish();
 }
 
-export function networkRequest(interfaces: readonly SandboxInterface[]): TlvWriter {
-  const list = new TlvWriter();
-  for (const one of interfaces) {
-    list.list(Tag.INTERFACE, (writer) => {
-      writer.string(Tag.NAME, one.name).string(Tag.HOST_NAME, one.hostName).string(Tag.MAC, one.mac).strings(Tag.ADDRESS, one.addresses).number(Tag.MTU, one.mtu);
-      if (one.gateway !== undefined) writer.string(Tag.GATEWAY, one.gateway);
-    });
-  }
-  return list;
-}
 
 export function prepareRequest(spec: ContainerSpec, layers: readonly string[], writable: { upper: string; work: string } | null): TlvWriter {
   const list = new TlvWriter().string(Tag.CONTAINER, spec.id).strings(Tag.LAYER, layers).string(Tag.USER, spec.user);

@@ -208,6 +208,12 @@ export class SimulatedDriver implements Driver {
     return [...this.#world.sandboxes.values()].filter(({ alive }) => alive).map(({ spec: { id } }) => ({ sandbox: id, pid: 1, name: 'vmwp', user: id.slice(0, 32) }));
   }
 
+  async endWorker(id: SandboxId): Promise<boolean> {
+    if (this.isolation === 'process' || this.#world.sandboxes.get(id)?.alive !== true) return false;
+    this.#world.kill(id);
+    return true;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #tellExit(process: SimulatedProcess, ref: ProcessRef): void {

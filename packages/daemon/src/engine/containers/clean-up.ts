@@ -9,9 +9,9 @@ import { Trace } from '../trace.ts';
 
 /** After this, nothing of the last run is there; `discard`: what the container wrote isn't wanted either. Throws when something could not be taken away: then a new run must not begin. */
 export async function cleanUp(room: Room, id: ContainerId, { trace = new Trace(), discard = false } = {}): Promise<void> {
-  const [sandbox, endpoint] = await Promise.allSettled([endSandbox(room, id, trace, discard), trace.step('endpoint', giveBackEndpoint(room, id))]);
+  const [sandbox, endpoints] = await Promise.allSettled([endSandbox(room, id, trace, discard), trace.step('endpoints', giveBackEndpoints(room, id))]);
   if (sandbox.status === 'rejected') throw sandbox.reason;
-  if (endpoint.status === 'rejected') throw endpoint.reason;
+  if (endpoints.status === 'rejected') throw endpoints.reason;
 }
 
 async function endSandbox(room: Room, id: ContainerId, trace: Trace, discard: boolean): Promise<void> {
@@ -25,10 +25,10 @@ async function endSandbox(room: Room, id: ContainerId, trace: Trace, discard: bo
   presence.sandboxUp = false;
 }
 
-async function giveBackEndpoint(room: Room, id: ContainerId): Promise<void> {
-  const endpoint = room.networks.endpointOf(id);
-  if (endpoint === null) return;
-  await room.networks.disconnect(endpoint);
+async function giveBackEndpoints(room: Room, id: ContainerId): Promise<void> {
+  const endpoints = room.networks.endpointsOf(id);
+  if (endpoints.length === 0) return;
+  for (const endpoint of endpoints) await room.networks.disconnect(endpoint);
   room.networks.release(id);
 }
 

@@ -34,8 +34,8 @@ class World {
     this.room = this.open();
     this.room.records.insert({
       id: this.id, name: 'demo', isolation: 'process', requestedIsolation: 'default', image: 'sha256:1' as ImageId, imageName: 'test', config: {}, hostConfig: {}, sealedLayers: [],
-      life: { at: 'created', error: '', exitCode: 0 } as ContainerLife, machine: null, accelerator: '', diffIds: [], execIds: [], network: null, restartCount: 0, created: '', logPath: '',
-      stoppedByUser: false, wantedNetwork: {},
+      life: { at: 'created', error: '', exitCode: 0 } as ContainerLife, machine: null, accelerator: '', diffIds: [], execIds: [], networking: 'none', adapters: [], restartCount: 0, created: '', logPath: '',
+      stoppedByUser: false,
     } satisfies StoredContainer);
     mkdirSync(this.writable, { recursive: true });
   }
@@ -54,7 +54,7 @@ class World {
     const drivers = (['process', 'hyperv'] as const).map((isolation) => this.driver(isolation));
     return (this.room = {
       settings: this.settings, records: new ContainerRecords(database), events: new EventLog(database), presences: new Presences(), images: this.images(), log: pino({ level: 'silent' }),
-      networks: { endpointOf: () => null }, specifications: { check: () => undefined }, closing: new AbortController().signal,
+      networks: { endpointsOf: () => [] }, specifications: { check: () => undefined }, closing: new AbortController().signal,
       driver: (isolation: Isolation) => drivers.find((driver) => driver.isolation === isolation)!, drivers: () => drivers,
     } as unknown as Room);
   }

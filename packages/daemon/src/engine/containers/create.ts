@@ -4,9 +4,10 @@ import { mkdir } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
 import { TwofoldError, isTwofoldError, newId, type ContainerId } from '@twofold/contract';
 import type { Network } from '../../networks/networks.ts';
-import type { Containers } from '../engine.ts';
+import type { Adapter, ContainerRecord, Containers } from '../engine.ts';
 import { containerDirectory, logPath } from '../places.ts';
 import { publishContainer, type Room } from '../room.ts';
+import { checkAdapters, makeAdapter } from './adapters.ts';
 import { checkHostConfig, readIsolation } from './checks.ts';
 import { mergeConfiguration } from './configuration.ts';
 import { checkName, makeUpName } from './name.ts';
@@ -23,13 +24,13 @@ export async function createContainer(room: Room, command: Command): Promise<{ i
   const driver = room.driver(isolation);
   const name = command.name === undefined || command.name === '' ? makeUpName((made) => records.named(made) !== undefined) : checkName(command.name);
   const image = room.images.find(command.config.Image ?? '');
-  const network = networkFor(room, command);
+  const { networking, adapters } = placeOf(room, command);
   // On the host's network a container has the host's name, unless it is given its own.
-  const named = network.driver === 'host' && !command.config.Hostname ? { ...command.config, Hostname: hostname() } : command.config;
+  const named = networking === 'host' && !command.config.Hostname ? { ...command.config, Hostname: hostname() } : command.config;
   const config = mergeConfiguration(id, named, image.config);
-  const warnings = checkHostConfig(config, command.hostConfig, availableParallelism());
-  room.specifications.check({ id, isolation, config, hostConfig: command.hostConfig });
-  const { address, mac, aliases = [] } = command.network ?? {};
+  const hostConfig = networking === 'adapters' ? command.hostConfig : { ...command.hostConfig, NetworkMode: networking };
+  const warnings = checkHostConfig(config, hostConfig, availableParallelism());
+  room.specifications.check({ id, isolation, config, hostConfig });
   const directory = containerDirectory(settings, id);
   await mkdir(directory, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
     throw cause.code === 'ENOSPC' ? new TwofoldError('no-space', 'The disk is full: make room, or remove containers and images.', { cause }) : cause;
@@ -40,26 +41,38 @@ export async function createContainer(room: Room, command: Command): Promise<{ i
     requestedIsolation: requested,
     image: image.id,
     imageName: command.config.Image ?? image.id,
-    hostConfig: { ...command.hostConfig, Isolation: command.hostConfig.Isolation ?? '' },
+    hostConfig: { ...hostConfig, Isolation: hostConfig.Isolation ?? '' },
     life: { at: 'created', error: '', exitCode: 0 },
     restartCount: 0,
-    network: { id: network.id, name: network.name, address: '', prefixLength: 0, gateway: '', mac: '', aliases },
+    networking, adapters,
     sealedLayers: [],
     diffIds: image.diffIds,
-    machine: isolation === 'hyperv' ? machineFor(settings, command.hostConfig) : null,
+    machine: isolation === 'hyperv' ? machineFor(settings, hostConfig) : null,
     accelerator: driver.accelerator,
     logPath: logPath(settings, id),
     execIds: [],
     stoppedByUser: false,
-    wantedNetwork: { ...(address ? { address } : {}), ...((mac ?? command.config.MacAddress) ? { mac: (mac ?? command.config.MacAddress)! } : {}) },
   });
   publishContainer(room, id, 'create');
   return { id, warnings };
 }
 
+/** The networks that were named, or the one of the network mode, each by an adapter of its own. */
+function placeOf(room: Room, command: Command): Pick<ContainerRecord, 'networking' | 'adapters'> {
+  const wanted = command.networks ?? [{ reference: command.hostConfig.NetworkMode || 'default', ...(command.config.MacAddress ? { mac: command.config.MacAddress } : {}) }];
+  const adapters: Adapter[] = [];
+  for (const { reference, ...settings } of wanted) {
+    const { id, driver } = networkNamed(room, reference);
+    if (driver === 'bridge') adapters.push(makeAdapter(room.networks, { network: id, ...settings }));
+    else if (wanted.length === 1) return { networking: driver, adapters: [] };
+    else throw new TwofoldError('invalid-argument', driver === 'none' ? 'container cannot be connected to multiple networks with one of the networks in private (none) mode' : 'container cannot be disconnected from host network or connected to host network');
+  }
+  checkAdapters(adapters);
+  return { networking: 'adapters', adapters };
+}
+
 /** An unknown network is the request's fault: "not found" would make docker's CLI pull the image. */
-function networkFor(room: Room, command: Command): Network {
-  const reference = command.network?.reference || command.hostConfig.NetworkMode || 'default';
+function networkNamed(room: Room, reference: string): Network {
   try {
     return room.networks.find(reference);
   } catch (error) {

@@ -3,10 +3,10 @@
 
 import { join } from 'node:path';
 import { TwofoldError, type HostConfig } from '@twofold/contract';
-import type { ContainerSpec, SandboxResources, SandboxSpec } from '../../drivers/driver.ts';
+import type { ContainerSpec, SandboxInterface, SandboxResources, SandboxSpec } from '../../drivers/driver.ts';
 import type { Endpoint } from '../../networks/networks.ts';
 import type { Settings } from '../../settings.ts';
-import type { ContainerRecord } from '../engine.ts';
+import type { Adapter, ContainerRecord } from '../engine.ts';
 import { logPath, providedPath, sandboxDirectory, sandboxOf, writableDirectory } from '../places.ts';
 import type { Room } from '../room.ts';
 import { initPath } from './spec/process.ts';
@@ -30,19 +30,36 @@ export function containerSpec(room: Pick<Room, 'settings' | 'images'>, record: C
 }
 
 /** For createSandbox and configureNetwork. */
-export function sandboxSpec(settings: Settings, record: ContainerRecord, endpoint: Endpoint | null, networkDriver: 'bridge' | 'none' | 'host'): SandboxSpec {
+export function sandboxSpec(settings: Settings, record: ContainerRecord, endpoints: readonly Endpoint[]): SandboxSpec {
   return {
     id: sandboxOf(record.id),
     namespace: 'docker',
     directory: sandboxDirectory(settings, record.id),
     hostname: record.config.Hostname ?? record.id.slice(0, 12),
     ...(record.config.Domainname ? { domainname: record.config.Domainname } : {}),
-    network: endpoint === null ? { mode: networkDriver === 'host' ? 'host' : 'none' } : { mode: 'attached', interfaces: [endpoint] },
+    network: endpoints.length === 0 ? { mode: record.networking === 'host' ? 'host' : 'none' } : { mode: 'attached', interfaces: interfacesOf(endpoints) },
     machine: record.machine ?? settings.machine,
     sysctls: record.hostConfig.Sysctls ?? {},
     cgroupPath: `${settings.cgroupParent}/${record.id}`,
     resources: sandboxResources(record.hostConfig),
   };
+}
+
+/** The endpoint whose gateway the container's default route goes to: the first that leads out, or else the first. */
+export function leadingEndpoint(endpoints: readonly Endpoint[]): Endpoint | undefined {
+  return endpoints.find(({ gateway }) => gateway !== undefined) ?? endpoints[0];
+}
+
+/** Tables below are the kernel's own. */
+const firstTable = 1000;
+
+/**
+ * Every interface but the leading one has routes of its own for what is sent from its address: a switch takes an address from its own port
+ * only, so an answer must leave where the question came in, also where two adapters are on one switch.
+ */
+function interfacesOf(endpoints: readonly Endpoint[]): SandboxInterface[] {
+  const leading = leadingEndpoint(endpoints);
+  return endpoints.map((endpoint, index) => (endpoint === leading ? endpoint : { ...endpoint, table: firstTable + index }));
 }
 
 /** Limits as numbers; absent is no limit. */
@@ -83,7 +100,7 @@ export function bytesOf(text: string): number {
   return Math.floor(Number(match[1]) * 1024 ** ' kmgt'.indexOf(match[2]!.toLowerCase() || ' '));
 }
 
-/** Names by which others on its switch find a container. */
-export function endpointNames(record: ContainerRecord): string[] {
-  return [...new Set([record.name, record.id.slice(0, 12), ...(record.network?.aliases ?? []), ...(record.config.Hostname ? [record.config.Hostname] : [])])];
+/** Names by which others on an adapter's switch find its container. */
+export function endpointNames(record: ContainerRecord, adapter: Adapter): string[] {
+  return [...new Set([record.name, record.id.slice(0, 12), ...adapter.aliases, ...(record.config.Hostname ? [record.config.Hostname] : [])])];
 }

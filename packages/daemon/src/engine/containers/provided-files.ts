@@ -5,29 +5,32 @@ import type { Endpoint } from '../../networks/networks.ts';
 import type { ContainerRecord } from '../engine.ts';
 import { providedPath } from '../places.ts';
 import type { Room } from '../room.ts';
+import { leadingEndpoint } from './plan.ts';
 
-/** Writes them anew for a start. `endpoint` is null on the networks none and host. */
-export async function writeProvidedFiles(room: Room, record: ContainerRecord, endpoint: Endpoint | null, shareHost: boolean): Promise<void> {
+/** Writes them anew for a start. */
+export async function writeProvidedFiles(room: Room, record: ContainerRecord, endpoints: readonly Endpoint[]): Promise<void> {
   const write = (name: string, text: string) => writeFile(providedPath(room.settings, record.id, name), text, { mode: 0o644 });
   const hostFile = (path: string) => readFile(path, 'utf8').catch(() => '');
-  const nameServer = endpoint === null ? null : room.networks.nameServer(endpoint.network);
+  const leading = leadingEndpoint(endpoints);
+  // One knows the names of all switches that the container is on; only the leading one's can be sure to know the world.
+  const nameServer = [...(leading === undefined ? [] : [leading]), ...endpoints].map(({ network }) => room.networks.nameServer(network)).find((server) => server !== null) ?? null;
   await Promise.all([
     write('hostname', `${record.config.Hostname}\n`),
-    write('hosts', hostsText(record, endpoint)),
-    write('resolv.conf', shareHost ? await hostFile('/etc/resolv.conf') : resolvText(record, nameServer, await hostFile('/etc/resolv.conf'))),
+    write('hosts', hostsText(record, endpoints)),
+    write('resolv.conf', record.networking === 'host' ? await hostFile('/etc/resolv.conf') : resolvText(record, nameServer, await hostFile('/etc/resolv.conf'))),
   ]);
 }
 
 /** As Docker writes it. */
-export function hostsText(record: Pick<ContainerRecord, 'config' | 'hostConfig'>, endpoint: Pick<Endpoint, 'addresses' | 'gateway'> | null): string {
+export function hostsText(record: Pick<ContainerRecord, 'config' | 'hostConfig'>, endpoints: readonly Endpoint[]): string {
   const lines = ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback', 'fe00::\tip6-localnet', 'ff00::\tip6-mcastprefix', 'ff02::1\tip6-allnodes', 'ff02::2\tip6-allrouters'];
   for (const entry of record.hostConfig.ExtraHosts ?? []) {
     const at = entry.search(/[:=]/);
     const address = entry.slice(at + 1);
-    lines.push(`${address === 'host-gateway' ? (endpoint?.gateway ?? '127.0.0.1') : address}\t${entry.slice(0, at)}`);
+    lines.push(`${address === 'host-gateway' ? (leadingEndpoint(endpoints)?.gateway ?? '127.0.0.1') : address}\t${entry.slice(0, at)}`);
   }
   const { Hostname: host = '', Domainname: domain = '' } = record.config;
-  for (const address of endpoint?.addresses ?? []) lines.push(`${address.split('/', 1)[0]}\t${domain === '' ? '' : `${host}.${domain} `}${host}`);
+  for (const address of endpoints.flatMap(({ addresses }) => addresses)) lines.push(`${address.split('/', 1)[0]}\t${domain === '' ? '' : `${host}.${domain} `}${host}`);
   return `${lines.join('\n')}\n`;
 }
 

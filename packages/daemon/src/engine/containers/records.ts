@@ -9,11 +9,20 @@ import type { ContainerRecord } from '../engine.ts';
 export interface StoredContainer extends ContainerRecord {
   /** A person stopped it: `unless-stopped` leaves it so. */
   readonly stoppedByUser: boolean;
-  /** What was asked for at creation; the address actually had is `network`'s. */
-  readonly wantedNetwork: { readonly address?: string; readonly mac?: string };
 }
 
-const migrations = ['CREATE TABLE containers (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL) STRICT'];
+/** Step n leads from version n to n + 1 and is never edited. */
+const migrations = ['CREATE TABLE containers (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL) STRICT', `
+  -- One network for a container becomes a list of adapters. The first has the container's GUID, as its endpoint has (networks/store.ts).
+  UPDATE containers SET record = json_remove(json_set(record,
+    '$.networking', CASE record->>'$.network.name' WHEN 'none' THEN 'none' WHEN 'host' THEN 'host' ELSE 'adapters' END,
+    '$.adapters', CASE WHEN record->>'$.network' IS NULL OR record->>'$.network.name' IN ('none', 'host') THEN json('[]') ELSE json_array(json_object(
+      'id', substr(id, 1, 8) || '-' || substr(id, 9, 4) || '-' || substr(id, 13, 4) || '-' || substr(id, 17, 4) || '-' || substr(id, 21, 12),
+      'name', 'Network Adapter', 'network', json_object('id', record->>'$.network.id', 'name', record->>'$.network.name'),
+      'address', coalesce(record->>'$.wantedNetwork.address', ''), 'mac', coalesce(record->>'$.wantedNetwork.mac', ''), 'aliases', json(coalesce(record->'$.network.aliases', '[]')),
+      'lease', CASE record->>'$.network.address' WHEN '' THEN NULL ELSE json_object('name', 'eth0', 'address', record->>'$.network.address',
+        'prefixLength', record->>'$.network.prefixLength', 'gateway', record->>'$.network.gateway', 'mac', record->>'$.network.mac') END)) END),
+    '$.network', '$.wantedNetwork')`];
 
 export class ContainerRecords {
   readonly #database: Database;

@@ -5,6 +5,7 @@ import { mkdir, rm, statfs } from 'node:fs/promises';
 import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
 import type { ProcessRef } from '../../drivers/driver.ts';
 import type { Endpoint } from '../../networks/networks.ts';
+import type { Adapter } from '../engine.ts';
 import { after, judge } from '../lifecycle.ts';
 import { containerDirectory, sandboxOf, writableDirectory } from '../places.ts';
 import { publishContainer, type Room } from '../room.ts';
@@ -28,14 +29,15 @@ export async function startContainer(room: Room, id: ContainerId, signal: AbortS
   await cleanUp(room, id);
   presence.starting = new AbortController();
   presence.earlyExit = null;
+  presence.workerEnded = false;
   const within = AbortSignal.any([signal, presence.starting.signal, room.closing, AbortSignal.timeout(startTimeoutMs)]);
   try {
     const trace = new Trace();
-    const { pid, endpoint } = await takeSteps(room, record, trace, within);
+    const { pid, endpoints } = await takeSteps(room, record, trace, within);
     const told = trace.steps();
     room.log.debug({ container: id, ms: trace.report() }, 'A container was started.');
     const startedAt = Date.now();
-    room.records.change(id, { life: after(record.life, { kind: 'started', pid, at: startedAt }), stoppedByUser: false, ...(endpoint === null ? {} : { network: networkOf(record, endpoint) }) });
+    room.records.change(id, { life: after(record.life, { kind: 'started', pid, at: startedAt }), stoppedByUser: false, adapters: record.adapters.map((adapter) => leased(adapter, endpoints)) });
     publishContainer(room, id, 'start');
     joinLate(room, record);
     return told;
@@ -46,7 +48,7 @@ export async function startContainer(room: Room, id: ContainerId, signal: AbortS
   }
 }
 
-async function takeSteps(room: Room, record: StoredContainer, trace: Trace, signal: AbortSignal): Promise<{ pid: number; endpoint: Endpoint | null }> {
+async function takeSteps(room: Room, record: StoredContainer, trace: Trace, signal: AbortSignal): Promise<{ pid: number; endpoints: Endpoint[] }> {
   const { settings, networks } = room;
   const { id } = record;
   const driver = room.driver(record.isolation);
@@ -68,14 +70,13 @@ async function takeSteps(room: Room, record: StoredContainer, trace: Trace, sign
     await mkdir(writableDirectory(settings, id), { recursive: true, mode: 0o700 });
   })());
 
-  const network = record.network === null ? null : networks.find(record.network.id);
-  const endpoint = network?.driver === 'bridge' ? reserve(room, record) : null;
-  if (endpoint !== null) onFailure('address', () => networks.release(id));
+  onFailure('addresses', () => networks.release(id));
+  const endpoints = reserve(room, record);
   // The switch has a name server's address to write down only when it is up.
-  if (endpoint !== null) await trace.step('switch', networks.ensure(endpoint.network, signal));
-  await trace.step('files', writeProvidedFiles(room, record, endpoint, network?.driver === 'host'));
+  await trace.step('switches', allDone(endpoints.map(({ network }) => networks.ensure(network, signal))));
+  await trace.step('files', writeProvidedFiles(room, record, endpoints));
 
-  const sandbox = sandboxSpec(settings, record, endpoint, network?.driver ?? 'none');
+  const sandbox = sandboxSpec(settings, record, endpoints);
   await mkdir(sandbox.directory, { recursive: true, mode: 0o700 });
   onFailure('sandbox', async () => {
     await driver.deleteSandbox(sandbox.id, sandbox.directory);
@@ -86,11 +87,14 @@ async function takeSteps(room: Room, record: StoredContainer, trace: Trace, sign
   const info = await trace.step('sandbox', driver.createSandbox(sandbox, signal), ({ origin }) => origin);
 
   onFailure('container', () => driver.deleteContainer(ref));
-  if (endpoint !== null) onFailure('link', () => networks.disconnect(endpoint));
-  const [user] = await allDone([
-    trace.step('prepare', driver.createContainer(containerSpec(room, record), signal)),
-    endpoint === null ? Promise.resolve() : trace.step('connect', networks.connect(endpoint, driver.endpointKind, info.netnsPid, signal)),
-  ]);
+  for (const endpoint of endpoints) onFailure('link', () => networks.disconnect(endpoint));
+  const preparing = trace.step('prepare', driver.createContainer(containerSpec(room, record), signal));
+  const connecting = async () => {
+    // One after the other: the kernel numbers interfaces in the order in which they come, and tools show them in that order.
+    for (const endpoint of endpoints) await networks.connect(endpoint, driver.endpointKind, info.netnsPid, signal);
+  };
+  await allDone([preparing, trace.step('connect', connecting())]);
+  const user = await preparing;
   const spec = room.specifications.container(record, user);
   await trace.step('network', driver.configureNetwork(sandbox.id, sandbox, signal));
   for (const attachment of presence.pending) {
@@ -101,7 +105,7 @@ async function takeSteps(room: Room, record: StoredContainer, trace: Trace, sign
   const options = { openStdin: record.config.OpenStdin ?? false, stdinOnce: record.config.StdinOnce === true && record.config.Tty !== true };
   const { pid } = await trace.step('start', driver.startContainer(ref, spec, options, signal));
   undo.move();
-  return { pid, endpoint };
+  return { pid, endpoints };
 }
 
 /** Attachments that came after the others had been connected and before the container was running. */
@@ -115,20 +119,28 @@ function joinLate(room: Room, record: StoredContainer): void {
 }
 
 /** All of them have ended before this does, well or not: the undo must not run beside a step. */
-async function allDone<A, B>(work: [Promise<A>, Promise<B>]): Promise<[A, B]> {
-  const [first, second] = await Promise.allSettled(work);
-  if (first.status === 'rejected') throw first.reason;
-  if (second.status === 'rejected') throw second.reason;
-  return [first.value, second.value];
+async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }
 
-function reserve(room: Room, record: StoredContainer): Endpoint {
-  return room.networks.endpointOf(record.id) ?? room.networks.reserve(record.network!.id, record.id, endpointNames(record), record.wantedNetwork);
+/** Endpoints of the connected adapters, in their order. Static addresses first, or one that is chosen could be in their way. */
+function reserve(room: Room, record: StoredContainer): Endpoint[] {
+  const known = new Set(room.networks.list().map(({ id }) => id));
+  const connected = record.adapters.flatMap((adapter) => (adapter.network === null ? [] : [{ adapter, network: adapter.network }])).map((one, index) => ({ ...one, name: `eth${index}` }));
+  const endpoints = new Map<string, Endpoint>();
+  for (const { adapter, network, name } of connected.toSorted((a, b) => Number(b.adapter.address !== '') - Number(a.adapter.address !== ''))) {
+    if (!known.has(network.id)) throw new TwofoldError('network-not-found', `network ${network.name} not found`);
+    const { address, mac } = adapter;
+    endpoints.set(name, room.networks.reserve({ network: network.id, container: record.id, adapter: adapter.id, name, names: endpointNames(record, adapter), ...(address ? { address } : {}), ...(mac ? { mac } : {}) }));
+  }
+  return connected.map(({ name }) => endpoints.get(name)!);
 }
 
-function networkOf(record: StoredContainer, endpoint: Endpoint): StoredContainer['network'] {
+function leased(adapter: Adapter, endpoints: readonly Endpoint[]): Adapter {
+  const endpoint = endpoints.find((one) => one.adapter === adapter.id);
+  if (endpoint === undefined) return { ...adapter, lease: null };
   const [address = '', prefix = '0'] = endpoint.addresses[0]?.split('/') ?? [];
-  return { ...record.network!, address, prefixLength: Number(prefix), gateway: endpoint.gateway ?? '', mac: endpoint.mac };
+  return { ...adapter, lease: { name: endpoint.name, address, prefixLength: Number(prefix), gateway: endpoint.gateway ?? '', mac: endpoint.mac } };
 }
 
 async function checkFreeSpace({ settings }: Room): Promise<void> {

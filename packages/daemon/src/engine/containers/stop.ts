@@ -24,7 +24,7 @@ export async function stopContainer(room: Room, id: ContainerId, options: { time
   if (giveUpRestart(room, id)) return publishContainer(room, id, 'stop');
   if (record.life.at === 'paused') await resume(room, id);
   await send(room, id, number);
-  const ended = await hasEnded(room, id, seconds < 0 ? null : Math.min(seconds * 1000, longestTimerMs), signal);
+  const ended = await endsWithin(room, id, seconds < 0 ? null : Math.min(seconds * 1000, longestTimerMs), signal);
   if (!ended) await killForGood(room, id, signal);
   publishContainer(room, id, 'stop');
 }
@@ -52,10 +52,10 @@ export async function killForGood(room: Room, id: ContainerId, signal: AbortSign
   if (!isUp(record.life)) return;
   await send(room, id, 9);
   if (record.life.at === 'paused') await resume(room, id).catch(() => undefined);
-  if (await hasEnded(room, id, killTimeoutMs, signal)) return;
+  if (await endsWithin(room, id, killTimeoutMs, signal)) return;
   room.log.warn({ container: id }, 'A container did not end by SIGKILL; its sandbox is ended.');
   await room.driver(record.isolation).deleteSandbox(sandboxOf(id), sandboxDirectory(room.settings, id));
-  if (!await hasEnded(room, id, killTimeoutMs, signal)) throw new TwofoldError('internal', `container ${id} did not end`);
+  if (!await endsWithin(room, id, killTimeoutMs, signal)) throw new TwofoldError('internal', `container ${id} did not end`);
 }
 
 /** A container that waits for its restart is let rest. True when it was so. */
@@ -81,7 +81,7 @@ async function send(room: Room, id: ContainerId, number: number): Promise<void> 
 }
 
 /** Whether it is not running (any more) within the time; null waits for ever. */
-async function hasEnded(room: Room, id: ContainerId, withinMs: number | null, signal: AbortSignal): Promise<boolean> {
+export async function endsWithin(room: Room, id: ContainerId, withinMs: number | null, signal: AbortSignal): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   using _listener = room.presences.of(id).onEnding(() => resolve(true));
   if (!isUp(room.records.need(id).life)) return true;
