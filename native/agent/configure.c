@@ -4,6 +4,7 @@
 #include <linux/random.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/time.h>
 #include <time.h>
 
 #include "agent.h"
@@ -11,6 +12,17 @@
 #include "netif.h"
 
 enum { CONFIGURE_WITHOUT_NETWORK = 1 };
+// The host's word has been on its way for some milliseconds. Up to a quarter of a second is worked off, so that no program sees time go back.
+enum { CLOCK_RIGHT_MS = 20, CLOCK_WORKED_OFF_MS = 250 };
+
+static int clock_set(int64_t now_ns) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  int64_t wrong_us = (now_ns - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec)) / 1000, much_us = wrong_us < 0 ? -wrong_us : wrong_us;
+  if (much_us < CLOCK_RIGHT_MS * 1000) return 0;
+  if (much_us < CLOCK_WORKED_OFF_MS * 1000) return adjtime(&(struct timeval){.tv_usec = wrong_us}, NULL);
+  return clock_settime(CLOCK_REALTIME, &(struct timespec){.tv_sec = now_ns / 1000000000, .tv_nsec = now_ns % 1000000000});
+}
 
 // Bytes of the host's generator, counted as full entropy, and a reseed at once: a VM that was cloned or booted without a source
 // would otherwise give what its siblings give.
@@ -44,8 +56,7 @@ static int configure(struct tlv list, struct error *error) {
   if (tlv_get_number(list, TAG_FLAGS, 0) & CONFIGURE_WITHOUT_NETWORK && adapters_remove(error)) return -1;
   if (tlv_find(list, TAG_DATA, &seed) == 1 && add_entropy(seed, error)) return -1;
   int64_t now = tlv_get_number(list, TAG_TIME, 0);
-  struct timespec clock = {.tv_sec = now / 1000000000, .tv_nsec = now % 1000000000};
-  if (now > 0 && clock_settime(CLOCK_REALTIME, &clock)) return error_set(error, "internal", errno, "Could not set the guest's clock");
+  if (now > 0 && clock_set(now)) return error_set(error, "internal", errno, "Could not set the guest's clock");
   struct tlv name;
   if (tlv_find(list, TAG_HOSTNAME, &name) == 1 && sethostname((const char *)name.data, name.length)) return error_set(error, "invalid-argument", errno, "Could not set the host name");
   if (tlv_find(list, TAG_DOMAINNAME, &name) == 1 && setdomainname((const char *)name.data, name.length)) return error_set(error, "invalid-argument", errno, "Could not set the domain name");

@@ -17,6 +17,7 @@ static int batch_length, batch_at;
 static struct timer *timers;
 static struct watch child_watch = {.fd = -1};
 static void (*on_child)(pid_t, int);
+static void (*on_continued)(pid_t);
 static bool stopping;
 static int stop_code;
 
@@ -39,9 +40,10 @@ static void reap(struct watch *w, uint32_t events) {
   // One signal may stand for many children.
   for (;;) {
     int status;
-    pid_t pid = waitpid(-1, &status, WNOHANG);
+    pid_t pid = waitpid(-1, &status, WNOHANG | (on_continued ? WCONTINUED : 0));
     if (pid <= 0) return;
-    on_child(pid, status);
+    if (WIFCONTINUED(status)) on_continued(pid);
+    else on_child(pid, status);
   }
 }
 
@@ -58,6 +60,8 @@ int loop_init(void (*child)(pid_t, int), struct error *error) {
   if (fd < 0) return error_set(error, "internal", errno, "cannot watch for ended processes");
   return loop_add(&child_watch, fd, EPOLLIN, reap, error);
 }
+
+void loop_on_continued(void (*continued)(pid_t)) { on_continued = continued; }
 
 void loop_child_signals(void) {
   sigset_t set;

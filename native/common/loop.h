@@ -28,6 +28,8 @@ struct timer {
 // Makes the loop, blocks SIGCHLD and takes it by signalfd, ignores SIGPIPE. `child` is called for every child reaped.
 // Other children of the program must be reaped by nobody else.
 int loop_init(void (*child)(pid_t pid, int wait_status), struct error *error);
+// Further called for every child that runs on after it was stopped (SIGSTOP). One for the program.
+void loop_on_continued(void (*continued)(pid_t pid));
 // Undoes in a forked child what loop_init did to signals (mask, SIGPIPE). Async-signal-safe.
 void loop_child_signals(void);
 

@@ -245,6 +245,6 @@ static const struct backend backend = {
   .adopt = on_adopt, .qmp = qmp_request, .exiting = on_exiting, .ended = on_ended, .output = on_output, .says_hello = true,
 };
 
-static int setup(struct error *error) { return keeper_start(error) || taps_open(&taps, error) || boot(error) ? -1 : 0; }
+static int setup(struct error *error) { return keeper_start(error) || taps_open(&taps, error) || clock_watch(error) || boot(error) ? -1 : 0; }
 
 const struct kind kind_hyperv = {&backend, setup, worker_ended};

@@ -69,6 +69,9 @@ void relay_free(struct relay *relay);
 void own_requests_begin(struct link *l);
 void own_requests_end(void);
 void relay_send_alone(int type, struct tlv_writer *list); // frees the list
+// vm_clock.c: keeps the guest's clock right.
+int clock_watch(struct error *error); // once
+void clock_guest(struct link *l);     // whom to tell; NULL: nobody
 // vm.c
 void vm_cloned(void);   // QEMU has begun to load what has been saved
 void vm_answered(void); // the agent has answered for the first time

@@ -35,6 +35,7 @@ static void watch_frame(struct conversation *c, int type, struct tlv payload) {
 }
 
 void own_requests_begin(struct link *l) {
+  clock_guest(l);
   static const struct conversation_handler handler = {NULL, watch_frame, NULL, gone};
   struct error error;
   struct tlv_writer empty = {0};
@@ -43,4 +44,7 @@ void own_requests_begin(struct link *l) {
   if (c) conversation_send_list(c, FRAME_WATCH, &empty);
 }
 
-void own_requests_end(void) { agent = NULL; }
+void own_requests_end(void) {
+  agent = NULL;
+  clock_guest(NULL);
+}

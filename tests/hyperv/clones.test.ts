@@ -1,11 +1,14 @@
 // Clones of the template: each another machine than its siblings, none able to change what they share, and a boot where a clone can't be had.
 
 import assert from 'node:assert/strict';
-import { constants, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, symlinkSync, truncateSync, writeSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { constants, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, symlinkSync, truncateSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import type { RootfsLayer } from '../../packages/daemon/src/drivers/driver.ts';
 import { defaults } from '../../packages/daemon/src/settings.ts';
+import { until } from '../support/until.ts';
 import { House, outputOf, textOf } from './house.ts';
 
 let house: House;
@@ -17,25 +20,48 @@ after(async () => {
 
 const workerOf = async (of: House, sandbox: string): Promise<number> => (await of.driver.workers()).find((worker) => worker.sandbox === sandbox)!.pid;
 
-test('two clones have nothing in common that a machine has for itself', async () => {
-  const script = 'cat /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid; head -c 32 /dev/urandom | od -An -v -tx1 -w32; cat /sys/class/net/eth0/address; date +%s';
-  const results = await Promise.all(['02:42:00:00:00:11', '02:42:00:00:00:12'].map(async (mac, index) => {
-    const began = Math.floor(Date.now() / 1000);
-    const adapter = { name: 'eth0', hostName: `tfc${process.pid % 10_000}${index}`, mac, addresses: [`10.99.0.${index + 2}/24`], mtu: 1500 };
-    const running = await house.run(['sh', '-c', script], { adapter });
-    assert.match(textOf(`/proc/${await workerOf(house, running.ref.sandbox)}/cmdline`), /-incoming defer/);
-    const lines = (await outputOf(running.streams)).trim().split('\n').map((line) => line.trim());
-    assert.equal(lines[3], mac);
-    const clock = Number(lines[4]);
-    assert.ok(clock >= began && clock <= Date.now() / 1000, `the guest's clock says ${clock}, the host's ${began}`);
-    await house.end(running);
-    return lines.slice(0, 4);
-  }));
-  for (const [index, value] of results[0]!.entries()) {
-    assert.ok(value.length >= 17, value);
-    assert.notEqual(value, results[1]![index]);
+/** The host's openssl, with what it is linked to. */
+const withOpenssl = (of: House): RootfsLayer => of.layer('openssl', (root) => {
+  const libraries = [...execFileSync('ldd', ['/usr/bin/openssl'], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g)].map(([, path]) => path!);
+  for (const path of ['/usr/bin/openssl', ...libraries]) {
+    mkdirSync(join(root, dirname(path)), { recursive: true });
+    copyFileSync(path, join(root, path));
   }
 });
+
+/** What is a machine's own, of a container that looks at once. */
+async function identityIn(of: House, number: number): Promise<string[]> {
+  const mac = `02:42:00:00:00:1${number}`;
+  const script = [
+    'cat /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid', 'head -c 32 /dev/urandom | od -An -v -tx1 -w32', 'cat /sys/class/net/eth0/address', 'uname -n',
+    // A TLS key. What has no machine-id makes one of the firmware's, where it has one, or of random bits.
+    '/usr/bin/openssl ecparam -name prime256v1 -genkey -noout -outform DER | od -An -v -tx1 -w200', 'cat /sys/class/dmi/id/product_uuid 2>/dev/null || echo none', 'date +%s',
+  ].join('; ');
+  const began = Math.floor(Date.now() / 1000);
+  const adapter = { name: 'eth0', hostName: `tfc${process.pid % 10_000}${number}`, mac, addresses: [`10.99.0.${number + 2}/24`], mtu: 1500 };
+  const running = await of.run(['sh', '-c', script], { adapter, layers: [withOpenssl(of), of.base()], oci: (spec) => ({ ...spec, hostname: `inside-machine-${number}` }) });
+  assert.match(textOf(`/proc/${await workerOf(of, running.ref.sandbox)}/cmdline`), /-incoming defer/);
+  const lines = (await outputOf(running.streams)).trim().split('\n').map((line) => line.trim());
+  await of.end(running);
+  const [bootId, uuid, random, address, name, key, product, clock] = lines;
+  assert.equal(address, mac);
+  assert.ok(key !== undefined && key.length > 300, lines.join('\n'));
+  assert.match(product!, /^(none|[0-]+)$/);
+  assert.ok(Number(clock) >= began && Number(clock) <= Date.now() / 1000, `the guest's clock says ${clock}, the host's ${began}`);
+  return [bootId!, uuid!, random!, address, name!, key];
+}
+
+for (const [kind, vmPool] of [['clones', 0], ['VMs that waited', 2]] as const) {
+  test(`two ${kind} have nothing in common that a machine has for itself`, async () => {
+    await using own = await House.open({ vmPool, vmPoolMost: vmPool });
+    await until('they wait', () => own.driver.pool.waiting === vmPool);
+    const [one, other] = await Promise.all([identityIn(own, 1), identityIn(own, 2)]);
+    for (const [index, value] of one!.entries()) {
+      assert.ok(value.length >= 16, value);
+      assert.notEqual(value, other![index]);
+    }
+  });
+}
 
 test('a clone without a network has no adapter but the loopback', async () => {
   const running = await house.run(['ls', '/sys/class/net']);

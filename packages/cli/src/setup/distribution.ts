@@ -61,6 +61,7 @@ export function testPackages(): Package[] {
     { name: 'attr', purpose: 'reads and sets extended attributes' },
     { name: 'procps', purpose: 'shows processes as a person sees them' },
     { name: 'tmux', purpose: 'a person\'s terminal, typed into and read like a screen' },
+    { name: 'openssl', purpose: 'makes keys in utility VMs that were cloned' },
     { name: 'cpio', purpose: 'reads the initramfs that Twofold writes' },
   ];
 }
