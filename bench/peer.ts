@@ -5,12 +5,18 @@ export interface Peer extends AsyncDisposable {
   readonly name: string;
   /** The engine's version line, for the report. */
   readonly version: string;
+  /** Process id of its daemon now; null where it has none. */
+  readonly daemonPid: number | null;
   /** The command line that runs `docker WORDS…` against this engine. */
   command(words: readonly string[]): { file: string; args: string[]; env: NodeJS.ProcessEnv };
+  /** Resolves when nothing that the engine does by itself would disturb a measurement. */
+  settled?(): Promise<void>;
+  /** Ends its daemon and starts it anew; milliseconds from the start of the process to its first answer. */
+  restart?(): Promise<number>;
 }
 
-/** A peer that can't be had on this machine, and why: the report says so instead of leaving it out. */
-export interface MissingPeer {
-  readonly name: string;
+/** What could not be measured, and why: the report says so instead of leaving it out. */
+export interface Missing {
+  readonly what: string;
   readonly why: string;
 }

@@ -1,12 +1,16 @@
-// Owns reading the host's processes for memory measurements: what each one costs, and which ones are there for a container.
+// Owns reading the host's processes: what each one costs, and which ones are there for a container.
 
 import { readdirSync, readFileSync } from 'node:fs';
 
+/** Of the kernel's times in /proc: USER_HZ, the same on every architecture that we run on. */
+const ticksPerSecond = 100;
+
 export interface HostProcess {
   readonly pid: number;
+  readonly parent: number;
   readonly name: string;
-  /** Proportional set size in KiB: shared pages count by their share. */
-  readonly pssKiB: number;
+  /** Proportional set size: shared pages count by their share. */
+  readonly pssMiB: number;
 }
 
 /** Every process of the host that still lives while it is read. */
@@ -16,9 +20,10 @@ export function hostProcesses(): HostProcess[] {
     const pid = Number(entry);
     if (!Number.isInteger(pid)) continue;
     try {
-      const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      const field = (name: string): string => new RegExp(`^${name}:\\s+(.*)$`, 'm').exec(status)?.[1] ?? '';
       const pss = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
-      if (pss) found.push({ pid, name, pssKiB: Number(pss[1]) });
+      if (pss) found.push({ pid, parent: Number(field('PPid')), name: field('Name'), pssMiB: Number(pss[1]) / 1024 });
     } catch (error) {
       // A process that ended between the listing and the reading, or a kernel thread, has nothing to tell.
       if (!['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
@@ -27,21 +32,30 @@ export function hostProcesses(): HostProcess[] {
   return found;
 }
 
+/** Those of `pids`, and all that descend from them. */
+export function withDescendants(pids: ReadonlySet<number>, processes: readonly HostProcess[]): HostProcess[] {
+  const parents = new Map(processes.map(({ pid, parent }) => [pid, parent]));
+  const descends = (pid: number): boolean => pid > 1 && (pids.has(pid) || descends(parents.get(pid) ?? 0));
+  return processes.filter(({ pid }) => descends(pid));
+}
+
 /**
  * The processes that are there because of the containers `ids`: their own, and those of the engine that name one on their command line or
- * live in its control group (shims, monitors, supervisors, workers), with all their descendants. Others of the host don't count.
+ * live in its control group (shims, monitors, supervisors), with all their descendants. Others of the host don't count.
  */
 export function belongingTo(ids: readonly string[], processes: readonly HostProcess[]): HostProcess[] {
-  // A worker's command line has the GUID, the first 32 digits.
-  const marks = ids.map((id) => id.slice(0, 32));
   const named = (pid: number): boolean => {
     const text = readQuietly(`/proc/${pid}/cgroup`) + readQuietly(`/proc/${pid}/cmdline`);
-    return marks.some((mark) => text.includes(mark));
+    return ids.some((id) => text.includes(id));
   };
-  const own = new Set(processes.filter(({ pid }) => named(pid)).map(({ pid }) => pid));
-  const parentOf = (pid: number): number => Number(/^PPid:\t(\d+)/m.exec(readQuietly(`/proc/${pid}/status`))?.[1] ?? 0);
-  const descends = (pid: number): boolean => pid > 1 && (own.has(pid) || descends(parentOf(pid)));
-  return processes.filter(({ pid }) => descends(pid));
+  return withDescendants(new Set(processes.filter(({ pid }) => named(pid)).map(({ pid }) => pid)), processes);
+}
+
+/** Seconds of processor time that all threads of the process have used. */
+export function processorSeconds(pid: number): number {
+  // Behind the name, which is in brackets and may hold anything: state is the 3rd field, utime the 14th, stime the 15th.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
 function readQuietly(path: string): string {
@@ -52,9 +66,9 @@ function readQuietly(path: string): string {
   }
 }
 
-/** Sum of PSS in MiB by process name. */
+/** Sum of MiB by process name. */
 export function memoryByName(processes: readonly HostProcess[]): Record<string, number> {
   const sums: Record<string, number> = {};
-  for (const p of processes) sums[p.name] = (sums[p.name] ?? 0) + p.pssKiB / 1024;
+  for (const { name, pssMiB } of processes) sums[name] = (sums[name] ?? 0) + pssMiB;
   return sums;
 }

@@ -1,48 +1,87 @@
-// Owns how results are told: a table on the terminal, and JSON. Measures nothing.
+// Owns how results are told: a table on the terminal, and what the JSON holds. Measures nothing.
 
-import { loadavg, cpus, release, totalmem } from 'node:os';
-import type { MissingPeer } from './peer.ts';
-import type { Summary } from './statistics.ts';
-
-export interface Row {
-  readonly work: string;
-  readonly unit: 'ms' | 'MiB' | 'MiB/s';
-  readonly peer: string;
-  readonly summary: Summary;
-  /** Parts of a sum, by name. */
-  readonly parts?: Record<string, number>;
-}
+import { readFileSync } from 'node:fs';
+import { cpus, loadavg, release, totalmem } from 'node:os';
+import type { Verdict } from './goals.ts';
+import { judge } from './goals.ts';
+import type { Missing } from './peer.ts';
+import { ratioOf, type Row } from './row.ts';
 
 export interface Results {
-  readonly machine: { readonly cpus: number; readonly model: string; readonly memoryGiB: number; readonly kernel: string; readonly load: readonly number[] };
+  /** RFC 3339. */
+  readonly began: string;
+  readonly machine: Machine;
   readonly accelerator: string;
-  readonly versions: Record<string, string>;
-  readonly missing: readonly MissingPeer[];
+  /** Every Twofold daemon's flags, and what the VMs' workers were started with. */
+  readonly settings: { readonly daemon: string; readonly worker: string; readonly bench: string };
+  readonly versions: Readonly<Record<string, string>>;
+  readonly missing: readonly Missing[];
   readonly rows: readonly Row[];
 }
 
-/** The machine as it is while the bench runs. */
-export function describeMachine(): Results['machine'] {
-  return { cpus: cpus().length, model: cpus()[0]?.model ?? 'unknown', memoryGiB: Math.round(totalmem() / 2 ** 30), kernel: release(), load: loadavg() };
+export interface Machine {
+  readonly cpus: number;
+  readonly model: string;
+  readonly memoryGiB: number;
+  readonly kernel: string;
+  readonly distribution: string;
+  /** Over 1, 5 and 15 minutes. */
+  readonly load: readonly number[];
 }
 
-/** The results as text; ratios are against `reference` within the same work. */
-export function render(results: Results, reference: string): string {
-  const { machine } = results;
-  const lines = [
-    `machine      ${machine.cpus} × ${machine.model}, ${machine.memoryGiB} GiB, Linux ${machine.kernel}, load ${machine.load.map((l) => l.toFixed(2)).join(' ')}`,
-    `accelerator  ${results.accelerator}`,
-    ...Object.entries(results.versions).map(([peer, version]) => `${peer.padEnd(20)} ${version}`),
-    ...results.missing.map((peer) => `${peer.name.padEnd(20)} missing: ${peer.why}`),
-    '',
-    `${'work'.padEnd(34)}${'engine'.padEnd(20)}${'median'.padStart(12)}${'10 %'.padStart(10)}${'90 %'.padStart(10)}${'ratio'.padStart(8)}`,
+/** The machine as it is now: before anything is measured. */
+export function describeMachine(): Machine {
+  const distribution = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
+  return { cpus: cpus().length, model: cpus()[0]?.model ?? 'unknown', memoryGiB: Math.round(totalmem() / 2 ** 30), kernel: release(), distribution, load: loadavg() };
+}
+
+/** The results as text. */
+export function render(results: Results): string {
+  const { machine, settings, rows } = results;
+  const facts: [string, string][] = [
+    ['machine', `${machine.cpus} × ${machine.model}, ${machine.memoryGiB} GiB, ${machine.distribution}, Linux ${machine.kernel}`],
+    ['load before', machine.load.map((load) => load.toFixed(2)).join(' ')],
+    ['accelerator', results.accelerator],
+    ['twofoldd', settings.daemon],
+    ['VMs\' workers', settings.worker],
+    ['bench', settings.bench],
+    ...Object.entries(results.versions),
+    ...results.missing.map(({ what, why }): [string, string] => ['MISSING', `${what}: ${why}`]),
   ];
-  for (const row of results.rows) {
-    const base = results.rows.find((r) => r.work === row.work && r.peer === reference)?.summary.median;
-    const ratio = base === undefined ? '' : (row.summary.median / base).toFixed(2);
-    const figure = (value: number): string => value.toFixed(1);
-    lines.push(`${row.work.padEnd(34)}${row.peer.padEnd(20)}${`${figure(row.summary.median)} ${row.unit}`.padStart(12)}${figure(row.summary.low).padStart(10)}${figure(row.summary.high).padStart(10)}${ratio.padStart(8)}`);
-    for (const [name, value] of Object.entries(row.parts ?? {})) lines.push(`${''.padEnd(54)}${figure(value).padStart(8)} MiB ${name}`);
+  const lines = facts.map(([name, value]) => `${name.padEnd(17)}${value}`);
+  for (const [work, each] of Map.groupBy(rows, (row) => row.work)) {
+    lines.push('', `${work.padEnd(44)}${'figure'.padStart(11)}${'10 %'.padStart(9)}${'90 %'.padStart(9)}${'n'.padStart(4)}${'ratio'.padStart(7)}`);
+    for (const row of each) lines.push(...told(row, rows));
   }
-  return lines.join('\n');
+  return [...lines, '', ...summed(rows)].join('\n');
+}
+
+function told(row: Row, rows: readonly Row[]): string[] {
+  const verdicts = judge(row, rows);
+  const { figure, low, high, count } = row.summary;
+  const ratio = ratioOf(row, rows);
+  const parts = Object.entries(row.parts ?? {}).map(([name, value]) => `    ${name.padEnd(37)}${digits(value).padStart(10)}${goalText(verdicts.find(({ goal }) => goal.part === name))}`);
+  return [
+    `  ${row.peer.padEnd(36)}${`${digits(figure)} ${row.unit}`.padStart(17)}${digits(low).padStart(9)}${digits(high).padStart(9)}${String(count).padStart(4)}${(ratio === null ? '' : ratio.toFixed(2)).padStart(7)}${goalText(verdicts.find(({ goal }) => goal.part === undefined))}`,
+    ...parts,
+  ];
+}
+
+/** `  ≤ 0.35 (0.25)  ✓✓ aim`. */
+function goalText(verdict: Verdict | undefined): string {
+  if (verdict === undefined) return '';
+  const { goal, mark, offPercent } = verdict;
+  const wanted = `${goal.more === true ? '≥' : '≤'} ${goal.reach}${goal.aim === undefined ? '' : `, aim ${goal.aim}`}`;
+  const met = goal.aim === undefined ? 'met' : 'reached';
+  return `  ${wanted.padEnd(16)} ${{ aim: '✓✓ aim met', reach: `✓ ${met}`, missed: `✗ missed by ${offPercent.toFixed(0)} %` }[mark]}`;
+}
+
+function summed(rows: readonly Row[]): string[] {
+  const verdicts = rows.flatMap((row) => judge(row, rows));
+  const count = (mark: Verdict['mark']): number => verdicts.filter((verdict) => verdict.mark === mark).length;
+  return verdicts.length === 0 ? [] : [`${verdicts.length} goals measured: ${count('missed')} missed, ${count('reach')} reached, ${count('aim')} with their aim.`];
+}
+
+export function digits(value: number): string {
+  return value.toFixed(value < 10 ? 2 : value < 1000 ? 1 : 0);
 }

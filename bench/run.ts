@@ -47,6 +47,11 @@ export async function runCommand(file: string, args: readonly string[], { env = 
   return { milliseconds, stdout: stdout.trim() };
 }
 
+/** First line of `PROGRAM --version`. */
+export async function versionOf(program: string): Promise<string> {
+  return (await runCommand(program, ['--version'])).stdout.split('\n')[0]!;
+}
+
 /** Asks `ready` every 50 ms until it says true; throws with `what` after `timeoutMs`. */
 export async function until(what: string, ready: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
   const end = performance.now() + timeoutMs;

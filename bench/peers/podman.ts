@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Peer } from '../peer.ts';
-import { runCommand, succeeds } from '../run.ts';
+import { succeeds, versionOf } from '../run.ts';
 import { installFor } from './packages.ts';
 
 // crun refuses hybrid cgroups; without the unified mount, which only this command then doesn't see, it runs on v1.
@@ -18,7 +18,8 @@ export async function startPodman(directory: string): Promise<Peer> {
   const hybrid = existsSync('/sys/fs/cgroup/unified');
   const peer: Peer = {
     name: 'podman + crun',
-    version: (await runCommand('podman', ['--version'])).stdout,
+    version: `${await versionOf('podman')}; ${await versionOf('crun')}`,
+    daemonPid: null,
     command: (words) => {
       const [verb, ...rest] = words;
       const limits = verb === 'run' || verb === 'create' ? ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024', '--network', 'none'] : [];

@@ -179,6 +179,8 @@ export interface DaemonInfo {
   readonly DockerRootDir: string;
   readonly CgroupVersion: '1' | '2';
   readonly Warnings: readonly string[] | null;
+  /** Names and values: layers, accelerator, waiting VMs. */
+  readonly DriverStatus: readonly (readonly [string, string])[];
   readonly Twofold: { readonly DefaultIsolation: Isolation; readonly Accelerator: string; readonly RuntimeVersion: string };
 }
 

@@ -1,0 +1,55 @@
+// Owns the engines of one run: made once, seen by every work, taken away at the end. Measures nothing.
+
+import { join } from 'node:path';
+import type { Options } from './options.ts';
+import type { Missing, Peer } from './peer.ts';
+import { startDockerd } from './peers/dockerd.ts';
+import { startPodman } from './peers/podman.ts';
+import { startTwofold, type TwofoldDaemon } from './peers/twofold.ts';
+import { run } from './run.ts';
+import type { Variant } from './settings.ts';
+
+export interface House extends AsyncDisposable {
+  readonly options: Options;
+  readonly twofold: TwofoldDaemon;
+  /** dockerd and podman where they can be had, and Twofold through each isolation. */
+  readonly peers: readonly Peer[];
+  readonly missing: Missing[];
+  /** A daemon whose settings differ in one thing, with the image; Hyper-V containers. The caller's to end. */
+  variant(name: Variant): Promise<Peer>;
+  tell(line: string): void;
+}
+
+/** Starts all engines below `directory`, each with the image. */
+export async function openHouse(directory: string, options: Options, tell: (line: string) => void): Promise<House> {
+  await using undo = new AsyncDisposableStack();
+  const archive = join(directory, 'image.tar');
+  const missing: Missing[] = [];
+  tell('starting twofoldd …');
+  const twofold = undo.use(await startTwofold(join(directory, 't')));
+  await run(twofold.byIsolation.process, ['save', '--output', archive, options.image]);
+  const peers: Peer[] = [];
+  for (const [name, start] of [['dockerd + runc', startDockerd], ['podman + crun', startPodman]] as const) {
+    tell(`starting ${name} …`);
+    try {
+      const peer = undo.use(await start(join(directory, name.split(' ')[0]!)));
+      await run(peer, ['load', '--input', archive]);
+      await run(peer, ['run', '--rm', options.image, 'true']);
+      peers.push(peer);
+    } catch (error) {
+      missing.push({ what: name, why: (error as Error).message });
+    }
+  }
+  await twofold.byIsolation.hyperv.settled?.(); // the template, made once for a library, and the first VM
+  const kept = undo.move();
+  return {
+    options, twofold, missing, tell,
+    peers: [...peers, twofold.byIsolation.process, twofold.byIsolation.hyperv],
+    async variant(name) {
+      tell(`starting twofoldd, ${name} …`);
+      const daemon = await startTwofold(join(directory, name[0]!), name);
+      return { ...daemon.byIsolation.hyperv, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
