@@ -48,11 +48,16 @@ $script:ContainerTemplate = & {
   $object
 }
 
+# What images are called: a thousand containers have few of them.
+$script:ImageNames = [Collections.Generic.Dictionary[string, string]]::new()
+
 function ConvertTo-Container($Row) {
   $container = $script:ContainerTemplate.PSObject.Copy()
   $container.Name = $Row.Names[0].Substring(1)
-  $container.ContainerId = ConvertTo-Guid $Row.Id
-  $container.ParentImageName = ConvertTo-ImageName $Row.Image
+  $container.ContainerId = [guid]::ParseExact($Row.Id.Substring(0, 32), 'N')
+  $image = $null
+  if (!$script:ImageNames.TryGetValue($Row.Image, [ref]$image)) { $script:ImageNames[$Row.Image] = $image = ConvertTo-ImageName $Row.Image }
+  $container.ParentImageName = $image
   $container.ParentImageId = $Row.ImageID
   $container.Created = [datetimeoffset]::FromUnixTimeSeconds($Row.Created).LocalDateTime
   $container.DockerId = $Row.Id
@@ -62,6 +67,7 @@ function ConvertTo-Container($Row) {
 # What $Reference means, as elements of $Rows: names first, without regard to case (the exact one before others) and with wildcards, of which none may fit;
 # then an id, a GUID in any form or a unique prefix, which the engine knows best. Throws what it says.
 function Find-ContainerRow($Caller, [string]$Reference, $Rows) {
+  if ($Reference -eq '*') { return $Rows }
   if ([wildcardpattern]::ContainsWildcardCharacters($Reference)) {
     $pattern = [wildcardpattern]::new("/$Reference", 'IgnoreCase')
     foreach ($row in $Rows) { if ($pattern.IsMatch($row.Names[0])) { $row } }
