@@ -174,6 +174,50 @@ for (const powershell of powershells) {
       assert.equal(await json(`@(Get-VMSwitch ${name}*).Count`), 0);
     });
 
+    test('adapters are added, connected, moved, given addresses, seen by Docker, and taken away; those of a running container stay as they are', async () => {
+      const name = named('plugged');
+      const answers = await json<string[]>(`
+        $con = New-Container ${name} -ContainerImageName nanoserver
+        @($con | Get-ContainerNetworkAdapter).Count
+        $adapter = Add-ContainerNetworkAdapter $con -SwitchName 'virtual switch' -StaticMacAddress 02-15-5d-01-02-03 -Passthru
+        "$($adapter.Name) $($adapter.SwitchName) $($adapter.StaticMacAddress)"
+        Add-ContainerNetworkAdapter ${name} -Name Second
+        (Connect-ContainerNetworkAdapter ${name} NAT -Name Second -Passthru).SwitchName
+        docker inspect --format '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}},{{end}}' ${name}
+        (Get-ContainerNetworkAdapter ${name} Sec* | Disconnect-ContainerNetworkAdapter -Passthru).SwitchName
+        ($adapter | Set-ContainerNetworkAdapter -DynamicMacAddress -Passthru).StaticMacAddress
+        Start-Container $con
+        $address = ($con | Get-ContainerNetworkAdapter -Name 'Network Adapter').IPAddress
+        $address -eq (docker inspect --format '{{(index .NetworkSettings.Networks "Virtual Switch").IPAddress}}' ${name})`);
+      assert.deepEqual(answers.map(String), ['0', 'Network Adapter Virtual Switch 02:15:5d:01:02:03', 'NAT', 'NAT,Virtual Switch,', '', '', 'true']);
+      const table = await text(`Get-ContainerNetworkAdapter ${name}`);
+      assert.match(table.trimEnd(), /^\nContainerName +Name +Network Id +Static MacAddress Static IPAddress Maximum Bandwidth\n-+ +-+ +-+ +-+ -+ -+\n/);
+      assert.match(table, /^plugged-\S+ +Network Adapter [0-9A-F]{8}-[0-9A-F-]{27} +0 *$/m);
+      const refused = await errors(`Add-ContainerNetworkAdapter ${name}; Get-ContainerNetworkAdapter ${name} Nothing; Set-ContainerNetworkAdapter ${name} -MaximumBandwidth 5`);
+      assert.deepEqual(refused.toReversed().slice(0, 3).map(({ id, category }) => [id, category]), [
+        ['NotImplemented,Add-ContainerNetworkAdapter', 'NotImplemented'], ['ContainerNetworkAdapterNotFound,Get-ContainerNetworkAdapter', 'ObjectNotFound'], ['NotImplemented,Set-ContainerNetworkAdapter', 'NotImplemented'],
+      ]);
+      await text(`Stop-Container ${name} -TurnOff; Remove-ContainerNetworkAdapter ${name}`);
+      assert.equal(await json(`@(Get-ContainerNetworkAdapter ${name}).Count; Remove-Container ${name} -Force`), 0);
+    });
+
+    test('a worker is ended hard, and the object, Docker and the list know at once', async () => {
+      const name = named('worker');
+      const answers = await json<string[]>(`
+        $con = New-Container ${name} -ContainerImageName nanoserver -SwitchName NAT -RuntimeType HyperV
+        Start-Container $con
+        $worker = Get-ComputeProcess -Name ${name.toUpperCase()}
+        "$($worker.Owner) $($worker.Type) $($worker.Id -ceq ([string]$con.ContainerId).ToUpper())"
+        $con | Get-ComputeProcess | ForEach-Object Name
+        Stop-ComputeProcess -Id $worker.Id -Force
+        [string]$con.State
+        docker inspect --format '{{.State.Status}} {{.State.ExitCode}}' ${name}
+        @(Get-ComputeProcess -Name ${name}).Count`);
+      assert.deepEqual(answers.map(String), ['VMMS Container True', name, 'Off', 'exited 137', '0']);
+      assert.deepEqual((await errors(`Stop-ComputeProcess -Id (Get-Container ${name}).ContainerId -Force`)).map(({ id, category }) => [id, category]), [['ComputeProcessNotFound,Stop-ComputeProcess', 'ObjectNotFound']]);
+      await text(`Remove-Container ${name} -Force`);
+    });
+
     test('-Verbose tells what is sent, -WhatIf sends nothing', async () => {
       const verbose = await runScript(powershell, `New-Container ${named('talk')} -ContainerImageName nanoserver -SwitchName NAT -Verbose 4>&1 | Out-String; New-Container ${named('none')} -ContainerImageName nanoserver -WhatIf`, env);
       assert.match(verbose.stdout, new RegExp(`POST /containers/create\\?name=${named('talk')} \\{.*"Image":"nanoserver:latest"`));
@@ -240,9 +284,10 @@ for (const powershell of powershells) {
 
     test('where no daemon is, and where nobody may ask it, that is said', async () => {
       const away = { ...env, TWOFOLD_HOST: 'unix:///nowhere/twofold.sock' };
-      const script = '$Error.Clear(); try { Get-Container 2>$null } catch { }; , @($Error | % { "$($_.FullyQualifiedErrorId) $($_.CategoryInfo.Category)" })';
+      const script = '$Error.Clear(); try { Get-Container 2>$null } catch { }; , @($Error | ForEach-Object { "$($_.FullyQualifiedErrorId) $($_.CategoryInfo.Category)" })';
       assert.deepEqual(await runForJson(powershell, script, away), ['DaemonUnavailable,Get-Container ConnectionError']);
       assert.deepEqual(await runForJson(powershell, script, { ...env, TWOFOLD_HOST: 'tcp://127.0.0.1:2375' }), ['InvalidEngineAddress,Get-Container InvalidArgument']);
+      assert.deepEqual(await runForJson(powershell, script, { ...env, HOME: '/tmp' }, { asNobody: true }), ['AccessDenied,Get-Container PermissionDenied']);
     });
 
     test('every command has a synopsis, a parameter text for each parameter, and an example that names it', async () => {

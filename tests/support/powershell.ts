@@ -28,15 +28,23 @@ export const powershells: readonly PowerShell[] = [
 /** For a test's `skip`: the reason where there is none. */
 export const noPowerShell: string | false = powershells.length > 0 ? false : 'the PowerShell host is not built (there is no .NET SDK), and there is no pwsh';
 
+export interface ScriptOptions {
+  readonly timeoutMs?: number;
+  /** As a user who has no rights. */
+  readonly asNobody?: boolean;
+}
+
 /** Runs a script in a session that has the module. Never throws for an exit code. */
-export function runScript(powershell: PowerShell, script: string, env: NodeJS.ProcessEnv, { timeoutMs = 120_000 }: { timeoutMs?: number } = {}): Promise<CommandResult> {
+export function runScript(powershell: PowerShell, script: string, env: NodeJS.ProcessEnv, { timeoutMs = 120_000, asNobody = false }: ScriptOptions = {}): Promise<CommandResult> {
   const text = `$ErrorView = 'NormalView'\nImport-Module '${moduleDirectory}/Containers.psd1'\n${script}\n`;
-  return command(powershell.path, ['-NoProfile', '-NonInteractive', '-Command', text], { env: { ...env, NO_COLOR: '1', COLUMNS: '160' }, timeoutMs });
+  const words = [powershell.path, '-NoProfile', '-NonInteractive', '-Command', text];
+  const [file, ...rest] = asNobody ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', ...words] : words;
+  return command(file!, rest, { env: { ...env, NO_COLOR: '1', COLUMNS: '160' }, timeoutMs });
 }
 
 /** What a script gives as JSON (its output goes through ConvertTo-Json; what it says to the host comes before). Throws with its standard error when it ends with a failure. */
-export async function runForJson<T>(powershell: PowerShell, script: string, env: NodeJS.ProcessEnv): Promise<T> {
-  const result = await runScript(powershell, `& {\n${script}\n} | ConvertTo-Json -Depth 4 -Compress`, env);
+export async function runForJson<T>(powershell: PowerShell, script: string, env: NodeJS.ProcessEnv, options: ScriptOptions = {}): Promise<T> {
+  const result = await runScript(powershell, `& {\n${script}\n} | ConvertTo-Json -Depth 4 -Compress`, env, options);
   try {
     return JSON.parse(result.stdout.trimEnd().split('\n').at(-1)!) as T;
   } catch (cause) {
