@@ -15,8 +15,8 @@ const build = join(repository, 'build');
 const wantedNode = [24, 15];
 
 /** Scripts that work on the machine itself; the first argument narrows it down for the CLI. */
-const rootScripts = { 'tools/test.ts': null, 'bench/main.ts': null, 'packages/daemon/src/main.ts': null, 'packages/cli/src/main.ts': ['setup', 'demo', 'up', 'down'] };
-const developmentScripts = ['tools/test.ts', 'bench/main.ts'];
+const rootScripts = { 'tools/test.ts': null, 'tools/picture/main.ts': null, 'bench/main.ts': null, 'packages/daemon/src/main.ts': null, 'packages/cli/src/main.ts': ['setup', 'demo', 'up', 'down'] };
+const developmentScripts = ['tools/test.ts', 'tools/picture/main.ts', 'bench/main.ts'];
 
 function fail(message) {
   process.stderr.write(`twofold: ${message}\n`);

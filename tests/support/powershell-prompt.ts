@@ -20,10 +20,10 @@ export class Prompt implements AsyncDisposable {
   }
 
   /** A terminal, wide enough for every line, with a PowerShell that has the module. */
-  static async open(powershell: PowerShell, env: NodeJS.ProcessEnv): Promise<Prompt> {
+  static async open(powershell: PowerShell, env: NodeJS.ProcessEnv, { columns = 150 }: { columns?: number } = {}): Promise<Prompt> {
     const directory = await mkdtemp(join(tmpdir(), 'tfp-'));
     await writeFile(join(directory, 'profile.ps1'), `Import-Module '${moduleDirectory}/Containers.psd1'\nSet-Location '${directory}'\n`);
-    const terminal = await Terminal.open({ ...env, LANG: 'C.UTF-8', TERM: 'xterm-256color' }, { columns: 150, rows: 50 });
+    const terminal = await Terminal.open({ ...env, LANG: 'C.UTF-8', TERM: 'xterm-256color' }, { columns, rows: 50 });
     const prompt = new Prompt(terminal, directory);
     await terminal.type(`${powershell.path} -NoLogo -NoProfile -NoExit -File ${directory}/profile.ps1`);
     await prompt.#next(0, 30_000);
@@ -51,6 +51,11 @@ export class Prompt implements AsyncDisposable {
   /** The prompt that waits now. */
   async waiting(): Promise<string> {
     return (await this.#terminal.screen()).split('\n').at(-1)!;
+  }
+
+  /** The screen and what is above it, with its colours as SGR sequences. */
+  captured(): Promise<string> {
+    return this.#terminal.screen({ styled: true });
   }
 
   #prompts(screen: string): string[] {

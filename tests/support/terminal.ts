@@ -38,9 +38,9 @@ export class Terminal implements AsyncDisposable {
     await this.#tmux('resize-window', '-x', String(size.columns), '-y', String(size.rows));
   }
 
-  /** What is on the screen and above it. */
-  async screen(): Promise<string> {
-    return (await this.#tmux('capture-pane', '-p', '-S', '-200')).trimEnd();
+  /** What is on the screen and above it; `styled` with its colours as SGR sequences. */
+  async screen({ styled = false }: { styled?: boolean } = {}): Promise<string> {
+    return (await this.#tmux('capture-pane', '-p', '-S', '-200', ...(styled ? ['-e'] : []))).trimEnd();
   }
 
   /** Waits until the screen matches. */
