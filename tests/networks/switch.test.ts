@@ -212,6 +212,10 @@ test('addresses come out of the range that was asked for, and the MTU is that of
   const four = [1, 2, 3, 4].map(() => reserve(ranged, []));
   assert.deepEqual(four.map(({ addresses, mtu }) => [addresses[0], mtu]), [8, 9, 10, 11].map((last) => [`10.216.0.${last}/24`, 1400]));
   assert.throws(() => reserve(ranged, []), { code: 'conflict' });
+  networks.release(four[1]!.container);
+  networks.release(four[2]!.container);
+  four.push(reserve(ranged, [], { spare: ['10.216.0.9'] }), reserve(ranged, [], { spare: ['10.216.0.9'] }));
+  assert.deepEqual(four.slice(4).map(({ addresses }) => addresses[0]), ['10.216.0.10/24', '10.216.0.9/24']);
   const beyond = reserve(ranged, [], { address: '10.216.0.77' });
   for (const { container } of [...four, beyond]) networks.release(container);
   await networks.remove('ranged');

@@ -46,6 +46,8 @@ export interface Request {
   readonly names: readonly string[];
   readonly address?: string;
   readonly mac?: string;
+  /** Not chosen while others are free: what adapters of stopped containers have for their own. */
+  readonly spare?: readonly string[];
 }
 
 export interface NewNetwork {

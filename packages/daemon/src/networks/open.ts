@@ -136,7 +136,7 @@ class Room implements Networks, AsyncDisposable {
   reserve({ network: id, container, adapter, name, names, ...wanted }: Request): Endpoint {
     const network = this.#switch(id);
     const others = this.#store.endpoints(id).filter((row) => row.adapter !== adapter);
-    const address = this.#addressFor(network, others, wanted.address);
+    const address = this.#addressFor(network, others, wanted);
     const mac = wanted.mac === undefined ? macOf(address) : this.readMac(wanted.mac);
     if (others.some((row) => row.mac === mac)) throw new TwofoldError('conflict', `The MAC address ${mac} is taken on ${network.name}.`);
     const row: EndpointRow = { adapter, network: id, container, name, address, mac, names: [...names] };
@@ -269,7 +269,7 @@ class Room implements Networks, AsyncDisposable {
     return mtuOption(network.options) ?? this.#mtu;
   }
 
-  #addressFor(network: Network, others: readonly EndpointRow[], wanted: string | undefined): number {
+  #addressFor(network: Network, others: readonly EndpointRow[], { address: wanted, spare = [] }: Pick<Request, 'address' | 'spare'>): number {
     const taken = new Set([parseAddress(network.gateway)!, ...others.map((row) => row.address)]);
     if (wanted !== undefined) {
       const address = addressIn(network, wanted);
@@ -278,7 +278,9 @@ class Room implements Networks, AsyncDisposable {
     }
     const subnet = parseSubnet(network.subnet)!;
     const range = network.ipRange === '' ? subnet : parseSubnet(network.ipRange)!;
-    const address = nextAddress(subnet, taken, this.#store.lastAddress(network.id), range);
+    const last = this.#store.lastAddress(network.id);
+    const withSpared = new Set([...taken, ...spare.map(parseAddress).filter((address) => address !== null)]);
+    const address = nextAddress(subnet, withSpared, last, range) ?? nextAddress(subnet, taken, last, range);
     if (address === null) throw new TwofoldError('conflict', `No address is free on ${network.name} (${formatSubnet(range)}).`);
     return address;
   }

@@ -2,7 +2,7 @@
 // holds the container's queue. Does not own the restart policy (supervisor.ts) nor what runs (spec/).
 
 import { mkdir, rm, statfs } from 'node:fs/promises';
-import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
+import { TwofoldError, isTwofoldError, type ContainerId, type NetworkId } from '@twofold/contract';
 import type { ProcessRef } from '../../drivers/driver.ts';
 import type { Endpoint } from '../../networks/networks.ts';
 import type { Adapter } from '../engine.ts';
@@ -131,9 +131,14 @@ function reserve(room: Room, record: StoredContainer): Endpoint[] {
   for (const { adapter, network, name } of connected.toSorted((a, b) => Number(b.adapter.address !== '') - Number(a.adapter.address !== ''))) {
     if (!known.has(network.id)) throw new TwofoldError('network-not-found', `network ${network.name} not found`);
     const { address, mac } = adapter;
-    endpoints.set(name, room.networks.reserve({ network: network.id, container: record.id, adapter: adapter.id, name, names: endpointNames(record, adapter), ...(address ? { address } : {}), ...(mac ? { mac } : {}) }));
+    endpoints.set(name, room.networks.reserve({ network: network.id, container: record.id, adapter: adapter.id, name, names: endpointNames(record, adapter), ...(address ? { address } : { spare: staticAddresses(room, network.id) }), ...(mac ? { mac } : {}) }));
   }
   return connected.map(({ name }) => endpoints.get(name)!);
+}
+
+/** Of all adapters on a network, whether their containers run or not. */
+function staticAddresses(room: Room, network: NetworkId): string[] {
+  return room.records.all().flatMap(({ adapters }) => adapters.flatMap((adapter) => (adapter.address !== '' && adapter.network?.id === network ? [adapter.address] : [])));
 }
 
 function leased(adapter: Adapter, endpoints: readonly Endpoint[]): Adapter {
