@@ -2,7 +2,7 @@
 // many at once, a disk without room.
 
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { startDaemon, TestDaemon } from '../support/daemon.ts';
@@ -89,6 +89,29 @@ test('events tell a life in order', limit, async () => {
   const life = events.split('\n').filter((action) => ['create', 'start', 'die', 'rename', 'destroy'].includes(action));
   assert.deepEqual(life, ['create', 'start', 'die', 'rename', 'destroy']);
 });
+
+test('a hyperv container whose machine hangs is stopped, and removed by force', limit, async () => {
+  for (const [name, words, end] of [['hung-stop', ['stop', '--time', '1'], 'exited 137'], ['hung-rm', ['rm', '--force'], null]] as const) {
+    const id = await daemon.ok(['run', '--detach', '--isolation=hyperv', '--name', name, image, 'sleep', '1000']);
+    const worker = readdirSync('/proc').find((pid) => /^\d+$/.test(pid) && parentNames(pid, id));
+    process.kill(Number(worker), 'SIGSTOP');
+    await daemon.ok([...words, name], { timeoutMs: 30_000 });
+    if (end === null) assert.notEqual((await daemon.docker(['inspect', name])).code, 0);
+    else assert.equal(await state(name), end);
+    await daemon.docker(['rm', '--force', name]);
+  }
+});
+
+/** True for a worker whose supervisor was started for the sandbox `id`. */
+function parentNames(pid: string, id: string): boolean {
+  try {
+    if (readFileSync(`/proc/${pid}/comm`, 'utf8') !== 'vmwp\n') return false;
+    const parent = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!;
+    return readFileSync(`/proc/${parent}/cmdline`, 'utf8').includes(id);
+  } catch {
+    return false; // It ended while we looked.
+  }
+}
 
 test('without room on the disk no container is started, and the message says how much there is', limit, async () => {
   await using small = await startDaemon(['--minimum-free', '1000t']);

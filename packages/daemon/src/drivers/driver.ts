@@ -260,6 +260,6 @@ export interface Driver extends AsyncDisposable {
   watch(signal: AbortSignal): AsyncIterable<DriverEvent>;
   /** Read from the running system, never from a table. Empty for a driver without VMs. */
   workers(): Promise<Worker[]>;
-  /** Kills the worker of a utility VM and waits until it is dead; what becomes of its sandbox is told as an event. False where there is none. */
-  endWorker(sandbox: SandboxId): Promise<boolean>;
+  /** Kills the container from outside (a VM as a whole) and waits until it is dead; nothing inside is asked, and how it ended is told as an event. False where there is none. */
+  endHard(container: ProcessRef): Promise<boolean>;
 }

@@ -1,7 +1,7 @@
 // Owns the match of worker processes to containers, and the hard end of one. The workers are read from the running system, never from a table.
 
 import { TwofoldError, guid, isTwofoldError, type ComputeProcess } from '@twofold/contract';
-import { endsWithin } from './containers/stop.ts';
+import { endHard, endsWithin } from './containers/stop.ts';
 import { containerOf, sandboxOf } from './places.ts';
 import { publishContainer, type Room } from './room.ts';
 import type { StoredContainer } from './containers/records.ts';
@@ -21,16 +21,12 @@ export async function listCompute(room: Room): Promise<ComputeProcess[]> {
 
 /** See Engine.stopCompute. Not in the container's queue: it must reach one that a patient stop is waiting for. */
 export async function stopCompute(room: Room, reference: string, signal: AbortSignal): Promise<void> {
-  const { id, isolation, stoppedByUser } = find(room, reference);
-  const presence = room.presences.of(id);
-  // Written down first, since the end may be told before the call returns: no policy starts it again.
-  presence.workerEnded = true;
+  const { id, isolation } = find(room, reference);
+  const workers = await room.driver(isolation).workers();
+  if (!workers.some(({ sandbox }) => sandbox === sandboxOf(id))) throw noSuch(reference);
+  // No policy starts it again.
   room.records.change(id, { stoppedByUser: true });
-  if (!await room.driver(isolation).endWorker(sandboxOf(id))) {
-    presence.workerEnded = false;
-    room.records.change(id, { stoppedByUser });
-    throw noSuch(reference);
-  }
+  if (!await endHard(room, id)) throw noSuch(reference);
   publishContainer(room, id, 'kill', { signal: '9' });
   if (!await endsWithin(room, id, endTimeoutMs, signal)) throw new TwofoldError('internal', `The worker of container ${id} was ended, and its supervisor has not told so in time.`);
 }

@@ -124,7 +124,7 @@ export class Supervisor {
 
   /** A sandbox that is gone: killed, where somebody asked for it, or nobody knows how. */
   recordGone(id: ContainerId, reason: string): void {
-    if (this.#room.presences.of(id).workerEnded) this.recordExit(id, { code: killedExitCode, oomKilled: false, finishedAt: Date.now() });
+    if (this.#room.presences.of(id).endedHard) this.recordExit(id, { code: killedExitCode, oomKilled: false, finishedAt: Date.now() });
     else this.recordUnseenEnd(id, reason);
   }
 

@@ -281,8 +281,8 @@ export class HypervDriver implements Driver {
     return found;
   }
 
-  async endWorker(id: SandboxId): Promise<boolean> {
-    const living = this.#sandboxes.get(id);
+  async endHard({ sandbox }: ProcessRef): Promise<boolean> {
+    const living = this.#sandboxes.get(sandbox);
     const notes = living === undefined ? null : await readNotes(living.directory);
     if (notes === null) return false;
     await this.#cgroups.kill(workerGroup(notes.cgroupPath), AbortSignal.timeout(killTimeoutMs));

@@ -262,8 +262,11 @@ export class ProcessDriver implements Driver {
     return [];
   }
 
-  async endWorker(): Promise<boolean> {
-    return false;
+  async endHard(ref: ProcessRef): Promise<boolean> {
+    const sandbox = this.#sandboxes.get(ref.sandbox);
+    if (sandbox === undefined) return false;
+    await this.#options.cgroups.kill(sandbox.cgroupOf(ref.container), AbortSignal.timeout(removalTimeoutMs));
+    return true;
   }
 
   releaseLayers(inUse: ReadonlySet<string>): Promise<void> {

@@ -208,9 +208,10 @@ export class SimulatedDriver implements Driver {
     return [...this.#world.sandboxes.values()].filter(({ alive }) => alive).map(({ spec: { id } }) => ({ sandbox: id, pid: 1, name: 'vmwp', user: id.slice(0, 32) }));
   }
 
-  async endWorker(id: SandboxId): Promise<boolean> {
-    if (this.isolation === 'process' || this.#world.sandboxes.get(id)?.alive !== true) return false;
-    this.#world.kill(id);
+  async endHard(ref: ProcessRef): Promise<boolean> {
+    if (this.#world.sandboxes.get(ref.sandbox)?.alive !== true) return false;
+    if (this.isolation === 'process') this.#world.processOf(ref)?.signal(9);
+    else this.#world.kill(ref.sandbox);
     return true;
   }
 

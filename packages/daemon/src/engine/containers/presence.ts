@@ -15,8 +15,8 @@ export class Presence {
   starting: AbortController | null = null;
   /** An exit that came before the start had been written down. */
   earlyExit: ExitStatus | null = null;
-  /** Somebody has ended the utility VM's worker: what is told of it as gone was killed. */
-  workerEnded = false;
+  /** Somebody has ended it from outside: a sandbox that is told as gone was killed. */
+  endedHard = false;
   /** The sandbox is (or may be) there: it must be cleared away before the next start. */
   sandboxUp = false;
   /** Waits for its turn to start again; aborting it gives that up. */

@@ -29,7 +29,7 @@ export async function startContainer(room: Room, id: ContainerId, signal: AbortS
   await cleanUp(room, id);
   presence.starting = new AbortController();
   presence.earlyExit = null;
-  presence.workerEnded = false;
+  presence.endedHard = false;
   const within = AbortSignal.any([signal, presence.starting.signal, room.closing, AbortSignal.timeout(startTimeoutMs)]);
   try {
     const trace = new Trace();

@@ -2,14 +2,16 @@
 
 import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
 import { isUp, judge } from '../lifecycle.ts';
-import { sandboxDirectory, sandboxOf } from '../places.ts';
+import { sandboxOf } from '../places.ts';
 import { publishContainer, type Room } from '../room.ts';
 import { orAborted } from './queue.ts';
 import { signalNumber } from './signals.ts';
 
 const defaultStopSeconds = 10;
-/** After SIGKILL an end that does not come is the sandbox's fault; then the sandbox is ended. */
+/** After SIGKILL an end that does not come is the sandbox's fault; then it is ended from outside. */
 const killTimeoutMs = 10_000;
+/** A supervisor or a guest that has not answered by then hangs. */
+const answerTimeoutMs = 5_000;
 /** Node fires a timer beyond this at once, which would be a kill in place of a patient stop: 24 days are as good as more. */
 const longestTimerMs = 2 ** 31 - 1;
 
@@ -22,9 +24,8 @@ export async function stopContainer(room: Room, id: ContainerId, options: { time
   const seconds = options.timeoutSeconds ?? record.config.StopTimeout ?? defaultStopSeconds;
   room.records.change(id, { stoppedByUser: true });
   if (giveUpRestart(room, id)) return publishContainer(room, id, 'stop');
-  if (record.life.at === 'paused') await resume(room, id);
-  await send(room, id, number);
-  const ended = await endsWithin(room, id, seconds < 0 ? null : Math.min(seconds * 1000, longestTimerMs), signal);
+  const heard = (record.life.at !== 'paused' || await isAnswered(resume(room, id), signal)) && await send(room, id, number, signal);
+  const ended = heard && await endsWithin(room, id, seconds < 0 ? null : Math.min(seconds * 1000, longestTimerMs), signal);
   if (!ended) await killForGood(room, id, signal);
   publishContainer(room, id, 'stop');
 }
@@ -50,12 +51,20 @@ export async function killContainer(room: Room, id: ContainerId, text: string): 
 export async function killForGood(room: Room, id: ContainerId, signal: AbortSignal): Promise<void> {
   const record = room.records.need(id);
   if (!isUp(record.life)) return;
-  await send(room, id, 9);
-  if (record.life.at === 'paused') await resume(room, id).catch(() => undefined);
-  if (await endsWithin(room, id, killTimeoutMs, signal)) return;
-  room.log.warn({ container: id }, 'A container did not end by SIGKILL; its sandbox is ended.');
-  await room.driver(record.isolation).deleteSandbox(sandboxOf(id), sandboxDirectory(room.settings, id));
+  const heard = await send(room, id, 9, signal);
+  if (heard && record.life.at === 'paused') await isAnswered(resume(room, id), signal).catch(() => undefined);
+  if (heard && await endsWithin(room, id, killTimeoutMs, signal)) return;
+  room.log.warn({ container: id }, 'A container did not end by SIGKILL; it is ended from outside.');
+  await endHard(room, id);
   if (!await endsWithin(room, id, killTimeoutMs, signal)) throw new TwofoldError('internal', `container ${id} did not end`);
+}
+
+/** Kills it from outside. False where nothing of it is there. */
+export async function endHard(room: Room, id: ContainerId): Promise<boolean> {
+  const presence = room.presences.of(id);
+  // First, since the end may be told before the call returns.
+  presence.endedHard = true;
+  return room.driver(room.records.need(id).isolation).endHard({ sandbox: sandboxOf(id), container: id });
 }
 
 /** A container that waits for its restart is let rest. True when it was so. */
@@ -70,13 +79,26 @@ async function resume(room: Room, id: ContainerId): Promise<void> {
   await room.driver(room.records.need(id).isolation).resume({ sandbox: sandboxOf(id), container: id });
 }
 
-/** A process that has just ended can't be signalled, which is as good. */
-async function send(room: Room, id: ContainerId, number: number): Promise<void> {
+/** False when nobody took the signal in time. A process that has just ended can't be signalled, which is as good. */
+async function send(room: Room, id: ContainerId, number: number, signal: AbortSignal): Promise<boolean> {
   try {
-    await room.driver(room.records.need(id).isolation).signal({ sandbox: sandboxOf(id), container: id }, number, false);
+    if (!await isAnswered(room.driver(room.records.need(id).isolation).signal({ sandbox: sandboxOf(id), container: id }, number, false), signal)) return false;
     publishContainer(room, id, 'kill', { signal: String(number) });
   } catch (error) {
     if (!isTwofoldError(error, 'container-not-running') && !isTwofoldError(error, 'sandbox-gone')) throw error;
+  }
+  return true;
+}
+
+/** False when it was not in time. */
+async function isAnswered(asked: Promise<void>, signal: AbortSignal): Promise<boolean> {
+  const late = AbortSignal.timeout(answerTimeoutMs);
+  try {
+    await orAborted(asked, AbortSignal.any([signal, late]));
+    return true;
+  } catch (error) {
+    if (late.aborted && !signal.aborted) return false;
+    throw error;
   }
 }
 
