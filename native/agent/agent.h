@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "disks.h"
 #include "error.h"
 #include "service.h"
 #include "wire.h"
@@ -35,11 +36,6 @@ char *file_read(const char *path);
 int sysctls_apply(struct tlv list, struct error *error);
 // A word that may become part of a path: [A-Za-z0-9_.-]+, not beginning with a dot.
 bool word_is_plain(const char *word);
-
-// disks.c: device by the serial that the host gave it, and partitions by the kernel's own table (nothing is written to the disk).
-int disk_find(const char *serial, char name[16], struct error *error);
-int partition_add(const char *disk, unsigned number, int64_t offset, int64_t length, struct error *error);
-void partitions_remove(const char *disk, unsigned count);
 
 // cgroup.c
 int cgroups_init(struct error *error);

@@ -2,7 +2,6 @@
 // engine provides. Layout, which the host's tools are told: RUN_ROOT/<id>/{layer/<n>,scratch/{upper,work},root,files/<n>}.
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -14,7 +13,7 @@
 #include "loop.h"
 #include "user.h"
 
-enum { MAX_LAYERS = 200, MAX_FILES = 64, NODE_WAIT_MS = 2000, INHERIT_ROOT = 1 };
+enum { MAX_LAYERS = 200, MAX_FILES = 64, INHERIT_ROOT = 1 };
 
 static int make_directory(struct error *error, const char *path) {
   return mkdir(path, 0700) && errno != EEXIST ? error_set(error, "internal", errno, "Could not make %s in the guest", path) : 0;
@@ -22,10 +21,8 @@ static int make_directory(struct error *error, const char *path) {
 
 // Overlay keeps the mount point's mode nowhere, but tools look: root directories are 0755.
 static int mount_layer(const char *disk, unsigned number, const char *at, struct error *error) {
-  char device[48];
-  snprintf(device, sizeof device, "/dev/%s%u", disk, number);
-  // devtmpfs makes the node in a thread of its own.
-  for (int64_t end = monotonic_ms() + NODE_WAIT_MS; access(device, F_OK) && monotonic_ms() < end;) poll(NULL, 0, 1);
+  char device[DISK_PATH];
+  if (partition_node(disk, number, device, error)) return -1;
   if (mount(device, at, "erofs", MS_RDONLY | MS_NOATIME, NULL)) return error_set(error, "sandbox-failed", errno, "Could not mount layer %u in the guest", number);
   return 0;
 }

@@ -19,6 +19,7 @@ static const struct {
   {"diff", diff_verb, "UPPER... [--over LOWER...] --form oci|private"},
   {"changes", changes_verb, "UPPER LOWER..."},
   {"mount", mount_verb, "IMAGE DIR [--loop]"},
+  {"show", show_verb, "DIRECTORY | --disk SERIAL OFFSET LENGTH, PID PATH"},
   {"processes", processes_verb, "CGROUP_PROCS_FILE"},
 };
 

@@ -225,6 +225,10 @@ export function fakeEngine(): Fake {
     export: async () => (async function* () { yield Buffer.alloc(2048); })(),
     commit: async () => image.id,
     planConversion: (reference, to) => ({ from: find(reference).isolation, to: to === 'default' ? 'process' : to, carries: ['What it wrote.'], changes: [], refusals: [] }),
+    async preparePowerShell(reference) {
+      mustRun(cellOf(reference));
+      return { server: 'none', command: ['/bin/sh'], environment: [] };
+    },
     async convert(reference, to, signal) {
       const cell = cellOf(reference);
       if (cell.record.life.at === 'running') throw new TwofoldError('container-running', `Container ${cell.record.name} is running: stop it before it is converted.`);

@@ -236,6 +236,22 @@ export function conformance(candidate: Candidate): void {
       await drop(container);
     });
 
+    test('a layer is shown in a running container, read-only, to its execs, and what looks for changes sees nothing of it', async () => {
+      const { container } = await begin(['sleep', '1000']);
+      const show = () => driver.showLayer(container.spec, candidate.layers.at(-1)!, '/dev/shown', deadline(candidate));
+      await show();
+      await show();
+      const { streams } = await driver.exec(execOf(container), { process: processOf(['sh', '-c', 'ls /dev/shown; touch /dev/shown/new || echo refused']), stdin: false }, { attached: true }, deadline(candidate));
+      const { stdout } = await collect(streams!);
+      assert.match(stdout.toString(), /^bin\n[^]*refused\n$/);
+      assert.doesNotMatch(await text(driver.files(container.ref, { verb: 'changes' }, deadline(candidate))), /shown/);
+      await assert.rejects(driver.showLayer(container.spec, candidate.layers[0]!, '/etc/shown', deadline(candidate)), coded('invalid-argument', /no name in \/dev/));
+      await driver.signal(container.ref, 9, false);
+      await until('the end of the container', () => exited(container) !== undefined, within);
+      await assert.rejects(show(), coded('container-not-running', /./));
+      await drop(container);
+    });
+
     test('a paused container stands still and goes on when resumed', async () => {
       const { container, streams } = await begin(['sh', '-c', 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done']);
       const shown = collectText(streams.output);

@@ -99,6 +99,7 @@ const routes: readonly (readonly [method: string, path: string, handler: Handler
   ['GET', '/volumes/{name}', system.unknownVolume],
   ['DELETE', '/volumes/{name}', system.unknownVolume],
 
+  ['POST', '/containers/{name}/powershell', twofold.preparePowerShell],
   ['GET', '/twofold/compute', twofold.compute],
   ['POST', '/twofold/compute/{id}/stop', twofold.stopCompute],
   ['GET', '/twofold/switches', twofold.switches],

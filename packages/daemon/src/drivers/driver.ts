@@ -240,6 +240,11 @@ export interface Driver extends AsyncDisposable {
   files(container: ProcessRef, request: FileRequest, signal: AbortSignal): Promise<ToolRun>;
   /** Files of a container that is not running: mounts (or boots) what is needed and takes it away again. */
   filesAtRest(spec: ContainerSpec, request: FileRequest, signal: AbortSignal): Promise<ToolRun>;
+  /**
+   * Makes a layer visible, read-only, at `path` in a running container: a name in its /dev, so that no layer, archive or commit ever has it. It goes with
+   * the container's process. Idempotent; a container has one such layer at most.
+   */
+  showLayer(spec: ContainerSpec, layer: RootfsLayer, path: string, signal: AbortSignal): Promise<void>;
   /** Takes this driver's kind of writable layer away (after it has been sealed as a layer); another kind's in the same directory stays. Idempotent. */
   discardWritable(writableDirectory: string): Promise<void>;
   /** Whether there is a writable layer of this driver's kind. */

@@ -19,7 +19,7 @@ import { publishContainer, publishNetwork, type Room } from './room.ts';
 import type { StoredContainer } from './containers/records.ts';
 import type { Supervisor } from './supervisor.ts';
 
-type Core = Omit<Containers, 'logs' | 'top' | 'changes' | 'statPath' | 'readArchive' | 'writeArchive' | 'export' | 'commit' | 'planConversion' | 'convert'>;
+type Core = Omit<Containers, 'logs' | 'top' | 'changes' | 'statPath' | 'readArchive' | 'writeArchive' | 'export' | 'commit' | 'planConversion' | 'convert' | 'preparePowerShell'>;
 
 /** The commands on a container's life. Its files and logs are content.ts's. */
 export function createContainers(room: Room, supervisor: Supervisor): Core {

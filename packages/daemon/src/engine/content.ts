@@ -6,11 +6,12 @@ import { commitContainer } from './containers/commit.ts';
 import { convertContainer, planFor } from './containers/convert.ts';
 import { exportFiles, listChanges, readArchive, statPath, writeArchive } from './containers/files.ts';
 import { listProcesses } from './containers/list-processes.ts';
+import { preparePowerShell } from './containers/powershell.ts';
 import { containerLogs } from './containers/read-logs.ts';
 import type { Containers } from './engine.ts';
 import type { Room } from './room.ts';
 
-type Content = Pick<Containers, 'logs' | 'top' | 'changes' | 'statPath' | 'readArchive' | 'writeArchive' | 'export' | 'commit' | 'planConversion' | 'convert'>;
+type Content = Pick<Containers, 'logs' | 'top' | 'changes' | 'statPath' | 'readArchive' | 'writeArchive' | 'export' | 'commit' | 'planConversion' | 'convert' | 'preparePowerShell'>;
 
 export function createContent(room: Room): Content {
   const idOf = (reference: string): ContainerId => room.records.find(reference).id;
@@ -26,6 +27,10 @@ export function createContent(room: Room): Content {
     commit: async (reference, options, signal) => {
       const id = idOf(reference);
       return inTurn(id, () => commitContainer(room, id, options, signal), signal);
+    },
+    preparePowerShell: async (reference, signal) => {
+      const id = idOf(reference);
+      return inTurn(id, () => preparePowerShell(room, id, signal), signal);
     },
     planConversion: (reference, to) => planFor(room, room.records.find(reference), to),
     convert: async (reference, to, signal) => {

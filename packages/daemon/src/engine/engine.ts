@@ -132,6 +132,15 @@ export interface PathStat {
   readonly linkTarget: string;
 }
 
+/** How a session of PowerShell is opened in a container: by an exec of this command, which speaks remoting on its standard streams. */
+export interface PowerShellServer {
+  /** `twofold`: ours, shown in the container for it. `image`: the image's own pwsh. `none`: there is neither, and the command is the image's shell, for a terminal. */
+  readonly server: 'twofold' | 'image' | 'none';
+  readonly command: readonly string[];
+  /** NAME=value, to be given to the exec. */
+  readonly environment: readonly string[];
+}
+
 export interface Containers {
   /** `isolation`: '', 'default', 'process', 'hyperv' in any case; otherwise `invalid-argument`. Unknown image: `image-not-found`. */
   create(command: { name?: string; config: ContainerConfig; hostConfig: HostConfig; networks?: readonly { reference: string; address?: string; mac?: string; aliases?: readonly string[] }[] }, signal: AbortSignal): Promise<{ id: ContainerId; warnings: string[] }>;
@@ -169,6 +178,8 @@ export interface Containers {
   planConversion(reference: string, to: RequestedIsolation): ConversionPlan;
   /** The container is stopped, or `container-running`. Converting to what it is already changes only `requestedIsolation`. */
   convert(reference: string, to: RequestedIsolation, signal: AbortSignal): Promise<ConversionPlan>;
+  /** Makes a running container ready for sessions of PowerShell. */
+  preparePowerShell(reference: string, signal: AbortSignal): Promise<PowerShellServer>;
   /** Resources of `docker update`, and restart policy. */
   update(reference: string, change: { hostConfig: Partial<HostConfig> }): Promise<{ warnings: string[] }>;
   /** These five only while it does not run (`not-implemented`). An unknown adapter is `adapter-not-found`. */

@@ -1,7 +1,7 @@
 // Owns the exec verbs: create, start (with and without taking over the connection), resize, inspect.
 
 import { isTwofoldError, TwofoldError } from '@twofold/contract';
-import type { ExecRecord } from '../../engine/engine.ts';
+import type { Attachment, ExecRecord } from '../../engine/engine.ts';
 import { parseJson, readJson } from '../body.ts';
 import { changeLimitMs, type Caller, type Context } from '../context.ts';
 import { execRequest, execStart } from '../create/schema.ts';
@@ -10,7 +10,7 @@ import { endSocket, joinStreams, sendPiece } from '../hijack.ts';
 import { renderError } from '../render-error.ts';
 import { beginStream, sendEmpty, sendJson } from '../respond.ts';
 import type { HijackContext } from '../routes.ts';
-import { streamType } from '../stream-frames.ts';
+import { rawStreamType, streamType } from '../stream-frames.ts';
 import { acceptUpgrade } from '../upgrade.ts';
 import { terminalSize } from './container-life.ts';
 import { sendOutput } from './container-streams.ts';
@@ -50,19 +50,29 @@ export async function startExec(context: HijackContext): Promise<void> {
     context.accepted();
     return;
   }
+  const raw = !tty && context.request.headers.accept === rawStreamType;
   const keys = tty ? parseDetachKeys(record.request.DetachKeys) : null;
   const attachment = await engine.execs.start(record.id, { detach: false, ...sizeOf(body) }, context.signal).catch((error: unknown) => {
     if (isTwofoldError(error, 'command-not-found') || isTwofoldError(error, 'command-not-executable')) return renderError(error, 0).message;
     throw error;
   });
   if (attachment === null) throw new TwofoldError('internal', 'An exec that was not detached has no streams.');
-  acceptUpgrade(socket, streamType(!tty, minor));
+  const multiplexed = !tty && !raw;
+  acceptUpgrade(socket, streamType(multiplexed, minor));
   context.accepted();
   if (typeof attachment === 'string') {
-    sendPiece(socket, tty ? null : 'stdout', Buffer.from(`${attachment}\r\n`));
+    sendPiece(socket, !multiplexed ? null : 'stdout', Buffer.from(`${attachment}\r\n`));
     return endSocket(socket);
   }
-  await joinStreams(socket, attachment, { multiplexed: !tty, detachKeys: keys, endsInput: !tty, hangUp: context.hangUp });
+  await joinStreams(socket, raw ? onlyStdout(attachment) : attachment, { multiplexed, detachKeys: keys, endsInput: !tty, hangUp: context.hangUp });
+}
+
+/** For a client that asked for a raw stream though there is no terminal (docs/api-extensions.md): bytes of a protocol, which stderr must not disturb. */
+function onlyStdout(attachment: Attachment): Attachment {
+  async function* output() {
+    for await (const chunk of attachment.output) if (chunk.stream === 'stdout') yield chunk;
+  }
+  return { ...attachment, output: output(), [Symbol.asyncDispose]: () => attachment[Symbol.asyncDispose]() };
 }
 
 /** Without taking over the connection: detached, or output only. */

@@ -14,6 +14,12 @@ export async function stopCompute(context: Context): Promise<void> {
   sendEmpty(context);
 }
 
+/** Makes a running container ready for sessions, and says by which exec one is opened. */
+export async function preparePowerShell(context: Context): Promise<void> {
+  const { server, command, environment } = await context.engine.containers.preparePowerShell(context.parameters['name']!, context.signal);
+  sendJson(context, { Server: server, Cmd: command, Env: environment });
+}
+
 /** The networks in PowerShell's words. */
 export function switches(context: Context): void {
   const { networks, containers } = context.engine;

@@ -55,7 +55,7 @@ export interface Exchange {
 export async function prepareDisks(rootfs: RootfsPlan, template: string, signal: AbortSignal): Promise<Exchange> {
   const parts = writableParts(rootfs.writableDirectory);
   await ensureScratch(parts.scratch, template, signal);
-  const first = 1 + Math.floor(Math.random() * 2 ** 28) * 4;
+  const first = unusedSets();
   const sizes = await Promise.all(rootfs.layers.map((layer) => sizeOf(layer)));
   const disk = layerDisk(sizes, first + 2);
   await writeFile(parts.layers, disk.descriptor, { mode: 0o600 });
@@ -67,16 +67,31 @@ export async function prepareDisks(rootfs: RootfsPlan, template: string, signal:
   return { first, files, commands: exchangeCommands(first, rootfs.layers.length > 0), partitions: disk.partitions };
 }
 
+/** The layers' disk of a running VM, made longer by one layer: what is on it stays where it is. */
+export async function extendLayers(rootfs: RootfsPlan, layer: RootfsLayer, descriptor: string): Promise<Exchange & { readonly added: Partition }> {
+  const first = unusedSets();
+  const layers = [...rootfs.layers, layer];
+  const disk = layerDisk(await Promise.all(layers.map((each) => sizeOf(each))), first + 2);
+  await writeFile(descriptor, disk.descriptor, { mode: 0o600 });
+  const files = [{ set: first + 1, path: descriptor, writable: false }, ...layers.map(({ path }, index) => ({ set: first + 2 + index, path, writable: false }))];
+  return { first, files, commands: layersCommands(first), partitions: disk.partitions, added: disk.partitions.at(-1)! };
+}
+
+const unusedSets = (): number => 1 + Math.floor(Math.random() * 2 ** 28) * 4;
+
 /** Pure. A full host disk is reported to the guest (werror); blocks that the guest frees are given back (discard). */
 function exchangeCommands(first: number, hasLayers: boolean): QmpCommand[] {
-  const fdset = (set: number) => `/dev/fdset/${set}`;
   const scratch: QmpCommand[] = [
     { execute: 'blockdev-add', arguments: { 'driver': 'file', 'node-name': `s${first}`, 'filename': fdset(first), 'discard': 'unmap', 'locking': 'off' } },
     { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'scratch', 'file': `s${first}`, 'discard': 'unmap' }] } },
   ];
-  if (!hasLayers) return scratch;
+  return hasLayers ? [...scratch, ...layersCommands(first)] : scratch;
+}
+
+const fdset = (set: number): string => `/dev/fdset/${set}`;
+
+function layersCommands(first: number): QmpCommand[] {
   return [
-    ...scratch,
     { execute: 'blockdev-add', arguments: { 'driver': 'vmdk', 'node-name': `l${first}`, 'read-only': true, 'file': { 'driver': 'file', 'filename': fdset(first + 1), 'read-only': true, 'locking': 'off' } } },
     { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'layers', 'file': `l${first}`, 'read-only': true }] } },
   ];

@@ -7,13 +7,15 @@ import { FrameType, Tag, TlvReader, TlvWriter, TwofoldError, isTwofoldError, new
 import { openCgroups, type Cgroups } from '../../host/cgroup/index.ts';
 import { exitOf } from '../../host/conversation.ts';
 import { parseProcessList } from '../../host/process-list.ts';
+import { runQmp } from '../../host/qmp.ts';
 import { compileSeccomp } from '../../host/seccomp.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { findWorkers } from '../../host/workers.ts';
 import type { Settings } from '../../settings.ts';
-import type { ContainerSpec, ContainerState, Driver, DriverEvent, ExecSpec, FileRequest, ProcessRef, ProcessStreams, RawProcess, ResolvedUser, SandboxInfo, SandboxSpec, StartOptions, ToolRun, Warn, Worker } from '../driver.ts';
+import type { ContainerSpec, ContainerState, Driver, DriverEvent, ExecSpec, FileRequest, ProcessRef, ProcessStreams, RawProcess, ResolvedUser, RootfsLayer, SandboxInfo, SandboxSpec, StartOptions, ToolRun, Warn, Worker } from '../driver.ts';
 import { attachThrough, execDetached, networkRequest, resizeRequest, signalRequest, stateOf, target, userOf } from '../supervised.ts';
 import { prepareContainer, startProcess } from './container.ts';
+import { extendLayers } from './disks.ts';
 import { SandboxEvents } from './events.ts';
 import { runGuestTool, toolWords } from './guest-tool.ts';
 import { writeProcess } from './launch-plan.ts';
@@ -211,6 +213,24 @@ export class HypervDriver implements Driver {
       await remove();
       throw error;
     }
+  }
+
+  async showLayer(spec: ContainerSpec, layer: RootfsLayer, path: string, signal: AbortSignal): Promise<void> {
+    const { directory, connection } = this.#need(spec.sandbox);
+    const pid = (await connection.request(FrameType.STATE, new TlvWriter(), signal)).lists(Tag.CONTAINER).find((one) => one.string(Tag.CONTAINER) === spec.id)?.number(Tag.PID);
+    const notes = await readNotes(directory);
+    if (pid === undefined || notes === null) throw new TwofoldError('container-not-running', 'The container is not running.');
+    let shown = notes.shown;
+    if (shown === undefined) {
+      const { files, commands, added } = await extendLayers(spec.rootfs, layer, sandboxParts(directory).shown);
+      await runQmp(connection, 'give the VM a further layer', files, commands, signal);
+      shown = added;
+      await writeNotes(directory, { ...notes, shown });
+    }
+    await using run = await runGuestTool(connection, ['show', '--disk', 'layers', String(shown.offset), String(shown.length), String(pid), path], signal);
+    run.stdin.end();
+    await collect(run.stdout);
+    await run.done;
   }
 
   async discardWritable(writableDirectory: string): Promise<void> {

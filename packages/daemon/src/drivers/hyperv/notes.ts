@@ -3,6 +3,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { ContainerId, SandboxId } from '@twofold/contract';
 import type { WorkerUser } from '../../host/worker-users.ts';
+import type { Partition } from './disks.ts';
 import { sandboxParts } from './places.ts';
 
 export interface SandboxNotes {
@@ -11,6 +12,8 @@ export interface SandboxNotes {
   readonly user: WorkerUser;
   /** How many layers a container has in the guest. */
   readonly layers: Readonly<Record<ContainerId, number>>;
+  /** Where on the layers' disk the layer is that has been added to it while the container runs. */
+  readonly shown?: Partition;
   /** The running container's filter (base64), which its execs have too. */
   readonly seccomp?: string;
 }

@@ -27,6 +27,8 @@ export const sandboxParts = (directory: string) => ({
   socket: join(directory, 'socket'),
   /** What clean-up needs when nobody remembers. */
   notes: join(directory, 'hyperv.json'),
+  /** The layers' disk with a further layer on it (showLayer). */
+  shown: join(directory, 'shown.vmdk'),
   /** Written when the VM failed: the last of its console. */
   workerLog: join(directory, 'worker.log'),
   exit: (container: ContainerId) => join(directory, `exit.${container}`),

@@ -6,10 +6,11 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { FrameType, isTwofoldError, newId, Tag, TlvWriter, TwofoldError, type ContainerId, type OciSpec, type SandboxId, type TlvReader } from '@twofold/contract';
 import type { Cgroups } from '../../host/cgroup/index.ts';
+import { runLayerVerb } from '../../host/layer-tool.ts';
 import { compileSeccomp, hostSeccompArchitecture } from '../../host/seccomp.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { startSupervisor } from '../../host/supervisor-process.ts';
-import type { ContainerSpec, ContainerState, Driver, DriverEvent, ExecSpec, FileRequest, ProcessRef, ProcessStreams, RawProcess, ResolvedUser, SandboxInfo, SandboxSpec, StartOptions, ToolRun, Worker } from '../driver.ts';
+import type { ContainerSpec, ContainerState, Driver, DriverEvent, ExecSpec, FileRequest, ProcessRef, ProcessStreams, RawProcess, ResolvedUser, RootfsLayer, SandboxInfo, SandboxSpec, StartOptions, ToolRun, Worker } from '../driver.ts';
 import { EventQueue } from '../event-queue.ts';
 import { attachThrough, networkRequest, resizeRequest, signalRequest, target, userOf } from '../supervised.ts';
 import { namespacesOf, runtimeSpec } from './bundle.ts';
@@ -191,6 +192,12 @@ export class ProcessDriver implements Driver {
       await remove();
       throw error;
     }
+  }
+
+  async showLayer(spec: ContainerSpec, layer: RootfsLayer, path: string, signal: AbortSignal): Promise<void> {
+    const state = (await this.#need(spec.sandbox).states(signal)).get(spec.id);
+    if (state?.at !== 'running') throw new TwofoldError('container-not-running', 'The container is not running.');
+    await runLayerVerb(this.#options.layerTool, ['show', await this.#layers.mount(layer), String(state.pid), path], signal);
   }
 
   discardWritable(writableDirectory: string): Promise<void> {

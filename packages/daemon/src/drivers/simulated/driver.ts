@@ -148,6 +148,10 @@ export class SimulatedDriver implements Driver {
     throw unsupported();
   }
 
+  async showLayer(): Promise<never> {
+    throw unsupported();
+  }
+
   async discardWritable(): Promise<void> {}
 
   async releaseLayers(): Promise<void> {}
