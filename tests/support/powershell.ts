@@ -13,7 +13,7 @@ export interface PowerShell {
   readonly path: string;
 }
 
-const places = [process.env['TWOFOLD_POWERSHELL'], join(libRoot, 'powershell', 'twofold-powershell')];
+const places = [process.env['TWOFOLD_POWERSHELL'], join(libRoot, 'powershell', 'host', 'twofold-powershell')];
 const hostPath = places.find((path) => path !== undefined && existsSync(path));
 
 /** The host that set-up builds where there is a .NET SDK. */

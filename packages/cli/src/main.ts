@@ -18,6 +18,7 @@ const verbs: Record<string, () => Promise<Verb>> = {
   exec: () => import('./commands/exec.ts'),
   images: () => import('./commands/images.ts'),
   logs: () => import('./commands/logs.ts'),
+  powershell: () => import('./commands/powershell.ts'),
   ps: () => import('./commands/ps.ts'),
   rm: () => import('./commands/rm.ts'),
   run: () => import('./commands/run.ts'),

@@ -35,6 +35,8 @@ export const libraryParts = (libRoot: string) => ({
   baseImages: join(libRoot, 'base-images'),
   templates: join(libRoot, 'templates'),
   accelerator: join(libRoot, 'accelerator.json'),
+  /** PowerShell for this machine (host/) and for containers (image.erofs). */
+  powershell: join(libRoot, 'powershell'),
   stamps: join(libRoot, 'stamps'),
   /** What Node has compiled of the daemon (daemon/main.ts). */
   compiled: join(libRoot, 'compiled'),

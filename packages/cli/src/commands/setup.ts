@@ -33,6 +33,7 @@ export async function setUp(options: { libRoot?: string; tests?: true }, signal:
   await runSteps(options.tests === true ? [...steps, testTools] : steps, { places, progress, signal }, {
     found: (step, detail) => tell(`${paint('green', '  ok', process.stderr)}  ${step.title}: ${detail}`),
     begin: (step) => tell(`  ..  ${step.title}`),
+    without: (step, reason) => tell(`${paint('yellow', '  --', process.stderr)}  ${step.title}: ${reason} ${step.purpose}`),
     done: (step, detail, tookMs) => tell(`${paint('green', '  ok', process.stderr)}  ${step.title}: ${detail} (${(tookMs / 1000).toFixed(1)} s)`),
   });
   if ((await readAccelerator(places.libRoot))?.accelerator === 'tcg') tell(`\n${paint('yellow', `WARNING: ${emulationNotice}`, process.stderr)}\n`);

@@ -11,7 +11,7 @@ import { examineRuntime } from './runtime.ts';
 
 const ofStep = (step: Step): Examination => async (context) => {
   const found = await step.check(context);
-  return found.there ? fine(step.name, found.detail) : { name: step.name, state: 'missing', found: found.detail, meaning: step.purpose, mend: `twofold setup; by hand: ${step.byHand}` };
+  return found.there ? fine(step.name, found.detail) : { name: step.name, state: step.optional === true ? 'warning' : 'missing', found: found.detail, meaning: step.purpose, mend: `twofold setup; by hand: ${step.byHand}` };
 };
 
 const examineEmulation: Examination = async ({ places }) => {

@@ -7,6 +7,7 @@ import { runCommand } from '@twofold/daemon/host/command.ts';
 import { libraryParts, repository } from '../places.ts';
 import { unitFile } from '../daemon/start.ts';
 import { commandFile, isOurCommand } from '../setup/steps/command.ts';
+import { removeModule } from '../setup/steps/powershell-module.ts';
 import { installedListFile } from '../setup/steps/packages.ts';
 import { assertOwnDirectory } from '@twofold/daemon/sweep.ts';
 
@@ -15,13 +16,14 @@ export async function removeInstallation(libRoot: string): Promise<string[]> {
   assertOwnDirectory(libRoot);
   const installed: unknown = await readFile(installedListFile(libRoot), 'utf8').then(JSON.parse, () => []);
   if (await isOurCommand()) await rm(commandFile, { force: true });
+  await removeModule();
   await removeUnit();
   await runCommand('remove the group', ['groupdel', 'twofold'], { accept: [0, 6] });
   // Piece by piece: a library root that somebody shares with other things keeps those.
   for (const path of Object.values(libraryParts(libRoot))) await rm(path, { recursive: true, force: true });
   await rm(installedListFile(libRoot), { force: true });
   await runCommand('remove the library', ['rmdir', '--ignore-fail-on-non-empty', '--', libRoot], { accept: [0, 1] });
-  for (const name of ['native', 'test-tools']) await rm(join(repository, 'build', name), { recursive: true, force: true });
+  for (const name of ['native', 'powershell', 'test-tools']) await rm(join(repository, 'build', name), { recursive: true, force: true });
   return Array.isArray(installed) ? installed.map(String) : [];
 }
 

@@ -10,6 +10,8 @@ export interface Teller {
   found(step: Step, detail: string): void;
   begin(step: Step): void;
   done(step: Step, detail: string, tookMs: number): void;
+  /** An optional step could not be done. */
+  without(step: Step, reason: string): void;
 }
 
 /** Brings the machine to where every step's outcome is there. Safe to repeat and to break off: it takes up where it stopped. */
@@ -28,6 +30,11 @@ export async function runSteps(steps: readonly Step[], context: Context, teller:
     try {
       await step.mend(context);
     } catch (cause) {
+      context.signal.throwIfAborted();
+      if (step.optional === true) {
+        teller.without(step, cause instanceof Error ? cause.message : String(cause));
+        continue;
+      }
       throw new TwofoldError('internal', `Set-up stopped at "${step.title}". What is done stays done: the same command takes up here. By hand: ${step.byHand}`, { cause });
     }
     const after = await step.check(context);

@@ -20,6 +20,8 @@ export interface Step {
   readonly title: string;
   /** What does not work without it. */
   readonly purpose: string;
+  /** The machine works without it: what keeps it from being brought about is said, and set-up goes on. */
+  readonly optional?: true;
   /** How a person would mend it by hand. */
   readonly byHand: string;
   inputs(context: Context): Promise<readonly (string | Uint8Array)[]>;

@@ -9,6 +9,8 @@ import { initramfs } from './steps/initramfs.ts';
 import { kernel } from './steps/kernel.ts';
 import { native } from './steps/native.ts';
 import { packages } from './steps/packages.ts';
+import { powershell } from './steps/powershell.ts';
+import { powershellModule } from './steps/powershell-module.ts';
 import { rehearsal } from './steps/rehearsal.ts';
 
-export const steps: readonly Step[] = [packages, group, native, kernel, initramfs, rehearsal, accelerator, nanoserver, windowsServerCore, command];
+export const steps: readonly Step[] = [packages, group, native, kernel, initramfs, rehearsal, accelerator, nanoserver, windowsServerCore, command, powershellModule, powershell];

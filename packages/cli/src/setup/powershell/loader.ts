@@ -1,0 +1,49 @@
+// Owns making a dynamically linked program independent of the system that it runs in: which loader and libraries it brings along, and the loader's path
+// written into it. Pure but for looking where libraries are.
+
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TwofoldError } from '@twofold/contract';
+
+/** What .NET is linked with, and opens by name. */
+const libraries = ['libc.so.6', 'libm.so.6', 'libdl.so.2', 'libpthread.so.0', 'librt.so.1', 'libgcc_s.so.1', 'libstdc++.so.6', 'ld-linux-x86-64.so.2', 'libssl.so.3', 'libcrypto.so.3'] as const;
+const loader = 'ld-linux-x86-64.so.2';
+const directories = ['/usr/lib/x86_64-linux-gnu', '/lib/x86_64-linux-gnu', '/usr/lib64', '/lib64', '/usr/lib'];
+
+const programHeadersOffset = 0x20;
+const headerSizeOffset = 0x36;
+const headerCountOffset = 0x38;
+const interpreterType = 3;
+
+/** Name in the image → file on this machine. The loader has a short name too, which fits into the program. */
+export async function loaderAndLibraries(): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  for (const name of libraries) {
+    const path = await firstThere(directories.map((directory) => join(directory, name)));
+    if (path === null) throw new TwofoldError('unsupported', `The library ${name} is not there (packages libssl3, libstdc++6).`);
+    found.set(name, path);
+    if (name === loader) found.set('ld', path);
+  }
+  return found;
+}
+
+async function firstThere(paths: readonly string[]): Promise<string | null> {
+  for (const path of paths) if (await access(path).then(() => true, () => false)) return path;
+  return null;
+}
+
+/** The program (ELF, 64 bits) with another loader. The path takes the old one's place, and may be no longer. */
+export function withLoader(program: Buffer, path: string): Buffer {
+  const changed = Buffer.from(program);
+  const headers = Number(changed.readBigUInt64LE(programHeadersOffset));
+  for (let index = 0; index < changed.readUInt16LE(headerCountOffset); index += 1) {
+    const header = headers + index * changed.readUInt16LE(headerSizeOffset);
+    if (changed.readUInt32LE(header) !== interpreterType) continue;
+    const offset = Number(changed.readBigUInt64LE(header + 8));
+    const room = Number(changed.readBigUInt64LE(header + 32));
+    if (Buffer.byteLength(path) >= room) throw new TwofoldError('internal', `The program has room for a loader's path of ${room - 1} bytes, and ${path} is longer.`);
+    changed.fill(0, offset, offset + room).write(path, offset);
+    return changed;
+  }
+  throw new TwofoldError('internal', 'The program names no loader.');
+}
