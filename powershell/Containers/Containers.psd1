@@ -8,7 +8,7 @@
   Description          = 'Containers of a Twofold engine, in the words of the container preview of Windows Server 2016.'
   PowerShellVersion    = '7.4'
   CompatiblePSEditions = @('Core')
-  TypesToProcess       = @('Containers.types.ps1xml')
+  TypesToProcess       = @('Containers.types.ps1xml', 'Processes.types.ps1xml')
   FormatsToProcess     = @('Containers.format.ps1xml')
   FunctionsToExport    = @(
     'Get-Container', 'New-Container', 'Set-Container', 'Start-Container', 'Stop-Container', 'Remove-Container',

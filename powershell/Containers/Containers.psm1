@@ -4,9 +4,6 @@ Set-StrictMode -Version 3
 
 $parts = @(
   'Errors', 'Enumerations', 'Engine', 'Job', 'ContainerObject', 'Container', 'ContainerLife', 'ContainerImageObject', 'ContainerImage', 'ContainerImageArchive', 'ContainerOSImage',
-  'ContainerHost', 'VMSwitch', 'NetNat', 'ContainerNetworkAdapter', 'ComputeProcess', 'Completion', 'Sessions'
+  'ContainerHost', 'VMSwitch', 'NetNat', 'ContainerNetworkAdapter', 'ComputeProcess', 'SessionBridge', 'Sessions', 'Processes', 'Completion'
 )
-foreach ($part in $parts) {
-  $file = [IO.Path]::Combine($PSScriptRoot, "$part.ps1")
-  if ([IO.File]::Exists($file)) { . $file }
-}
+foreach ($part in $parts) { . ([IO.Path]::Combine($PSScriptRoot, "$part.ps1")) }

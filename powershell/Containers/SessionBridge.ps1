@@ -1,0 +1,75 @@
+# Owns the way from a runspace's transport to a process in a container: an exec whose standard streams carry PowerShell remoting. PowerShell speaks
+# remoting over a unix socket of the file system; the engine gives an exec over a connection of its own; bytes are passed between the two by tasks that
+# need no runspace. Knows nothing of commands.
+
+$script:handshakeTimeoutMs = 60000
+
+# Takes over a connection of the engine for the exec: what is written goes to its standard input, what is read is its standard output. Throws.
+function Connect-Exec($Caller, [string]$ExecId, $Target) {
+  $socket = [Net.Sockets.Socket]::new('Unix', 'Stream', 'Unspecified')
+  try {
+    $socket.ReceiveTimeout = $script:handshakeTimeoutMs
+    try { $socket.Connect([Net.Sockets.UnixDomainSocketEndPoint]::new((Get-EngineSocketPath))) }
+    catch [Net.Sockets.SocketException] { throw ConvertTo-ConnectionError $_.Exception }
+    $Caller.WriteVerbose("POST /exec/$ExecId/start {}")
+    $lines = @("POST /v1.47/exec/$ExecId/start HTTP/1.1", 'Host: twofold', 'Accept: application/vnd.docker.raw-stream', 'Connection: Upgrade', 'Upgrade: tcp',
+      'Content-Type: application/json', 'Content-Length: 2', '', '{}')
+    $null = $socket.Send([Text.Encoding]::ASCII.GetBytes($lines -join "`r`n"))
+    $answer = Read-AnswerHead $socket
+    if ($answer -notmatch '^HTTP/1\.1 101 ') { throw New-ContainerError "The engine did not open the session: $(($answer -split "`r`n")[0])." SessionOpenFailed ConnectionError $Target }
+    $socket.ReceiveTimeout = 0
+    [Net.Sockets.NetworkStream]::new($socket, $true)
+  }
+  catch {
+    $socket.Dispose()
+    throw
+  }
+}
+
+# Byte by byte: what follows the empty line is the process's.
+function Read-AnswerHead($Socket) {
+  $byte = [byte[]]::new(1)
+  $text = [Text.StringBuilder]::new()
+  while ($text.Length -lt 16384 -and $Socket.Receive($byte) -eq 1) {
+    $null = $text.Append([char]$byte[0])
+    if ($byte[0] -eq 10 -and $text.ToString().EndsWith("`r`n`r`n")) { break }
+  }
+  $text.ToString()
+}
+
+# A path in the file system at which the stream can be reached once, and by nobody else: its directory is the user's own.
+function New-Bridge([IO.Stream]$Stream) {
+  $directory = [IO.Directory]::CreateTempSubdirectory('twofold-').FullName
+  $listener = [Net.Sockets.Socket]::new('Unix', 'Stream', 'Unspecified')
+  $path = [IO.Path]::Combine($directory, 'session')
+  $listener.Bind([Net.Sockets.UnixDomainSocketEndPoint]::new($path))
+  $listener.Listen(1)
+  @{ Path = $path; Directory = $directory; Listener = $listener; Accepted = $listener.AcceptAsync(); Stream = $Stream; Joined = $false }
+}
+
+# Passes bytes once the transport has come. Either side's end is the other's. True when joined.
+function Join-Bridge($Bridge) {
+  if ($Bridge.Joined) { return $true }
+  if (!$Bridge.Accepted.IsCompletedSuccessfully) { return $false }
+  $client = [Net.Sockets.NetworkStream]::new($Bridge.Accepted.Result, $true)
+  Close-BridgeDoor $Bridge
+  # A script block can't run on the threads of these tasks, which have no runspace: an expression can.
+  $dispose = [IO.Stream].GetMethod('Dispose', [type[]]@())
+  $both = foreach ($one in $client, $Bridge.Stream) { [Linq.Expressions.Expression]::Call([Linq.Expressions.Expression]::Constant($one, [IO.Stream]), $dispose) }
+  $parameters = [Linq.Expressions.ParameterExpression[]]@([Linq.Expressions.Expression]::Parameter([Threading.Tasks.Task]))
+  $end = [Linq.Expressions.Expression]::Lambda([Action[Threading.Tasks.Task]], [Linq.Expressions.Expression]::Block([Linq.Expressions.Expression[]]$both), $parameters).Compile($true)
+  foreach ($task in $client.CopyToAsync($Bridge.Stream), $Bridge.Stream.CopyToAsync($client)) { $null = $task.ContinueWith($end) }
+  $Bridge.Joined = $true
+  $true
+}
+
+function Close-BridgeDoor($Bridge) {
+  $Bridge.Listener.Dispose()
+  if ([IO.Directory]::Exists($Bridge.Directory)) { [IO.Directory]::Delete($Bridge.Directory, $true) }
+}
+
+# Lets go of what no transport has taken.
+function Remove-Bridge($Bridge) {
+  Close-BridgeDoor $Bridge
+  $Bridge.Stream.Dispose()
+}
