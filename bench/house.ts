@@ -1,7 +1,7 @@
 // Owns the engines of one run: made once, seen by every work, taken away at the end. Measures nothing.
 
 import { join } from 'node:path';
-import type { Options } from './options.ts';
+import { worksAlone, type Options } from './options.ts';
 import type { Missing, Peer } from './peer.ts';
 import { startDockerd } from './peers/dockerd.ts';
 import { startPodman } from './peers/podman.ts';
@@ -12,7 +12,7 @@ import type { Variant } from './settings.ts';
 export interface House extends AsyncDisposable {
   readonly options: Options;
   readonly twofold: TwofoldDaemon;
-  /** dockerd and podman where they can be had, and Twofold through each isolation. */
+  /** dockerd and podman where they can be had and a work needs them, and Twofold through each isolation. */
   readonly peers: readonly Peer[];
   readonly missing: Missing[];
   /** A daemon whose settings differ in one thing, with the image; Hyper-V containers. The caller's to end. */
@@ -29,7 +29,8 @@ export async function openHouse(directory: string, options: Options, tell: (line
   const twofold = undo.use(await startTwofold(join(directory, 't')));
   await run(twofold.byIsolation.process, ['save', '--output', archive, options.image]);
   const peers: Peer[] = [];
-  for (const [name, start] of [['dockerd + runc', startDockerd], ['podman + crun', startPodman]] as const) {
+  const others = [...options.works].every((work) => worksAlone.has(work)) ? [] : [['dockerd + runc', startDockerd], ['podman + crun', startPodman]] as const;
+  for (const [name, start] of others) {
     tell(`starting ${name} …`);
     try {
       const peer = undo.use(await start(join(directory, name.split(' ')[0]!)));

@@ -46,12 +46,12 @@ for (const name of workNames.filter((each) => options.works.has(each))) {
 }
 
 const { twofold, peers, missing } = house;
-const { works: _works, json, plot: picture, ...bench } = options;
+const { works: measured, json, plot: picture, ...bench } = options;
 const results: Results = {
   began, machine, missing,
   rows: inOrder(rows),
   accelerator: (await twofold.client.info()).Twofold.Accelerator,
-  settings: { daemon: settings.join(' '), worker: twofold.words.summary, bench: Object.entries(bench).map(([name, value]) => `${name} ${value}`).join(', ') },
+  settings: { daemon: settings.join(' '), worker: twofold.words.summary, bench: [[...measured].join(' '), ...Object.entries(bench).map(([name, value]) => `${name} ${value}`)].join(', ') },
   versions: { 'docker CLI': await versionOf('docker'), QEMU: await versionOf(thisMachine().qemu), ...Object.fromEntries(peers.map(({ name, version }) => [name, version])) },
 };
 if (json !== undefined) await writeFile(json, `${JSON.stringify(results, null, 2)}\n`);

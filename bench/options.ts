@@ -4,6 +4,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 
 export const workNames = ['start', 'exec', 'burst', 'stream', 'stop', 'density', 'daemon', 'alive'] as const;
 export type WorkName = (typeof workNames)[number];
+/** Works in which nobody but Twofold takes part. */
+export const worksAlone: ReadonlySet<WorkName> = new Set(['stop', 'alive']);
 
 export interface Options {
   readonly works: ReadonlySet<WorkName>;

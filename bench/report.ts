@@ -79,7 +79,7 @@ function goalText(verdict: Verdict | undefined): string {
 function summed(rows: readonly Row[]): string[] {
   const verdicts = rows.flatMap((row) => judge(row, rows));
   const count = (mark: Verdict['mark']): number => verdicts.filter((verdict) => verdict.mark === mark).length;
-  return verdicts.length === 0 ? [] : [`${verdicts.length} goals measured: ${count('missed')} missed, ${count('reach')} reached, ${count('aim')} with their aim.`];
+  return verdicts.length === 0 ? [] : [`Goals measured: ${verdicts.length}; ${count('missed')} missed, ${count('reach')} reached, ${count('aim')} with their aim.`];
 }
 
 export function digits(value: number): string {
