@@ -81,14 +81,6 @@ test('the memory that clones share cannot be written by anybody', async () => {
   await house.end(running);
 });
 
-test('a size that is not the template\'s boots', async () => {
-  const running = await house.run(['true'], { machine: { memoryBytes: 256 << 20, cpus: 1 } });
-  assert.doesNotMatch(textOf(`/proc/${await workerOf(house, running.ref.sandbox)}/cmdline`), /-incoming/);
-  await outputOf(running.streams);
-  assert.equal((await running.streams.exit).code, 0);
-  await house.end(running);
-});
-
 test('where templates are turned off every VM boots, and none is asked to wait', async () => {
   const plain = await House.open({ vmTemplate: false, vmPool: 1 });
   try {

@@ -50,7 +50,7 @@ export class House implements AsyncDisposable {
     })();
   }
 
-  /** With a template, so that its VMs are clones where they have the default size. */
+  /** With a template, so that its VMs of the standard size are clones. */
   static async open(asked: Partial<Settings> = {}): Promise<House> {
     const root = mkdtempSync(join(tmpdir(), 'twofold-hyperv-'));
     const name = `/twofold-hyperv-${process.pid}`;

@@ -83,7 +83,7 @@ const options: readonly Option[] = [
     },
   },
   {
-    flags: '--vm-memory <size>', key: 'vm-memory', help: 'nominal memory of a utility VM', apply(draft, value) {
+    flags: '--vm-memory <size>', key: 'vm-memory', help: 'what a container may use of the memory of a standard utility VM', apply(draft, value) {
       const memoryBytes = bytesOf(value);
       if (memoryBytes < 128 << 20) wrong(`--vm-memory "${value}" is too little for a utility VM: 128m is the least.`);
       draft.machine = { ...draft.machine, memoryBytes };

@@ -24,7 +24,7 @@ export interface SandboxSpec {
   readonly domainname?: string;
   /** `none`: only a loopback. `host`: the host's own (process only). */
   readonly network: { readonly mode: 'attached'; readonly interfaces: readonly SandboxInterface[] } | { readonly mode: 'none' | 'host' };
-  /** Nominal size of the utility VM; a driver without a VM ignores it. */
+  /** What the utility VM has for its containers, at least; a driver without a VM ignores it. */
   readonly machine: { readonly memoryBytes: number; readonly cpus: number };
   readonly sysctls?: Readonly<Record<string, string>>;
   /** Path below the cgroup root: `/twofold/<id>`. */

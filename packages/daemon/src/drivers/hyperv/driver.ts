@@ -2,6 +2,7 @@
 // sandboxes' directories. Does not own image layers, the switches' side of the network, nor what the guest does with a request (native/agent).
 
 import { access, mkdir, readFile, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { FrameType, Tag, TlvReader, TlvWriter, TwofoldError, isTwofoldError, newId, type ContainerId, type OciSpec, type SandboxId } from '@twofold/contract';
 import { openCgroups, type Cgroups } from '../../host/cgroup/index.ts';
@@ -25,7 +26,8 @@ import { guestPlaces, hypervParts, sandboxParts, scratchTemplate, writableParts 
 import { Pool } from './pool.ts';
 import type { Rehearsal } from './rehearsal.ts';
 import { bootSandbox, chooseAccelerator, configureSandbox, endSandbox, interfacesOf, workerGroup } from './sandbox.ts';
-import { dropTemplate, openTemplate } from './template.ts';
+import { isSameSize, sizeFor } from './size.ts';
+import { Templates } from './templates.ts';
 
 const bootTimeoutMs = 150_000;
 /** A clone that is not there by then has failed. */
@@ -59,9 +61,10 @@ export class HypervDriver implements Driver {
   readonly #events = new SandboxEvents();
   readonly #sandboxes = new Map<SandboxId, Living>();
   readonly #closing = new AbortController();
-  #template: Awaited<ReturnType<typeof openTemplate>> | null = null;
+  #templates: Templates | null = null;
   #pool: Pool | null = null;
-  #opening: Promise<void> = Promise.resolve();
+  /** Whether there is a template of the standard size. */
+  #opening: Promise<boolean> = Promise.resolve(false);
   #warn: Warn = () => undefined;
 
   private constructor(settings: Settings, accelerator: Accelerator, cgroups: Cgroups) {
@@ -88,7 +91,8 @@ export class HypervDriver implements Driver {
   async createSandbox(spec: SandboxSpec, signal: AbortSignal): Promise<SandboxInfo> {
     if (this.accelerator === 'tcg' && !this.#settings.allowEmulation) throw new TwofoldError('forbidden', 'Hyper-V containers would run under software emulation here, which is no security boundary, and the settings forbid it.');
     if (this.#sandboxes.has(spec.id)) throw new TwofoldError('conflict', 'The sandbox is up already.');
-    const { supervisorPid, connection, configured, origin } = await this.#takeWaiting(spec, signal) ?? await this.#clone(spec, signal) ?? await this.#boot(spec, signal);
+    const sized = { ...spec, machine: sizeFor(spec.machine, this.#settings.machine, availableParallelism()) };
+    const { supervisorPid, connection, configured, origin } = await this.#takeWaiting(sized, signal) ?? await this.#clone(sized, signal) ?? await this.#boot(sized, signal);
     try {
       await this.#adopt(spec.id, { directory: spec.directory, connection, configured, closing: new AbortController() }, signal);
       return { supervisorPid, netnsPid: null, origin };
@@ -98,24 +102,26 @@ export class HypervDriver implements Driver {
     }
   }
 
-  /** Makes or opens the VMs' template in the background; what fails of it is told to `warn`, and VMs boot. Once. */
+  /** Makes or opens the standard VMs' template in the background; what fails of it is told to `warn`, and VMs boot. Once. */
   warmUp(warn: Warn, ordinary: OciSpec): void {
     this.#warn = warn;
     if (!this.#settings.vmTemplate) return;
     const open = async () => {
       const making = { settings: this.#settings, accelerator: this.accelerator, cgroups: this.#cgroups, rehearsal: await this.#rehearsal(ordinary) };
-      const template = this.#template = await openTemplate(making, this.#closing.signal);
-      if (this.#settings.vmPool > 0 && !this.#closing.signal.aborted) this.#pool = new Pool({ ...making, template, warn });
+      this.#templates = new Templates(making, warn, this.#closing.signal);
+      const template = await this.#templates.openStandard();
+      if (template !== null && this.#settings.vmPool > 0 && !this.#closing.signal.aborted) this.#pool = new Pool({ ...making, template, warn });
+      return template !== null;
     };
     this.#opening = open().catch((error: unknown) => {
-      if (!this.#closing.signal.aborted) warn('The template of utility VMs could not be made: they boot, which takes longer.', { err: error });
+      if (!this.#closing.signal.aborted) warn('Utility VMs cannot be prepared: they boot, which takes longer.', { err: error });
+      return false;
     });
   }
 
   /** Resolves when the template is there, or can't be had. */
   async warm(): Promise<boolean> {
-    await this.#opening;
-    return this.#template !== null;
+    return this.#opening;
   }
 
   async configureNetwork(sandbox: SandboxId, spec: SandboxSpec, signal: AbortSignal): Promise<void> {
@@ -315,8 +321,8 @@ export class HypervDriver implements Driver {
     await this.#opening;
     await this.#pool?.[Symbol.asyncDispose]();
     this.#pool = null;
-    this.#template?.close();
-    this.#template = null;
+    await this.#templates?.[Symbol.asyncDispose]();
+    this.#templates = null;
   }
 
   async #rehearsal(spec: OciSpec): Promise<Rehearsal> {
@@ -327,15 +333,9 @@ export class HypervDriver implements Driver {
     return seccomp === undefined ? null : compileSeccomp(hypervParts(this.#settings.libRoot).seccompTool, seccomp, thisMachine().seccompArchitecture);
   }
 
-  /** Others boot: the template has the memory, the processors and the one adapter that it was saved with. */
-  #isLikeTemplate(spec: SandboxSpec): boolean {
-    const { memoryBytes, cpus } = this.#settings.machine;
-    return spec.machine.memoryBytes === memoryBytes && spec.machine.cpus === cpus && interfacesOf(spec).length <= 1;
-  }
-
   /** Null when none waits, or the one that did fails. */
   async #takeWaiting(spec: SandboxSpec, signal: AbortSignal): Promise<Started | null> {
-    if (this.#pool === null || !this.#isLikeTemplate(spec)) return null;
+    if (this.#pool === null || !isSameSize(spec.machine, this.#settings.machine) || !hasTemplatesAdapter(spec)) return null;
     try {
       const taken = await this.#pool.handOut(spec, signal);
       return taken === null ? null : { ...taken, configured: Promise.resolve(), origin: 'waiting' };
@@ -349,34 +349,32 @@ export class HypervDriver implements Driver {
 
   /** Null where there is no template for it, or the clone failed: then the template is given up. */
   async #clone(spec: SandboxSpec, signal: AbortSignal): Promise<Started | null> {
-    const template = this.#template;
-    if (template === null || !this.#isLikeTemplate(spec)) return null;
-    const { memory, saved } = template;
-    let connection: SupervisorConnection | null = null;
-    try {
-      const supervisorPid = await bootSandbox(spec, this.#settings, this.accelerator, this.#cgroups, { from: 'clone', memory, saved }, signal);
-      connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
-      // Here and not later: whoever is given a clone is given one that works.
-      await configureSandbox(spec, connection, AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]));
-      return { supervisorPid, connection, configured: Promise.resolve(), origin: 'clone' };
-    } catch (error) {
-      connection?.[Symbol.dispose]();
-      await endSandbox(spec.directory, this.#cgroups);
-      if (signal.aborted || isCallers(error)) throw error;
-      if (this.#template === template) {
-        this.#template = null;
-        this.#warn('A clone of the utility VMs\' template failed: VMs boot, which takes longer, until the daemon is started anew.', { err: error });
-        await dropTemplate(template.directory);
+    const templates = this.#templates;
+    if (templates === null || !hasTemplatesAdapter(spec)) return null;
+    return templates.use(spec.machine, async ({ memory, saved }) => {
+      let connection: SupervisorConnection | null = null;
+      try {
+        const supervisorPid = await bootSandbox(spec, this.#settings, this.accelerator, this.#cgroups, { from: 'clone', memory, saved }, signal);
+        connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
+        // Here and not later: whoever is given a clone is given one that works.
+        await configureSandbox(spec, connection, AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]));
+        return { supervisorPid, connection, configured: Promise.resolve(), origin: 'clone' };
+      } catch (error) {
+        connection?.[Symbol.dispose]();
+        await endSandbox(spec.directory, this.#cgroups);
+        if (signal.aborted || isCallers(error)) throw error;
+        await templates.giveUp(spec.machine, error);
+        return null;
       }
-      return null;
-    }
+    });
   }
 
   async #boot(spec: SandboxSpec, signal: AbortSignal): Promise<Started> {
     const supervisorPid = await bootSandbox(spec, this.#settings, this.accelerator, this.#cgroups, { from: 'boot' }, signal);
     const connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
     const configured = configureSandbox(spec, connection, AbortSignal.timeout(bootTimeoutMs));
-    configured.catch(() => undefined); // who needs the guest waits for it and hears of it then
+    // Who needs the guest waits for it and hears of its failure then. The next one of its size shall be a clone.
+    configured.then(() => (hasTemplatesAdapter(spec) ? this.#templates?.make(spec.machine) : undefined), () => undefined);
     return { supervisorPid, connection, configured, origin: 'boot' };
   }
 
@@ -430,6 +428,11 @@ export class HypervDriver implements Driver {
     const { connection } = await this.#guest(id, signal);
     return connection.request(type, payload, signal);
   }
+}
+
+/** A template has the one adapter that it was saved with: with more of them a VM boots. */
+function hasTemplatesAdapter(spec: SandboxSpec): boolean {
+  return interfacesOf(spec).length <= 1;
 }
 
 /** What another VM would refuse, too. */

@@ -13,6 +13,7 @@ import type { SandboxInterface, SandboxSpec } from '../driver.ts';
 import { thisMachine, type Accelerator } from './machine.ts';
 import { readNotes, writeNotes } from './notes.ts';
 import { hypervParts, sandboxParts } from './places.ts';
+import { vmMemoryBytes } from './size.ts';
 import { describeWorker, mostAdapters, workerOverheadBytes, workerOverheadCpus, type Origin, type WorkerAdapter } from './worker.ts';
 
 const readyTimeoutMs = 20_000;
@@ -53,10 +54,13 @@ export async function bootSandbox(spec: SandboxSpec, settings: Settings, acceler
 /** The worker's own control group, below the sandbox's. */
 export const workerGroup = (cgroupPath: string): string => `${cgroupPath}/worker`;
 
-/** The guest may touch all of its memory and gives none back, so the worker's limit is the VM's size: one that hit a smaller limit would be killed. */
+/**
+ * The guest may touch all of its memory and gives none back, so the worker's limit is the VM's size: one that hit a smaller limit would be killed.
+ * Twice of it: what a clone writes first where its template has nothing is also counted in the template's memory, of whoever was the first.
+ */
 export function limitWorker(spec: SandboxSpec, cgroupPath: string, cgroups: Cgroups): void {
   cgroups.limit(workerGroup(cgroupPath), {
-    memoryBytes: spec.machine.memoryBytes + workerOverheadBytes,
+    memoryBytes: 2 * vmMemoryBytes(spec.machine) + workerOverheadBytes,
     ...(spec.resources.cpus === undefined ? {} : { cpus: spec.resources.cpus + workerOverheadCpus }),
   });
 }

@@ -1,14 +1,14 @@
-// Owns the template: a VM that was booted once, whose memory and state every clone begins with. One for each key, a hash of all that it depends
+// Owns a template: a VM that was booted once, whose memory and state every clone begins with. One for each key, a hash of all that it depends
 // on, shared by all daemons of a library root. Root's alone: a clone gets the memory sealed and the state read-only.
 //
 //   absent ─first boot, saved beside and renamed▶ there ─sealed in memory by each daemon▶ open ─a clone failed▶ dropped
 //
-// Does not own clones, nor when templates are made.
+// Does not own clones, nor which templates a daemon has (templates.ts).
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, chmod, mkdir, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { FrameType, TlvWriter, TwofoldError, newId, type SandboxId } from '@twofold/contract';
 import type { Cgroups } from '../../host/cgroup/index.ts';
@@ -20,6 +20,7 @@ import type { Settings } from '../../settings.ts';
 import { thisMachine, type Accelerator } from './machine.ts';
 import { hypervParts, sandboxParts, templateParts } from './places.ts';
 import { rehearse, type Rehearsal } from './rehearsal.ts';
+import type { Size } from './size.ts';
 import { bootSandbox, endSandbox, templateMac } from './sandbox.ts';
 import { programOf, workerCommand } from './worker.ts';
 
@@ -41,47 +42,33 @@ export interface Template {
   close(): void;
 }
 
-interface Making {
+export interface Making {
   readonly settings: Settings;
   readonly accelerator: Accelerator;
   readonly cgroups: Cgroups;
   readonly rehearsal: Rehearsal;
 }
 
-/** Makes the template where there is none, and opens it. */
-export async function openTemplate(making: Making, signal: AbortSignal): Promise<Template & { readonly directory: string }> {
-  const { settings } = making;
+/** What holds for every template of a library: programs and kernel. Names of templates begin with it. */
+export async function templateBasis({ settings }: Making): Promise<string> {
   const parts = hypervParts(settings.libRoot);
-  const [basis, variant] = await templateKey(making);
-  const directory = join(parts.templates, `${basis}-${variant}`);
-  await mkdir(parts.templates, { recursive: true, mode: 0o700 });
-  await ensure(directory, making, signal);
-  await removeStale(parts.templates, basis);
-  const sealed: SealedMemory = await sealMemory(parts.supervisor, templateParts(directory).memory, signal);
-  return { directory, memory: sealed.path, saved: templateParts(directory).saved, close: () => sealed.close() };
-}
-
-/** So that the next daemon makes it anew. */
-export async function dropTemplate(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true });
-}
-
-/** What holds for every template of this library (programs, kernel), and what tells one from another (size, accelerator, command line). */
-async function templateKey({ settings, accelerator }: Making): Promise<[string, string]> {
-  const parts = hypervParts(settings.libRoot);
-  const machine = thisMachine();
-  const qemu = programOf(machine);
+  const qemu = programOf(thisMachine());
   const version = await runCommand('ask QEMU for its version', [qemu, '--version']);
   const program = await stat(qemu);
-  const basis = [formatVersion, version.stdout.toString('utf8'), program.size, program.mtimeMs, await hashOf(parts.vmlinux), await hashOf(parts.initramfs), await hashOf(parts.rehearsal)];
-  const words = workerCommand({ name: 'template', machine, accelerator, ...settings.machine, adapters: [{ hostName: 'template', mac: templateMac }], origin: { from: 'template', memory: '', saved: '' }, vmlinux: '', initramfs: '' });
-  // Under KVM the guest sees the host's own processor.
-  const processor = accelerator === 'kvm' ? (/^model name.*$/m.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[0] ?? '') : '';
-  const digest = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 24);
-  return [digest(basis), digest([words, processor])];
+  return digest([formatVersion, version.stdout.toString('utf8'), program.size, program.mtimeMs, await hashOf(parts.vmlinux), await hashOf(parts.initramfs), await hashOf(parts.rehearsal)]);
 }
 
-async function ensure(directory: string, making: Making, signal: AbortSignal): Promise<void> {
+/** Where the template of a size is, or would be. */
+export async function templateDirectory({ settings, accelerator }: Making, basis: string, size: Size): Promise<string> {
+  const words = workerCommand({ name: 'template', machine: thisMachine(), accelerator, ...size, adapters: [{ hostName: 'template', mac: templateMac }], origin: { from: 'template', memory: '', saved: '' }, vmlinux: '', initramfs: '' });
+  // Under KVM the guest sees the host's own processor.
+  const processor = accelerator === 'kvm' ? (/^model name.*$/m.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[0] ?? '') : '';
+  return join(hypervParts(settings.libRoot).templates, `${basis}-${digest([words, processor])}`);
+}
+
+/** Makes it where there is none; `background`: others' work goes first. */
+export async function makeTemplate(making: Making, directory: string, size: Size, background: boolean, signal: AbortSignal): Promise<void> {
+  await mkdir(dirname(directory), { recursive: true, mode: 0o700 });
   for (;;) {
     if (await exists(directory)) return;
     if (await takeLock(`${directory}.lock`)) break;
@@ -92,13 +79,35 @@ async function ensure(directory: string, making: Making, signal: AbortSignal): P
     if (await exists(directory)) return;
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { mode: 0o700 });
-    await bootAndSave(fresh, making, signal);
+    await bootAndSave(fresh, making, size, background, signal);
     await rename(fresh, directory);
   } finally {
     await rm(fresh, { recursive: true, force: true });
     await rm(`${directory}.lock`, { force: true });
   }
 }
+
+/** Whether it has been made. */
+export const hasTemplate = exists;
+
+/** Copies its memory to where nobody can write it. */
+export async function openTemplate({ settings }: Making, directory: string, signal: AbortSignal): Promise<Template> {
+  const sealed: SealedMemory = await sealMemory(hypervParts(settings.libRoot).supervisor, templateParts(directory).memory, signal);
+  return { memory: sealed.path, saved: templateParts(directory).saved, close: () => sealed.close() };
+}
+
+/** Templates of a kernel or QEMU that is here no more. */
+export async function removeStaleTemplates({ settings }: Making, basis: string): Promise<void> {
+  const { templates } = hypervParts(settings.libRoot);
+  for (const name of await readdir(templates)) if (!name.startsWith(`${basis}-`)) await rm(join(templates, name), { recursive: true, force: true });
+}
+
+/** So that the next daemon makes it anew. */
+export async function dropTemplate(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true });
+}
+
+const digest = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 24);
 
 /** False while another process that lives has it. */
 async function takeLock(path: string): Promise<boolean> {
@@ -115,14 +124,14 @@ async function takeLock(path: string): Promise<boolean> {
   return false;
 }
 
-async function bootAndSave(directory: string, { settings, accelerator, cgroups, rehearsal }: Making, signal: AbortSignal): Promise<void> {
+async function bootAndSave(directory: string, { settings, accelerator, cgroups, rehearsal }: Making, machine: Size, background: boolean, signal: AbortSignal): Promise<void> {
   const id = newId<SandboxId>();
   const sandbox = join(settings.runRoot, 'sb', id);
   const { memory, saved } = templateParts(directory);
   await mkdir(sandbox, { recursive: true, mode: 0o700 });
   try {
-    const spec = { id, namespace: 'template', directory: sandbox, hostname: 'template', network: { mode: 'none' as const }, machine: settings.machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
-    await bootSandbox(spec, settings, accelerator, cgroups, { from: 'template', memory, saved }, signal);
+    const spec = { id, namespace: 'template', directory: sandbox, hostname: 'template', network: { mode: 'none' as const }, machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
+    await bootSandbox(spec, settings, accelerator, cgroups, { from: 'template', memory, saved, ...(background ? { background } : {}) }, signal);
     using connection = new SupervisorConnection(sandboxParts(sandbox).socket);
     const within = AbortSignal.any([signal, AbortSignal.timeout(bootTimeoutMs)]);
     // Asks for nothing: it is answered when the guest is up.
@@ -156,11 +165,6 @@ async function save(connection: SupervisorConnection, signal: AbortSignal): Prom
   }
   // The guest stands still, so it can't be asked to shut down.
   await run('quit').catch(() => undefined);
-}
-
-/** Templates of a kernel or QEMU that is here no more. */
-async function removeStale(root: string, basis: string): Promise<void> {
-  for (const name of await readdir(root)) if (!name.startsWith(`${basis}-`)) await rm(join(root, name), { recursive: true, force: true });
 }
 
 async function hashOf(path: string): Promise<string> {

@@ -5,6 +5,7 @@ import { existsSync, statSync } from 'node:fs';
 import { Tag, TlvWriter, TwofoldError } from '@twofold/contract';
 import { layerDiskBytes, scratchBytes } from './disks.ts';
 import type { Accelerator, Machine } from './machine.ts';
+import { vmMemoryBytes } from './size.ts';
 
 /** vm.h: WORKER_AGENT_FD … WORKER_FIRST_TAP_FD. */
 const descriptors = { agent: 3, qmp: 4, memory: 5, firstTap: 6 } as const;
@@ -32,6 +33,7 @@ export interface WorkerDescription {
   readonly name: string;
   readonly machine: Machine;
   readonly accelerator: Accelerator;
+  /** The container's part. */
   readonly memoryBytes: number;
   readonly cpus: number;
   /** The guest finds them in this order. */
@@ -49,7 +51,7 @@ export const workerOverheadCpus = 0.1;
 /** Pure: QEMU's words. Nothing is emulated that isn't used; the monitor, the agent's channel and the network come as descriptors. */
 export function workerCommand(vm: WorkerDescription): string[] {
   const { machine, accelerator, origin, adapters } = vm;
-  const memory = `${Math.ceil(vm.memoryBytes / 2 ** 20)}M`;
+  const memory = `${vmMemoryBytes(vm) / 2 ** 20}M`;
   const share = origin.from === 'template' ? 'on' : 'off'; // a clone's writes are its own
   const append = [`console=${machine.console}`, ...machine.kernelArguments[accelerator]].join(' ');
   return [

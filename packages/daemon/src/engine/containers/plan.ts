@@ -72,12 +72,11 @@ export function sandboxResources(host: HostConfig): SandboxResources {
   };
 }
 
-/** Size of the utility VM: the setting's, or as much more as the container's own limits ask for, with room for the guest's kernel. */
+/** What the utility VM has for the container: the setting's, or as much as its own limits ask for. */
 export function machineFor(settings: Settings, host: HostConfig): { memoryBytes: number; cpus: number } {
-  const guestShare = 256 << 20;
   const { memoryBytes = 0, cpus = 0 } = sandboxResources(host);
   return {
-    memoryBytes: Math.max(settings.machine.memoryBytes, memoryBytes === 0 ? 0 : Math.ceil((memoryBytes + guestShare) / (1 << 20)) * (1 << 20)),
+    memoryBytes: Math.max(settings.machine.memoryBytes, memoryBytes),
     cpus: Math.max(settings.machine.cpus, Math.ceil(cpus)),
   };
 }
