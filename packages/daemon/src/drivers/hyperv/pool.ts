@@ -176,6 +176,8 @@ export class Pool implements AsyncDisposable {
       // Asks for nothing: it is answered when the guest is up. Who it is, it is told when it is handed out.
       await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
       await rehearse(connection, directory, templateMac, this.#parts.rehearsal, within);
+      clearTimeout(impatient);
+      cgroups.background(spec.cgroupPath, true);
       const one = { directory, connection, supervisorPid, watching: new AbortController() };
       this.#waiting.push(one);
       void this.#watch(one);
