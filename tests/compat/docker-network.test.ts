@@ -133,6 +133,15 @@ for (const isolation of isolations) {
   });
 }
 
+test('events tell of networks that come and go, and of containers that come onto them and leave', async () => {
+  const since = (Date.now() / 1000).toFixed(3);
+  await daemon.ok(['network', 'create', 'told']);
+  for (const isolation of isolations) await daemon.ok(['run', '--rm', `--isolation=${isolation}`, '--network', 'told', IMAGE, 'true']);
+  await daemon.ok(['network', 'rm', 'told']);
+  const events = await daemon.ok(['events', '--since', since, '--until', (Date.now() / 1000 + 1).toFixed(3), '--filter', 'type=network', '--format', '{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.type}}']);
+  assert.deepEqual(events.split('\n'), ['create', 'connect', 'disconnect', 'connect', 'disconnect', 'destroy'].map((action) => `${action} told bridge`));
+});
+
 test('networks and connections are there again after kill -9 of the daemon and after a reboot of the host', async () => {
   for (const isolation of isolations) await daemon.ok(['run', '--detach', `--isolation=${isolation}`, '--name', `kept-${isolation}`, '--network', 'Lab', '--network', 'Inner', IMAGE, 'sleep', '600']);
   await daemon.kill('SIGKILL');

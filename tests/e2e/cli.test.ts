@@ -24,6 +24,20 @@ async function ok(...words: string[]): Promise<string> {
   return result.stdout.replace(/\n$/, '');
 }
 
+test('switches are made, listed and removed, and a worker is ended', async () => {
+  await ok('switches', 'create', 'Bench', '--subnet', '10.219.1.0/24', '--ip-range', '10.219.1.64/26', '--internal');
+  const id = await ok('run', '--detach', '--name', 'ended', '--isolation', 'hyperv', IMAGE, 'sleep', '600');
+  assert.match(await ok('switches'), /^Bench +Internal +\S+ +10\.219\.1\.0\/24 +10\.219\.1\.1/m);
+  assert.match(await ok('compute'), /ended/);
+  assert.equal(await ok('compute', 'stop', id.slice(0, 12)), id.slice(0, 12));
+  assert.doesNotMatch(await ok('compute'), /ended/);
+  const again = await twofold(['compute', 'stop', 'ended']);
+  assert.deepEqual([again.code, /No such compute process: ended/.test(again.stderr)], [1, true], again.stderr);
+  await ok('rm', 'ended');
+  assert.equal(await ok('switches', 'rm', 'bench'), 'bench');
+  assert.equal((await twofold(['switches', 'rm', 'NAT'])).code, 1);
+});
+
 for (const isolation of isolations) {
   describe(`twofold with ${isolation} isolation`, () => {
     const name = `cli-${isolation}`;

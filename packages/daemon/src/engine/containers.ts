@@ -15,7 +15,7 @@ import type { ContainerRecord, Containers } from './engine.ts';
 import { execsOf } from './execs.ts';
 import { after, isUp, judge, type Command } from './lifecycle.ts';
 import { sandboxOf, writableDirectory } from './places.ts';
-import { publishContainer, publishNetwork, type Room } from './room.ts';
+import { publishContainer, type Room } from './room.ts';
 import type { StoredContainer } from './containers/records.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -134,8 +134,8 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
     addAdapter: (reference, wanted) => changeAdapters(reference, (id) => addAdapter(room, id, wanted)),
     changeAdapter: (reference, adapter, change) => changeAdapters(reference, (id) => changeAdapter(room, id, adapter, change)),
     removeAdapter: (reference, adapter) => changeAdapters(reference, (id) => removeAdapter(room, id, adapter)),
-    connect: (reference, network, change) => changeAdapters(reference, (id) => publishNetwork(room, 'connect', connectNetwork(room, id, network, change), id)),
-    disconnect: (reference, network) => changeAdapters(reference, (id) => publishNetwork(room, 'disconnect', disconnectNetwork(room, id, network), id)),
+    connect: (reference, network, change) => changeAdapters(reference, (id) => connectNetwork(room, id, network, change)),
+    disconnect: (reference, network) => changeAdapters(reference, (id) => disconnectNetwork(room, id, network)),
     prune: async (fits) => {
       const deleted: ContainerId[] = [];
       let reclaimedBytes = 0;

@@ -97,7 +97,7 @@ describe('a run', () => {
     assert.deepEqual([existsSync(containerDirectory(house.settings, id)), house.world.sandboxes.size, house.reserved.size], [false, 0, 0]);
   });
 
-  test('tells create, start, die and destroy in order', async () => {
+  test('tells create, start, die and destroy in order, and when it comes onto its network and leaves', async () => {
     const actions: string[] = [];
     const stop = new AbortController();
     const reading = (async () => {
@@ -110,11 +110,11 @@ describe('a run', () => {
     await exited(id);
     await house.engine.containers.remove(id, { force: false, volumes: false }, soon());
     await reading;
-    assert.deepEqual(actions, ['create', 'start', 'die', 'destroy']);
+    assert.deepEqual(actions, ['create', 'connect', 'start', 'die', 'disconnect', 'destroy']);
     stop.abort();
     const kept: string[] = [];
     for await (const event of house.engine.events({ since: 0n, until: BigInt(Date.now()) * 1_000_000n - 1n }, soon())) kept.push(event.action);
-    assert.ok(kept.length <= 4);
+    assert.ok(kept.length <= 6);
   });
 
   test('out of memory says so', async () => {

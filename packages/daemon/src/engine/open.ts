@@ -17,7 +17,7 @@ import { EventLog } from './events.ts';
 import { createExecs } from './execs.ts';
 import { releaseLayers } from './layer-use.ts';
 import { reconnectAll } from './reconnect.ts';
-import type { Room, Specifications } from './room.ts';
+import { publishNetwork, type Room, type Specifications } from './room.ts';
 import { Supervisor } from './supervisor.ts';
 
 export interface EngineParts {
@@ -54,6 +54,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisp
   const watching = drivers.map((driver) => supervisor.watch(driver));
   await reconnectAll(room, supervisor);
   await releaseLayers(room);
+  room.networks.onEvent(({ action, network }) => publishNetwork(room, action, network));
   room.images.onEvent(({ action, id, reference }) => {
     room.events.publish({ type: 'image', action, actor: id, attributes: { name: reference } });
     if (action === 'delete') void releaseLayers(room);

@@ -5,7 +5,7 @@ import type { ContainerId, ExecCreateRequest, ExecId, Isolation, OciProcess, Oci
 import type { Logger } from 'pino';
 import type { Driver, ResolvedUser } from '../drivers/driver.ts';
 import type { Images } from '../images/images.ts';
-import type { Networks } from '../networks/networks.ts';
+import type { Network, Networks } from '../networks/networks.ts';
 import type { Settings } from '../settings.ts';
 import type { ContainerRecords } from './containers/records.ts';
 import type { Presences } from './containers/presence.ts';
@@ -39,9 +39,9 @@ export interface Room {
   readonly closing: AbortSignal;
 }
 
-/** Publishes an event of a network that a container comes onto or leaves. */
-export function publishNetwork(room: Room, action: 'connect' | 'disconnect', network: { readonly id: string; readonly name: string }, container: ContainerId): void {
-  room.events.publish({ type: 'network', action, actor: network.id, attributes: { container, name: network.name, type: 'bridge' } });
+/** Publishes an event of a network with Docker's attributes; `container`: that has come onto it or left it. */
+export function publishNetwork(room: Room, action: 'create' | 'destroy' | 'connect' | 'disconnect', network: Network, container?: ContainerId): void {
+  room.events.publish({ type: 'network', action, actor: network.id, attributes: { ...(container === undefined ? {} : { container }), name: network.name, type: network.driver } });
 }
 
 /** Publishes an event of a container with Docker's attributes. */

@@ -96,6 +96,7 @@ function networks(reserved: Map<AdapterId, Endpoint>): Networks {
   const network: Network = { id: '2'.repeat(64) as NetworkId, name: 'NAT', driver: 'bridge', bridge: 'tf0', subnet: '10.0.0.0/16', gateway: '10.0.0.1', ipRange: '', options: {}, labels: {}, internal: false, builtIn: true, created: '' };
   return {
     list: () => [network],
+    onEvent: () => undefined,
     find: () => network,
     endpoints: () => [...reserved.values()],
     endpointsOf: (container: ContainerId) => [...reserved.values()].filter((endpoint) => endpoint.container === container),

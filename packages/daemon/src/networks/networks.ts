@@ -60,7 +60,14 @@ export interface NewNetwork {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
+export interface NetworkEvent {
+  readonly action: 'create' | 'destroy';
+  readonly network: Network;
+}
+
 export interface Networks {
+  /** Of networks that are made or removed from now on; one listener. */
+  onEvent(listener: (event: NetworkEvent) => void): void;
   list(): Network[];
   /** By name (without regard to case), id or unique prefix. Throws `network-not-found`, `ambiguous-prefix`. */
   find(reference: string): Network;

@@ -8,7 +8,7 @@ import { linkFact } from '../host/ip.ts';
 import { hostSubnets, makeSwitch, removeEverything, removeSwitch, RuleQueue, uplinkMtu, type Warn } from './apply.ts';
 import { openNameServer, type NameServer } from './name-server.ts';
 import { joinDirectories, makeDirectory, type Directory } from './names.ts';
-import type { Endpoint, Network, Networks, NewNetwork, Request } from './networks.ts';
+import type { Endpoint, Network, NetworkEvent, Networks, NewNetwork, Request } from './networks.ts';
 import { checkOptions, mtuOption } from './options.ts';
 import { ruleScript } from './plan.ts';
 import { Plugs } from './plugs.ts';
@@ -51,6 +51,7 @@ class Room implements Networks, AsyncDisposable {
   readonly #directories = new Map<NetworkId, Directory>();
   /** Creations choose subnet and bridge name one after the other. */
   #creating: Promise<unknown> = Promise.resolve();
+  #tell: (event: NetworkEvent) => void = () => undefined;
 
   constructor(store: NetworkStore, options: NetworksOptions, mtu: number) {
     this.#store = store;
@@ -66,6 +67,10 @@ class Room implements Networks, AsyncDisposable {
     await Promise.all(this.list().filter((_, index) => up[index]).map((network) => this.#makeOnce(network).catch((error: unknown) => {
       this.#options.warn('A switch could not be taken up again', { network: network.name, cause: String(error) });
     })));
+  }
+
+  onEvent(listener: (event: NetworkEvent) => void): void {
+    this.#tell = listener;
   }
 
   list(): Network[] {
@@ -88,7 +93,11 @@ class Room implements Networks, AsyncDisposable {
   }
 
   create(spec: NewNetwork): Promise<Network> {
-    const done = this.#creating.then(() => this.make(spec, 'bridge', false));
+    const done = this.#creating.then(async () => {
+      const network = await this.make(spec, 'bridge', false);
+      this.#tell({ action: 'create', network });
+      return network;
+    });
     this.#creating = done.catch(() => undefined);
     return done;
   }
@@ -118,6 +127,7 @@ class Room implements Networks, AsyncDisposable {
     await this.#plugs.settled();
     await removeSwitch(network);
     await this.#replaceRules();
+    this.#tell({ action: 'destroy', network });
   }
 
   checkAddress(id: NetworkId | null, address: string): void {

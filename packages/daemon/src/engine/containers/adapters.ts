@@ -2,7 +2,7 @@
 // decided at the start (start.ts).
 
 import { TwofoldError, newAdapterId, type AdapterId, type ContainerId } from '@twofold/contract';
-import type { Network, Networks } from '../../networks/networks.ts';
+import type { Networks } from '../../networks/networks.ts';
 import type { Adapter, AdapterChange } from '../engine.ts';
 import { judge } from '../lifecycle.ts';
 import type { Room } from '../room.ts';
@@ -54,7 +54,7 @@ export function removeAdapter(room: Room, id: ContainerId, adapter: string): voi
 }
 
 /** See Containers.connect. The refusals are Docker's. */
-export function connectNetwork(room: Room, id: ContainerId, reference: string, change: AdapterChange): Network {
+export function connectNetwork(room: Room, id: ContainerId, reference: string, change: AdapterChange): void {
   const network = room.networks.find(reference);
   const record = changeable(room, id);
   if (network.driver === 'host') throw new TwofoldError('invalid-argument', 'container cannot be disconnected from host network or connected to host network');
@@ -65,17 +65,16 @@ export function connectNetwork(room: Room, id: ContainerId, reference: string, c
   }
   if (nowhere) {
     room.records.change(id, { networking: 'none', adapters: [] });
-    return network;
+    return;
   }
   const present = record.adapters.find((one) => one.network?.id === network.id);
   const wanted = { ...change, network: network.id };
   if (present !== undefined) changeAdapter(room, id, present.id, wanted);
   else addAdapter(room, id, wanted);
-  return network;
 }
 
 /** See Containers.disconnect. */
-export function disconnectNetwork(room: Room, id: ContainerId, reference: string): { id: string; name: string } {
+export function disconnectNetwork(room: Room, id: ContainerId, reference: string): void {
   const record = changeable(room, id);
   // One that was removed is still known by the name it had.
   const named = record.adapters.find(({ network }) => network !== null && (network.id === reference || network.name.toLowerCase() === reference.toLowerCase()))?.network;
@@ -83,12 +82,11 @@ export function disconnectNetwork(room: Room, id: ContainerId, reference: string
   if ('driver' in network && network.driver === 'host') throw new TwofoldError('invalid-argument', 'container cannot be disconnected from host network or connected to host network');
   if ('driver' in network && network.driver === 'none' && record.networking === 'none') {
     room.records.change(id, { networking: 'adapters' });
-    return network;
+    return;
   }
   const left = record.adapters.filter((one) => one.network?.id !== network.id);
   if (left.length === record.adapters.length) throw new TwofoldError('forbidden', `container ${id} is not connected to the network ${network.name}`);
   keep(room, record, left);
-  return network;
 }
 
 function changeable(room: Room, id: ContainerId): StoredContainer {

@@ -4,7 +4,7 @@
 import { rm } from 'node:fs/promises';
 import type { ContainerId } from '@twofold/contract';
 import { sandboxDirectory, sandboxOf } from '../places.ts';
-import type { Room } from '../room.ts';
+import { publishNetwork, type Room } from '../room.ts';
 import { Trace } from '../trace.ts';
 
 /** After this, nothing of the last run is there; `discard`: what the container wrote isn't wanted either. Throws when something could not be taken away: then a new run must not begin. */
@@ -30,6 +30,7 @@ async function giveBackEndpoints(room: Room, id: ContainerId): Promise<void> {
   if (endpoints.length === 0) return;
   for (const endpoint of endpoints) await room.networks.disconnect(endpoint);
   room.networks.release(id);
+  for (const { network } of endpoints) publishNetwork(room, 'disconnect', room.networks.find(network), id);
 }
 
 /** Cleans up in the background when its turn comes, unless a new start has done so before. */

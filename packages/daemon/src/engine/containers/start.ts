@@ -8,7 +8,7 @@ import type { Endpoint } from '../../networks/networks.ts';
 import type { Adapter } from '../engine.ts';
 import { after, judge } from '../lifecycle.ts';
 import { containerDirectory, sandboxOf, writableDirectory } from '../places.ts';
-import { publishContainer, type Room } from '../room.ts';
+import { publishContainer, publishNetwork, type Room } from '../room.ts';
 import { Trace, type TraceStep } from '../trace.ts';
 import { cleanUp } from './clean-up.ts';
 import { containerSpec, endpointNames, sandboxSpec } from './plan.ts';
@@ -38,6 +38,7 @@ export async function startContainer(room: Room, id: ContainerId, signal: AbortS
     room.log.debug({ container: id, ms: trace.report() }, 'A container was started.');
     const startedAt = Date.now();
     room.records.change(id, { life: after(record.life, { kind: 'started', pid, at: startedAt }), stoppedByUser: false, adapters: record.adapters.map((adapter) => leased(adapter, endpoints)) });
+    for (const { network } of endpoints) publishNetwork(room, 'connect', room.networks.find(network), id);
     publishContainer(room, id, 'start');
     joinLate(room, record);
     return told;
