@@ -37,6 +37,13 @@ int sysctls_apply(struct tlv list, struct error *error);
 // A word that may become part of a path: [A-Za-z0-9_.-]+, not beginning with a dot.
 bool word_is_plain(const char *word);
 
+// spare.c: the writable disk that is mounted before it is a container's.
+int scratch_mount(const char *serial, const char *at, struct error *error);
+int spare_mount(const char *serial, struct error *error);
+int spare_drop(struct error *error);
+int spare_take(const char *at, struct error *error);
+int spare_give_back(const char *from, struct error *error); // empty
+
 // cgroup.c
 int cgroups_init(struct error *error);
 int cgroup_make(const char *name, char **directory, struct error *error);
@@ -63,7 +70,7 @@ void on_update(struct request *r);
 void on_remove(struct request *r);
 void on_shutdown(struct request *r);
 void on_exiting(struct process *p);
-void guest_forget(struct container *c); // undoes PREPARE
+int guest_forget(struct container *c, bool keep_spare, struct error *error); // undoes PREPARE; fails only in keeping
 
 // The child's side of a launch; every one of them runs between clone and exec and reports by `error`.
 struct launch {

@@ -1,4 +1,4 @@
-// Owns what is settled once for the whole VM: its name, clock, entropy, sysctls and network.
+// Owns what is settled once for the whole VM: its name, clock, entropy, sysctls, network, and the spare disk.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
@@ -11,7 +11,7 @@
 #include "handle.h"
 #include "netif.h"
 
-enum { CONFIGURE_WITHOUT_NETWORK = 1 };
+enum { CONFIGURE_WITHOUT_NETWORK = 1, CONFIGURE_DROP_SPARE = 2 };
 // The host's word has been on its way for some milliseconds. Up to a quarter of a second is worked off, so that no program sees time go back.
 enum { CLOCK_RIGHT_MS = 20, CLOCK_WORKED_OFF_MS = 250 };
 
@@ -53,7 +53,10 @@ static int adapters_remove(struct error *error) {
 
 static int configure(struct tlv list, struct error *error) {
   struct tlv seed;
-  if (tlv_get_number(list, TAG_FLAGS, 0) & CONFIGURE_WITHOUT_NETWORK && adapters_remove(error)) return -1;
+  int flags = (int)tlv_get_number(list, TAG_FLAGS, 0);
+  auto_free char *spare = tlv_get_string(list, TAG_DISK);
+  if (flags & CONFIGURE_WITHOUT_NETWORK && adapters_remove(error)) return -1;
+  if ((flags & CONFIGURE_DROP_SPARE && spare_drop(error)) || (spare && spare_mount(spare, error))) return -1;
   if (tlv_find(list, TAG_DATA, &seed) == 1 && add_entropy(seed, error)) return -1;
   int64_t now = tlv_get_number(list, TAG_TIME, 0);
   if (now > 0 && clock_set(now)) return error_set(error, "internal", errno, "Could not set the guest's clock");

@@ -53,7 +53,7 @@ void on_exiting(struct process *p) {
 
 // The host ends the VM once this is answered: everything is on its disks then.
 void on_shutdown(struct request *r) {
-  for (struct container *c = service_containers(); c; c = c->next) guest_forget(c);
+  for (struct container *c = service_containers(); c; c = c->next) guest_forget(c, false, NULL);
   sync();
   request_ok(r);
 }

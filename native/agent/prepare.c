@@ -13,7 +13,7 @@
 #include "loop.h"
 #include "user.h"
 
-enum { MAX_LAYERS = 200, MAX_FILES = 64, INHERIT_ROOT = 1 };
+enum { MAX_LAYERS = 200, MAX_FILES = 64, INHERIT_ROOT = 1, TAKE_SPARE = 2, KEEP_SPARE = 1 };
 
 static int make_directory(struct error *error, const char *path) {
   return mkdir(path, 0700) && errno != EEXIST ? error_set(error, "internal", errno, "Could not make %s in the guest", path) : 0;
@@ -76,14 +76,11 @@ static int make_upper(struct guest *g, const char *lower, bool inherit, struct e
   return 0;
 }
 
-static int mount_scratch(struct guest *g, const char *serial, const char *lower, bool inherit, struct error *error) {
-  char disk[16], device[32], path[256];
-  if (disk_find(serial, disk, error)) return -1;
-  snprintf(device, sizeof device, "/dev/%s", disk);
+static int mount_scratch(struct guest *g, const char *serial, const char *lower, int flags, struct error *error) {
+  char path[256];
   snprintf(path, sizeof path, "%s/scratch", g->directory);
-  if (make_directory(error, path)) return -1;
-  if (mount(device, path, "ext4", MS_NOATIME, "errors=remount-ro,discard,noinit_itable")) return error_set(error, "sandbox-failed", errno, "Could not mount the container's writable disk in the guest");
-  if (make_upper(g, lower, inherit, error)) return -1;
+  if (flags & TAKE_SPARE ? spare_take(path, error) : scratch_mount(serial, path, error)) return -1;
+  if (make_upper(g, lower, flags & INHERIT_ROOT, error)) return -1;
   snprintf(path, sizeof path, "%s/scratch/work", g->directory);
   return make_directory(error, path);
 }
@@ -134,7 +131,7 @@ static int prepare(struct container *c, struct tlv list, struct error *error) {
   snprintf(path, sizeof path, "%s/layer", g->directory);
   if (make_directory(error, g->directory) || make_directory(error, path)) return -1;
   if (disk_find(layers, g->layer_disk, error) || mount_layers(g, list, lower, sizeof lower, error)) return -1;
-  if (mount_scratch(g, scratch, lower, tlv_get_number(list, TAG_FLAGS, 0) & INHERIT_ROOT, error) || mount_overlay(g, lower, error)) return -1;
+  if (mount_scratch(g, scratch, lower, (int)tlv_get_number(list, TAG_FLAGS, 0), error) || mount_overlay(g, lower, error)) return -1;
   return provide_files(g, list, error);
 }
 
@@ -160,7 +157,7 @@ void on_prepare(struct request *r) {
     return;
   }
   tlv_free(&reply);
-  guest_forget(r->container);
+  guest_forget(r->container, false, NULL);
   request_fail(r, &error);
 }
 
@@ -193,16 +190,17 @@ static void remove_tree(const char *directory) {
   rmdir(directory);
 }
 
-void guest_forget(struct container *c) {
+int guest_forget(struct container *c, bool keep_spare, struct error *error) {
   struct guest *g = c->user;
-  if (!g) return;
+  if (!g) return 0;
   c->user = NULL;
   if (g->cgroup) cgroup_remove(g->cgroup);
   char path[256];
   snprintf(path, sizeof path, "%s/root", g->directory);
   umount2(path, 0);
   snprintf(path, sizeof path, "%s/scratch", g->directory);
-  umount2(path, 0);
+  int failed = keep_spare ? spare_give_back(path, error) : 0;
+  if (!keep_spare) umount2(path, 0);
   for (unsigned n = 1; n <= g->partitions; n++) {
     snprintf(path, sizeof path, "%s/layer/%u", g->directory, n);
     umount2(path, 0);
@@ -214,9 +212,12 @@ void guest_forget(struct container *c) {
   free(g->cgroup);
   free(g->directory);
   free(g);
+  return failed;
 }
 
 void on_remove(struct request *r) {
-  if (r->container) guest_forget(r->container);
-  request_ok(r);
+  struct error error;
+  bool keep = tlv_get_number(r->payload, TAG_FLAGS, 0) & KEEP_SPARE;
+  if (r->container && guest_forget(r->container, keep, &error)) request_fail(r, &error);
+  else request_ok(r);
 }

@@ -9,7 +9,7 @@
 
 // vm_worker.c: the jailed process. What it inherits has fixed numbers, which its command line names.
 enum { MOST_TAPS = 8 };
-enum { WORKER_AGENT_FD = 3, WORKER_QMP_FD = 4, WORKER_MEMORY_FD = 5, WORKER_FIRST_TAP_FD = 6, WORKER_FDS = WORKER_FIRST_TAP_FD + MOST_TAPS };
+enum { WORKER_AGENT_FD = 3, WORKER_QMP_FD = 4, WORKER_MEMORY_FD = 5, WORKER_SPARE_FD = 6, WORKER_FIRST_TAP_FD = 7, WORKER_FDS = WORKER_FIRST_TAP_FD + MOST_TAPS };
 // FLAGS of the plan. A template boots into the file MEMORY, which its clones share, and is saved into SAVED by whoever asks for it over QMP.
 enum { PLAN_TEMPLATE = 2, PLAN_CLONE = 4 };
 bool vm_has_flag(int flag);
@@ -20,14 +20,15 @@ struct worker {
 struct taps { int count, fds[MOST_TAPS]; };
 int worker_start(struct worker *w, const struct taps *taps, struct error *error);
 // vm_jail.c: in the new process. Never returns.
-struct worker_ends { int agent, qmp, output, memory; const struct taps *taps; };
+struct worker_ends { int agent, qmp, output, memory, spare; const struct taps *taps; };
 __attribute__((noreturn)) void worker_become(const struct worker_ends *ends);
 
 // vm_tap.c: the interfaces HOST_NAME* of the plan in the host's network; each vanishes with its last descriptor.
 int taps_open(struct taps *taps, struct error *error);
 int tap_rename(int tap, const char *name, struct error *error);
-// vm_memory.c: MEMORY and SAVED of the plan, -1 without an error when there are none.
+// vm_memory.c: MEMORY, SAVED and DISK (the spare writable disk) of the plan, -1 without an error when there are none.
 int memory_open(enum tag tag, struct error *error);
+int spare_open(struct error *error);
 
 // vm_console.c: the last of what the worker wrote, for the message that says why it died.
 int console_watch(int fd, struct error *error); // what was kept stays kept

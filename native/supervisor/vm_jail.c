@@ -38,7 +38,7 @@ static void enter_cgroups(void) {
 
 // 0, 1, 2, then the fixed numbers; the rest is closed. High copies first, so that none is overwritten while it is needed.
 static void take_descriptors(const struct worker_ends *ends) {
-  int from[WORKER_FDS] = {open("/dev/null", O_RDWR | O_CLOEXEC), ends->output, ends->output, ends->agent, ends->qmp, ends->memory};
+  int from[WORKER_FDS] = {open("/dev/null", O_RDWR | O_CLOEXEC), ends->output, ends->output, ends->agent, ends->qmp, ends->memory, ends->spare};
   for (int i = WORKER_FIRST_TAP_FD; i < WORKER_FDS; i++) from[i] = i - WORKER_FIRST_TAP_FD < ends->taps->count ? ends->taps->fds[i - WORKER_FIRST_TAP_FD] : -1;
   for (int i = 0; i < WORKER_FDS; i++) from[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, WORKER_FDS);
   for (int i = 0; i < WORKER_FDS; i++) {

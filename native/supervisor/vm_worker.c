@@ -29,10 +29,11 @@ int worker_start(struct worker *w, const struct taps *taps, struct error *error)
   if (make_jail_directory(error)) return -1;
   error->code[0] = 0;
   auto_fd memory = memory_open(TAG_MEMORY, error);
-  if (memory < 0 && error->code[0]) return -1;
+  auto_fd spare = spare_open(error);
+  if ((memory < 0 || spare < 0) && error->code[0]) return -1;
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, agent) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qmp) || pipe2(output, O_CLOEXEC))
     return error_set(error, "internal", errno, "cannot make the worker's descriptors");
-  struct worker_ends ends = {agent[1], qmp[1], output[1], memory, taps};
+  struct worker_ends ends = {agent[1], qmp[1], output[1], memory, spare, taps};
   w->pid = clone_worker();
   if (w->pid == 0) worker_become(&ends);
   int failed = errno;

@@ -7,18 +7,22 @@ import { runQmp } from '../../host/qmp.ts';
 import type { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import type { ContainerSpec, ProcessRef, ResolvedUser, StartOptions } from '../driver.ts';
 import { target, userOf } from '../supervised.ts';
-import { prepareDisks, takeBackCommands, type Exchange } from './disks.ts';
+import { prepareDisks, takeBackLayers, type Exchange } from './disks.ts';
 import { writeContainer, writeProcess } from './launch-plan.ts';
 import { guestPlaces } from './places.ts';
 
-const inheritRoot = 1;
+/** native/agent/prepare.c. */
+const prepareFlags = { inheritRoot: 1, takeSpare: 2 } as const;
+const keepSpare = 1;
+/** native/agent/configure.c. */
+const dropSpare = 2;
 
-/** Gives the VM the container's disks and has them mounted. `scratchTemplate` is what an empty writable disk is copied from. */
-export async function prepareContainer(connection: SupervisorConnection, spec: ContainerSpec, scratchTemplate: string, signal: AbortSignal): Promise<{ user: ResolvedUser; exchange: Exchange }> {
-  const exchange = await prepareDisks(spec.rootfs, scratchTemplate, signal);
+/** Gives the VM the container's disks and has them mounted. A new writable disk is copied from `emptyDisk`; null: the VM's spare one is the container's. */
+export async function prepareContainer(connection: SupervisorConnection, spec: ContainerSpec, emptyDisk: string | null, signal: AbortSignal): Promise<{ user: ResolvedUser; exchange: Exchange }> {
+  const exchange = await prepareDisks(spec.rootfs, emptyDisk, signal);
   await runQmp(connection, 'give the VM its disks', exchange.files, exchange.commands, signal);
   const payload = new TlvWriter().string(Tag.CONTAINER, spec.id).string(Tag.SOURCE, 'layers').string(Tag.DISK, 'scratch').string(Tag.USER, spec.user);
-  if (spec.rootfs.inheritRoot === true) payload.number(Tag.FLAGS, inheritRoot);
+  payload.number(Tag.FLAGS, (spec.rootfs.inheritRoot === true ? prepareFlags.inheritRoot : 0) | (emptyDisk === null ? prepareFlags.takeSpare : 0));
   for (const { offset, length } of exchange.partitions) payload.list(Tag.PARTITION, (list) => list.number(Tag.OFFSET, offset).number(Tag.LENGTH, length));
   exchange.partitions.forEach((_, index) => payload.string(Tag.LAYER, String(index + 1)));
   for (const file of spec.files) {
@@ -37,7 +41,13 @@ export async function startProcess(connection: SupervisorConnection, container: 
   return (await connection.request(FrameType.START, plan, signal)).number(Tag.PID) ?? 0;
 }
 
-/** After DELETE: the VM has its empty disks again, and lets go of the files. */
-export async function takeBackDisks(connection: SupervisorConnection, exchange: Exchange, signal: AbortSignal): Promise<void> {
-  await runQmp(connection, 'take the VM\'s disks back', [], takeBackCommands(exchange), signal);
+/** Undoes the preparing of a container that had the VM's spare disk: the VM has that again, empty, and no layers. */
+export async function takeBackContainer(connection: SupervisorConnection, container: ProcessRef, exchange: Exchange, signal: AbortSignal): Promise<void> {
+  await connection.request(FrameType.DELETE, target(container).number(Tag.FLAGS, keepSpare), signal);
+  await runQmp(connection, 'take the VM\'s layers back', [], takeBackLayers(exchange), signal);
+}
+
+/** The guest lets go of its spare disk, so that it can be exchanged. */
+export async function dropSpareDisk(connection: SupervisorConnection, signal: AbortSignal): Promise<void> {
+  await connection.request(FrameType.CONFIGURE, new TlvWriter().number(Tag.FLAGS, dropSpare), signal);
 }

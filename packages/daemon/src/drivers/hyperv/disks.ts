@@ -51,20 +51,20 @@ export interface Exchange {
   readonly partitions: readonly Partition[];
 }
 
-/** Makes what is missing on the host and says what to tell QEMU. */
-export async function prepareDisks(rootfs: RootfsPlan, template: string, signal: AbortSignal): Promise<Exchange> {
+/** Makes what is missing on the host and says what to tell QEMU. `emptyDisk` is what a new writable disk is copied from; null: the VM has its own already. */
+export async function prepareDisks(rootfs: RootfsPlan, emptyDisk: string | null, signal: AbortSignal): Promise<Exchange> {
   const parts = writableParts(rootfs.writableDirectory);
-  await ensureScratch(parts.scratch, template, signal);
+  if (emptyDisk !== null) await ensureScratch(parts.scratch, emptyDisk, signal);
   const first = unusedSets();
   const sizes = await Promise.all(rootfs.layers.map((layer) => sizeOf(layer)));
   const disk = layerDisk(sizes, first + 2);
   await writeFile(parts.layers, disk.descriptor, { mode: 0o600 });
   const files: QmpFile[] = [
-    { set: first, path: parts.scratch, writable: true },
+    ...(emptyDisk === null ? [] : [{ set: first, path: parts.scratch, writable: true }]),
     { set: first + 1, path: parts.layers, writable: false },
     ...rootfs.layers.map((layer, index) => ({ set: first + 2 + index, path: layer.path, writable: false })),
   ];
-  return { first, files, commands: exchangeCommands(first, rootfs.layers.length > 0), partitions: disk.partitions };
+  return { first, files, commands: [...(emptyDisk === null ? [] : scratchCommands(first)), ...(rootfs.layers.length > 0 ? layerCommands(first) : [])], partitions: disk.partitions };
 }
 
 /** The layers' disk of a running VM, made longer by one layer: what is on it stays where it is. */
@@ -74,39 +74,29 @@ export async function extendLayers(rootfs: RootfsPlan, layer: RootfsLayer, descr
   const disk = layerDisk(await Promise.all(layers.map((each) => sizeOf(each))), first + 2);
   await writeFile(descriptor, disk.descriptor, { mode: 0o600 });
   const files = [{ set: first + 1, path: descriptor, writable: false }, ...layers.map(({ path }, index) => ({ set: first + 2 + index, path, writable: false }))];
-  return { first, files, commands: layersCommands(first), partitions: disk.partitions, added: disk.partitions.at(-1)! };
+  return { first, files, commands: layerCommands(first), partitions: disk.partitions, added: disk.partitions.at(-1)! };
 }
 
 const unusedSets = (): number => 1 + Math.floor(Math.random() * 2 ** 28) * 4;
 
-/** Pure. A full host disk is reported to the guest (werror); blocks that the guest frees are given back (discard). */
-function exchangeCommands(first: number, hasLayers: boolean): QmpCommand[] {
-  const scratch: QmpCommand[] = [
-    { execute: 'blockdev-add', arguments: { 'driver': 'file', 'node-name': `s${first}`, 'filename': fdset(first), 'discard': 'unmap', 'locking': 'off' } },
-    { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'scratch', 'file': `s${first}`, 'discard': 'unmap' }] } },
-  ];
-  return hasLayers ? [...scratch, ...layersCommands(first)] : scratch;
-}
-
 const fdset = (set: number): string => `/dev/fdset/${set}`;
 
-function layersCommands(first: number): QmpCommand[] {
-  return [
-    { execute: 'blockdev-add', arguments: { 'driver': 'vmdk', 'node-name': `l${first}`, 'read-only': true, 'file': { 'driver': 'file', 'filename': fdset(first + 1), 'read-only': true, 'locking': 'off' } } },
-    { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'layers', 'file': `l${first}`, 'read-only': true }] } },
-  ];
-}
+/** Pure. Blocks that the guest frees are given back (discard). */
+const scratchCommands = (first: number): QmpCommand[] => [
+  { execute: 'blockdev-add', arguments: { 'driver': 'file', 'node-name': `s${first}`, 'filename': fdset(first), 'discard': 'unmap', 'locking': 'off' } },
+  { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'scratch', 'file': `s${first}`, 'discard': 'unmap' }] } },
+];
 
-/** Pure: what undoes an exchange. */
-export function takeBackCommands({ first, files, partitions }: Exchange): QmpCommand[] {
-  const hasLayers = partitions.length > 0;
+const layerCommands = (first: number): QmpCommand[] => [
+  { execute: 'blockdev-add', arguments: { 'driver': 'vmdk', 'node-name': `l${first}`, 'read-only': true, 'file': { 'driver': 'file', 'filename': fdset(first + 1), 'read-only': true, 'locking': 'off' } } },
+  { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'layers', 'file': `l${first}`, 'read-only': true }] } },
+];
+
+/** Pure: what gives a VM its empty layers' disk back. */
+export function takeBackLayers({ first, files }: Exchange): QmpCommand[] {
   return [
-    { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'scratch', 'file': 'scratch-empty' }] } },
-    { execute: 'blockdev-del', arguments: { 'node-name': `s${first}` } },
-    ...(hasLayers ? [
-      { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'layers', 'file': 'layers-empty', 'read-only': true }] } },
-      { execute: 'blockdev-del', arguments: { 'node-name': `l${first}` } },
-    ] : []),
+    { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'layers', 'file': 'layers-empty', 'read-only': true }] } },
+    { execute: 'blockdev-del', arguments: { 'node-name': `l${first}` } },
     ...files.map(({ set }) => ({ execute: 'remove-fd', arguments: { 'fdset-id': set } })),
   ];
 }
@@ -122,13 +112,20 @@ async function sizeOf(layer: RootfsLayer): Promise<number> {
 /** An empty scratch disk, copied from one that was made once: mkfs takes longer than the copy of its few blocks. */
 async function ensureScratch(path: string, template: string, signal: AbortSignal): Promise<void> {
   if (await exists(path)) return;
-  if (!(await exists(template))) await makeTemplate(template, signal);
+  await ensureEmptyDisk(template, signal);
   const fresh = `${path}.new`;
-  await runCommand('make the container\'s writable disk', ['cp', '--sparse=always', '--reflink=auto', '--', template, fresh], { signal });
+  await copyDisk(template, fresh, signal);
   await rename(fresh, path);
 }
 
-async function makeTemplate(template: string, signal: AbortSignal): Promise<void> {
+/** Copies a disk as sparsely as it can be. */
+export async function copyDisk(from: string, to: string, signal: AbortSignal): Promise<void> {
+  await runCommand('make a writable disk', ['cp', '--sparse=always', '--reflink=auto', '--', from, to], { signal });
+}
+
+/** What new writable disks are copied from; made once. */
+export async function ensureEmptyDisk(template: string, signal: AbortSignal): Promise<void> {
+  if (await exists(template)) return;
   const fresh = join(dirname(template), `scratch.${randomUUID()}`);
   await mkdir(dirname(template), { recursive: true, mode: 0o700 });
   try {

@@ -1,7 +1,7 @@
 // Owns hyperv isolation: a utility VM for each sandbox, booted and spoken to by a supervisor. What it keeps in memory it can make again from the
 // sandboxes' directories. Does not own image layers, the switches' side of the network, nor what the guest does with a request (native/agent).
 
-import { access, mkdir, readFile, rm } from 'node:fs/promises';
+import { access, mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { FrameType, Tag, TlvReader, TlvWriter, TwofoldError, isTwofoldError, newId, type ContainerId, type OciSpec, type SandboxId } from '@twofold/contract';
@@ -15,14 +15,14 @@ import { findWorkers } from '../../host/workers.ts';
 import type { Settings } from '../../settings.ts';
 import type { ContainerSpec, ContainerState, Driver, DriverEvent, ExecSpec, FileRequest, ProcessRef, ProcessStreams, RawProcess, ResolvedUser, RootfsLayer, SandboxInfo, SandboxSpec, StartOptions, ToolRun, Warn, Worker } from '../driver.ts';
 import { attachThrough, execDetached, networkRequest, resizeRequest, signalRequest, stateOf, target, userOf } from '../supervised.ts';
-import { prepareContainer, startProcess } from './container.ts';
+import { dropSpareDisk, prepareContainer, startProcess } from './container.ts';
 import { extendLayers } from './disks.ts';
 import { SandboxEvents } from './events.ts';
 import { runGuestTool, toolWords } from './guest-tool.ts';
 import { writeProcess } from './launch-plan.ts';
 import { thisMachine, type Accelerator } from './machine.ts';
 import { readNotes, writeNotes } from './notes.ts';
-import { guestPlaces, hypervParts, sandboxParts, scratchTemplate, writableParts } from './places.ts';
+import { emptyDisk, guestPlaces, hypervParts, sandboxParts, spareDisks, writableParts } from './places.ts';
 import { Pool } from './pool.ts';
 import type { Rehearsal } from './rehearsal.ts';
 import { bootSandbox, chooseAccelerator, configureSandbox, endSandbox, interfacesOf, workerGroup } from './sandbox.ts';
@@ -107,6 +107,7 @@ export class HypervDriver implements Driver {
     this.#warn = warn;
     if (!this.#settings.vmTemplate) return;
     const open = async () => {
+      await this.#sweepSpareDisks();
       const making = { settings: this.#settings, accelerator: this.accelerator, cgroups: this.#cgroups, rehearsal: await this.#rehearsal(ordinary) };
       this.#templates = new Templates(making, warn, this.#closing.signal);
       const template = await this.#templates.openStandard();
@@ -135,8 +136,13 @@ export class HypervDriver implements Driver {
     if (notes === null) throw new TwofoldError('sandbox-gone', 'The sandbox\'s notes are gone.');
     if (Object.keys(notes.layers).length > 0) throw new TwofoldError('unsupported', 'A utility VM holds one container, for now.');
     await this.#guest(spec.sandbox, signal);
-    const { user, exchange } = await prepareContainer(connection, spec, scratchTemplate(this.#settings.dataRoot), signal);
-    await writeNotes(directory, { ...notes, layers: { [spec.id]: exchange.partitions.length } });
+    const { spare, ...kept } = notes;
+    const takesSpare = spare !== undefined && !(await this.hasWritable(spec.rootfs.writableDirectory));
+    if (takesSpare) await rename(spare, writableParts(spec.rootfs.writableDirectory).scratch);
+    else if (spare !== undefined) await dropSpareDisk(connection, signal);
+    const { user, exchange } = await prepareContainer(connection, spec, takesSpare ? null : emptyDisk(this.#settings.dataRoot), signal);
+    await writeNotes(directory, { ...kept, layers: { [spec.id]: exchange.partitions.length } });
+    if (spare !== undefined && !takesSpare) await rm(spare, { force: true });
     return user;
   }
 
@@ -325,8 +331,18 @@ export class HypervDriver implements Driver {
     this.#templates = null;
   }
 
+  /** Those of sandboxes that are no more: of before a reboot, or of a daemon that was killed in between. */
+  async #sweepSpareDisks(): Promise<void> {
+    const directory = spareDisks(this.#settings.dataRoot);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(directory)) {
+      const lives = await access(join(this.#settings.runRoot, 'sb', name.replace('.ext4', ''))).then(() => true, () => false);
+      if (!lives) await rm(join(directory, name), { force: true });
+    }
+  }
+
   async #rehearsal(spec: OciSpec): Promise<Rehearsal> {
-    return { layer: hypervParts(this.#settings.libRoot).rehearsal, scratchTemplate: scratchTemplate(this.#settings.dataRoot), spec, filter: await this.#filterOf(spec) };
+    return { layer: hypervParts(this.#settings.libRoot).rehearsal, emptyDisk: emptyDisk(this.#settings.dataRoot), spec, filter: await this.#filterOf(spec) };
   }
 
   async #filterOf({ linux: { seccomp } }: OciSpec): Promise<Buffer | null> {
@@ -351,10 +367,10 @@ export class HypervDriver implements Driver {
   async #clone(spec: SandboxSpec, signal: AbortSignal): Promise<Started | null> {
     const templates = this.#templates;
     if (templates === null || !hasTemplatesAdapter(spec)) return null;
-    return templates.use(spec.machine, async ({ memory, saved }) => {
+    return templates.use(spec.machine, async ({ memory, saved, disk }) => {
       let connection: SupervisorConnection | null = null;
       try {
-        const supervisorPid = await bootSandbox(spec, this.#settings, this.accelerator, this.#cgroups, { from: 'clone', memory, saved }, signal);
+        const supervisorPid = await bootSandbox(spec, this.#settings, this.accelerator, this.#cgroups, { from: 'clone', memory, saved, disk }, signal);
         connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
         // Here and not later: whoever is given a clone is given one that works.
         await configureSandbox(spec, connection, AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]));

@@ -16,6 +16,8 @@ export interface SandboxNotes {
   readonly shown?: Partition;
   /** The running container's filter (base64), which its execs have too. */
   readonly seccomp?: string;
+  /** The file of the VM's writable disk while it is nobody's. */
+  readonly spare?: string;
 }
 
 /** Null when there are none (whole). */

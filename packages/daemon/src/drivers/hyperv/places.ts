@@ -19,7 +19,10 @@ export const hypervParts = (libRoot: string) => ({
 });
 
 /** What an empty writable disk is copied from. */
-export const scratchTemplate = (dataRoot: string): string => join(dataRoot, 'hyperv', 'scratch.ext4');
+export const emptyDisk = (dataRoot: string): string => join(dataRoot, 'hyperv', 'scratch.ext4');
+
+/** Writable disks of VMs that are no container's yet: `<sandbox>.ext4`. On the data root's file system, so that a container takes its own by a rename. */
+export const spareDisks = (dataRoot: string): string => join(dataRoot, 'hyperv', 'spare');
 
 /** Inside a sandbox's directory. */
 export const sandboxParts = (directory: string) => ({
@@ -38,6 +41,8 @@ export const sandboxParts = (directory: string) => ({
 export const templateParts = (directory: string) => ({
   memory: join(directory, 'memory'),
   saved: join(directory, 'state'),
+  /** The spare writable disk as it was when the rest was saved. */
+  disk: join(directory, 'scratch.ext4'),
 });
 
 /** Inside a container's writable directory. */

@@ -170,7 +170,7 @@ export class Pool implements AsyncDisposable {
     try {
       const spec = { id, namespace: 'pool', directory, hostname: 'waiting', network: { mode: 'none' as const }, machine: settings.machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
       const within = AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]);
-      const supervisorPid = await bootSandbox(spec, settings, accelerator, cgroups, { from: 'clone', memory: template.memory, saved: template.saved, background: true }, within);
+      const supervisorPid = await bootSandbox(spec, settings, accelerator, cgroups, { from: 'clone', memory: template.memory, saved: template.saved, disk: template.disk, background: true }, within);
       const impatient = setTimeout(() => cgroups.background(spec.cgroupPath, false), patienceMs);
       undo.defer(() => clearTimeout(impatient));
       // Asks for nothing: it is answered when the guest is up. Who it is, it is told when it is handed out.

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { FrameType, Tag, TlvWriter, newId, type ContainerId, type ExecId, type OciSpec, type SandboxId } from '@twofold/contract';
 import type { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { attachThrough, networkRequest, target } from '../supervised.ts';
-import { prepareContainer, startProcess, takeBackDisks } from './container.ts';
+import { prepareContainer, startProcess, takeBackContainer } from './container.ts';
 import { writeProcess } from './launch-plan.ts';
 
 /** Made by set-up: a layer with the two programs that are run here. */
@@ -21,7 +21,8 @@ const mtu = 1500;
 export interface Rehearsal {
   /** The layer's file. */
   readonly layer: string;
-  readonly scratchTemplate: string;
+  /** What an empty writable disk is copied from. */
+  readonly emptyDisk: string;
   /** Of a container that asks for nothing special. */
   readonly spec: OciSpec;
   /** Its compiled seccomp profile. */
@@ -29,14 +30,14 @@ export interface Rehearsal {
 }
 
 /** `directory` is the sandbox's, `mac` the adapter's. */
-export async function rehearse(connection: SupervisorConnection, directory: string, mac: string, { layer, scratchTemplate, spec, filter }: Rehearsal, signal: AbortSignal): Promise<void> {
+export async function rehearse(connection: SupervisorConnection, directory: string, mac: string, { layer, spec, filter }: Rehearsal, signal: AbortSignal): Promise<void> {
   const id = newId<ContainerId>();
   const ref = { sandbox: id as string as SandboxId, container: id };
   const writableDirectory = join(directory, 'rehearsal');
   await mkdir(writableDirectory, { mode: 0o700 });
   try {
     await connection.request(FrameType.CONFIGURE, new TlvWriter().string(Tag.HOSTNAME, 'waiting').bytes(Tag.DATA, randomBytes(64)), signal);
-    const { exchange } = await prepareContainer(connection, { id, sandbox: ref.sandbox, rootfs: { layers: [{ path: layer, name: 'rehearsal' }], writableDirectory, readOnly: false }, files: [], user: '', log: null }, scratchTemplate, signal);
+    const { exchange } = await prepareContainer(connection, { id, sandbox: ref.sandbox, rootfs: { layers: [{ path: layer, name: 'rehearsal' }], writableDirectory, readOnly: false }, files: [], user: '', log: null }, null, signal);
     await connection.request(FrameType.NETWORK, networkRequest([{ name: 'eth0', hostName: '', mac, mtu, ...nowhere }]), signal);
     await using streams = await attachThrough(connection, ref, { stdin: true, stdout: true, stderr: true }, signal);
     await startProcess(connection, ref, { ...spec, process: { ...spec.process, args: program, cwd: '/' } }, { openStdin: true, stdinOnce: true }, filter, signal);
@@ -46,8 +47,7 @@ export async function rehearse(connection: SupervisorConnection, directory: stri
     await drained(beside.streams);
     streams.stdin!.end('ver\r\n');
     await drained(streams);
-    await connection.request(FrameType.DELETE, target(ref), signal);
-    await takeBackDisks(connection, exchange, signal);
+    await takeBackContainer(connection, ref, exchange, signal);
   } finally {
     await rm(writableDirectory, { recursive: true, force: true });
   }

@@ -10,9 +10,10 @@ import { startSupervisor } from '../../host/supervisor-process.ts';
 import { claimWorkerUser, releaseWorkerUser } from '../../host/worker-users.ts';
 import type { Settings } from '../../settings.ts';
 import type { SandboxInterface, SandboxSpec } from '../driver.ts';
+import { copyDisk } from './disks.ts';
 import { thisMachine, type Accelerator } from './machine.ts';
 import { readNotes, writeNotes } from './notes.ts';
-import { hypervParts, sandboxParts } from './places.ts';
+import { hypervParts, sandboxParts, spareDisks } from './places.ts';
 import { vmMemoryBytes } from './size.ts';
 import { describeWorker, mostAdapters, workerOverheadBytes, workerOverheadCpus, type Origin, type WorkerAdapter } from './worker.ts';
 
@@ -34,7 +35,10 @@ export async function bootSandbox(spec: SandboxSpec, settings: Settings, acceler
   await using undo = new AsyncDisposableStack();
   const user = await claimWorkerUser(guidDigits(spec.id), settings.workerUids);
   undo.defer(() => releaseWorkerUser(user));
-  await writeNotes(directory, { sandbox: spec.id, cgroupPath, user, layers: {} });
+  const spare = origin.from === 'boot' ? null : origin.from === 'template' ? origin.disk : join(spareDisks(settings.dataRoot), `${spec.id}.ext4`);
+  await writeNotes(directory, { sandbox: spec.id, cgroupPath, user, layers: {}, ...(origin.from === 'clone' ? { spare: spare! } : {}) });
+  const copied = origin.from === 'clone' ? copyDisk(origin.disk, spare!, signal) : Promise.resolve();
+  undo.defer(() => copied.catch(() => undefined).then(() => (origin.from === 'clone' ? rm(spare!, { force: true }) : undefined)));
   undo.defer(() => cgroups.remove(cgroupPath, AbortSignal.timeout(clearTimeoutMs)).catch(() => undefined));
   const worker = cgroups.create(workerGroup(cgroupPath), 'limited');
   limitWorker(spec, cgroupPath, cgroups);
@@ -43,9 +47,10 @@ export async function bootSandbox(spec: SandboxSpec, settings: Settings, acceler
   const own = cgroups.create(`${cgroupPath}/supervisor`, 'tracking');
   const plan = new TlvWriter().string(Tag.CONTAINER, spec.id).string(Tag.PATH, sandboxParts(directory).socket).string(Tag.TYPE, 'hyperv').strings(Tag.CGROUP, own);
   describeWorker(plan, {
-    name: user.name, machine: thisMachine(), accelerator, memoryBytes: spec.machine.memoryBytes, cpus: spec.machine.cpus, adapters: adaptersOf(spec, origin, settings.linkPrefix), origin, vmlinux: parts.vmlinux, initramfs: parts.initramfs,
+    name: user.name, machine: thisMachine(), accelerator, memoryBytes: spec.machine.memoryBytes, cpus: spec.machine.cpus, adapters: adaptersOf(spec, origin, settings.linkPrefix), origin, spare, vmlinux: parts.vmlinux, initramfs: parts.initramfs,
   }, user.uid, worker);
   await writeFile(sandboxParts(directory).plan, plan.finish(), { mode: 0o600 });
+  await copied;
   const pid = await startSupervisor({ program: parts.supervisor, directory, timeoutMs: readyTimeoutMs }, signal);
   undo.move();
   return pid;
@@ -91,6 +96,7 @@ export async function endSandbox(directory: string, cgroups: Cgroups, { discard 
     await cgroups.kill(notes.cgroupPath, AbortSignal.timeout(clearTimeoutMs));
     await cgroups.remove(notes.cgroupPath, AbortSignal.timeout(clearTimeoutMs));
     await releaseWorkerUser(notes.user);
+    if (notes.spare !== undefined) await rm(notes.spare, { force: true });
   }
   // The notes last: what is called off before is found again.
   const names = await readdir(directory).catch(() => []);

@@ -10,13 +10,14 @@ import { createReadStream } from 'node:fs';
 import { access, chmod, mkdir, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { FrameType, TlvWriter, TwofoldError, newId, type SandboxId } from '@twofold/contract';
+import { FrameType, Tag, TlvWriter, TwofoldError, newId, type SandboxId } from '@twofold/contract';
 import type { Cgroups } from '../../host/cgroup/index.ts';
 import { runCommand } from '../../host/command.ts';
 import { runQmp } from '../../host/qmp.ts';
 import { sealMemory, type SealedMemory } from '../../host/sealed-memory.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import type { Settings } from '../../settings.ts';
+import { copyDisk, ensureEmptyDisk } from './disks.ts';
 import { thisMachine, type Accelerator } from './machine.ts';
 import { hypervParts, sandboxParts, templateParts } from './places.ts';
 import { rehearse, type Rehearsal } from './rehearsal.ts';
@@ -25,7 +26,7 @@ import { bootSandbox, endSandbox, templateMac } from './sandbox.ts';
 import { programOf, workerCommand } from './worker.ts';
 
 /** Raised when what is saved changes in a way that the rest of the key does not show. */
-const formatVersion = 2;
+const formatVersion = 3;
 const bootTimeoutMs = 150_000;
 /** The guest's kernel has things to finish after the agent has come up; what is saved should be idle. */
 const settleMs = 700;
@@ -39,6 +40,8 @@ export interface Template {
   /** For supervisors to open: memory that nobody can write. */
   readonly memory: string;
   readonly saved: string;
+  /** What clones' writable disks are copied from. */
+  readonly disk: string;
   close(): void;
 }
 
@@ -60,7 +63,7 @@ export async function templateBasis({ settings }: Making): Promise<string> {
 
 /** Where the template of a size is, or would be. */
 export async function templateDirectory({ settings, accelerator }: Making, basis: string, size: Size): Promise<string> {
-  const words = workerCommand({ name: 'template', machine: thisMachine(), accelerator, ...size, adapters: [{ hostName: 'template', mac: templateMac }], origin: { from: 'template', memory: '', saved: '' }, vmlinux: '', initramfs: '' });
+  const words = workerCommand({ name: 'template', machine: thisMachine(), accelerator, ...size, adapters: [{ hostName: 'template', mac: templateMac }], origin: { from: 'template', memory: '', saved: '', disk: '' }, spare: '', vmlinux: '', initramfs: '' });
   // Under KVM the guest sees the host's own processor.
   const processor = accelerator === 'kvm' ? (/^model name.*$/m.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[0] ?? '') : '';
   return join(hypervParts(settings.libRoot).templates, `${basis}-${digest([words, processor])}`);
@@ -93,7 +96,8 @@ export const hasTemplate = exists;
 /** Copies its memory to where nobody can write it. */
 export async function openTemplate({ settings }: Making, directory: string, signal: AbortSignal): Promise<Template> {
   const sealed: SealedMemory = await sealMemory(hypervParts(settings.libRoot).supervisor, templateParts(directory).memory, signal);
-  return { memory: sealed.path, saved: templateParts(directory).saved, close: () => sealed.close() };
+  const { saved, disk } = templateParts(directory);
+  return { memory: sealed.path, saved, disk, close: () => sealed.close() };
 }
 
 /** Templates of a kernel or QEMU that is here no more. */
@@ -127,15 +131,17 @@ async function takeLock(path: string): Promise<boolean> {
 async function bootAndSave(directory: string, { settings, accelerator, cgroups, rehearsal }: Making, machine: Size, background: boolean, signal: AbortSignal): Promise<void> {
   const id = newId<SandboxId>();
   const sandbox = join(settings.runRoot, 'sb', id);
-  const { memory, saved } = templateParts(directory);
+  const { memory, saved, disk } = templateParts(directory);
+  await ensureEmptyDisk(rehearsal.emptyDisk, signal);
+  await copyDisk(rehearsal.emptyDisk, disk, signal);
   await mkdir(sandbox, { recursive: true, mode: 0o700 });
   try {
     const spec = { id, namespace: 'template', directory: sandbox, hostname: 'template', network: { mode: 'none' as const }, machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
-    await bootSandbox(spec, settings, accelerator, cgroups, { from: 'template', memory, saved, ...(background ? { background } : {}) }, signal);
+    await bootSandbox(spec, settings, accelerator, cgroups, { from: 'template', memory, saved, disk, ...(background ? { background } : {}) }, signal);
     using connection = new SupervisorConnection(sandboxParts(sandbox).socket);
     const within = AbortSignal.any([signal, AbortSignal.timeout(bootTimeoutMs)]);
-    // Asks for nothing: it is answered when the guest is up.
-    await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
+    // Answered when the guest is up.
+    await connection.request(FrameType.CONFIGURE, new TlvWriter().string(Tag.DISK, 'scratch'), within);
     await rehearse(connection, sandbox, templateMac, rehearsal, within);
     await wait(settleMs, undefined, { signal });
     await save(connection, within);
@@ -143,7 +149,7 @@ async function bootAndSave(directory: string, { settings, accelerator, cgroups, 
     await endSandbox(sandbox, cgroups);
     await rm(sandbox, { recursive: true, force: true });
   }
-  for (const path of [memory, saved]) {
+  for (const path of [memory, saved, disk]) {
     await chmod(path, 0o600); // QEMU's user could open it until now
     await using file = await open(path, 'r+');
     await file.sync();

@@ -8,7 +8,7 @@ import type { Accelerator, Machine } from './machine.ts';
 import { vmMemoryBytes } from './size.ts';
 
 /** vm.h: WORKER_AGENT_FD … WORKER_FIRST_TAP_FD. */
-const descriptors = { agent: 3, qmp: 4, memory: 5, firstTap: 6 } as const;
+const descriptors = { agent: 3, qmp: 4, memory: 5, spare: 6, firstTap: 7 } as const;
 /** vm.h: MOST_TAPS. */
 export const mostAdapters = 8;
 /** vm.h: PLAN_TEMPLATE, PLAN_CLONE. */
@@ -20,8 +20,11 @@ const guestInitramfs = '/vm/initramfs';
 /** MiB of translated code: what a rehearsal and a start need, since a buffer that overflows is thrown away whole. */
 const translationBufferMiB = 40;
 
-/** How a VM comes to be: booted, booted to become a template, or as a clone of one. The paths are the supervisor's to open. `background`: others' work goes first. */
-export type Origin = { readonly from: 'boot' } | { readonly from: 'template' | 'clone'; readonly memory: string; readonly saved: string; readonly background?: true };
+/**
+ * How a VM comes to be: booted, booted to become a template, or as a clone of one. Memory and state are the supervisor's to open; `disk` is the spare
+ * writable disk, a template's own, or the one that a clone's is copied from. `background`: others' work goes first.
+ */
+export type Origin = { readonly from: 'boot' } | { readonly from: 'template' | 'clone'; readonly memory: string; readonly saved: string; readonly disk: string; readonly background?: true };
 
 export interface WorkerAdapter {
   /** Of the TAP, on the host. */
@@ -39,6 +42,8 @@ export interface WorkerDescription {
   /** The guest finds them in this order. */
   readonly adapters: readonly WorkerAdapter[];
   readonly origin: Origin;
+  /** The file of the writable disk that the VM has from the start; the others get theirs later. */
+  readonly spare: string | null;
   readonly vmlinux: string;
   readonly initramfs: string;
 }
@@ -66,25 +71,33 @@ export function workerCommand(vm: WorkerDescription): string[] {
     '-chardev', `socket,id=qmp,fd=${descriptors.qmp}`, '-mon', 'chardev=qmp,mode=control',
     '-chardev', `socket,id=agent,fd=${descriptors.agent}`, '-device', 'virtio-serial-pci,max_ports=2', '-device', 'virtserialport,chardev=agent,name=agent,nr=1',
     '-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console',
-    ...emptyDisk('layers', layerDiskBytes, ',read-only=on'), ...emptyDisk('scratch', scratchBytes, ''),
+    ...emptyDisk('layers', layerDiskBytes, ',read-only=on'), ...(vm.spare === null ? emptyDisk('scratch', scratchBytes, '') : spareDisk('scratch')),
     '-device', 'virtio-rng-pci',
     ...adapters.flatMap(({ mac }, index) => ['-netdev', `tap,id=net${index},fd=${descriptors.firstTap + index}`, '-device', `virtio-net-pci,netdev=net${index},mac=${mac},romfile=`]),
   ];
 }
 
-/** The serial is how the agent finds it. */
 function emptyDisk(name: string, bytes: number, access: string): string[] {
+  return ['-blockdev', `driver=null-co,node-name=${name}-empty,size=${bytes},read-zeroes=on`, '-blockdev', `driver=raw,node-name=${name},file=${name}-empty${access}`, ...disk(name)];
+}
+
+/** Blocks that the guest frees are given back (discard). */
+function spareDisk(name: string): string[] {
   return [
-    '-blockdev', `driver=null-co,node-name=${name}-empty,size=${bytes},read-zeroes=on`, '-blockdev', `driver=raw,node-name=${name},file=${name}-empty${access}`,
-    '-device', `virtio-blk-pci,drive=${name},serial=${name},werror=report,rerror=report`,
+    '-add-fd', `fd=${descriptors.spare},set=0`, '-blockdev', `driver=file,node-name=${name}-spare,filename=/dev/fdset/0,discard=unmap,locking=off`,
+    '-blockdev', `driver=raw,node-name=${name},file=${name}-spare,discard=unmap`, ...disk(name),
   ];
 }
+
+/** The serial is how the agent finds it. A full host disk is reported to the guest. */
+const disk = (name: string): string[] => ['-device', `virtio-blk-pci,drive=${name},serial=${name},werror=report,rerror=report`];
 
 /** The worker's part of sandbox.plan. */
 export function describeWorker(plan: TlvWriter, vm: WorkerDescription, uid: number, cgroups: readonly string[]): void {
   plan.strings(Tag.ARG, workerCommand(vm)).number(Tag.UID, uid).number(Tag.GID, uid).strings(Tag.TARGET, cgroups);
   plan.strings(Tag.HOST_NAME, vm.adapters.map(({ hostName }) => hostName));
   if (vm.origin.from !== 'boot') plan.number(Tag.FLAGS, planFlags[vm.origin.from]).string(Tag.MEMORY, vm.origin.memory).string(Tag.SAVED, vm.origin.saved);
+  if (vm.spare !== null) plan.string(Tag.DISK, vm.spare);
   const bind = (source: string, path: string) => plan.list(Tag.MOUNT, (mount) => mount.string(Tag.SOURCE, source).string(Tag.PATH, path));
   bind(programOf(vm.machine), program);
   bind(vm.vmlinux, guestKernel);

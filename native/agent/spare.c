@@ -1,0 +1,51 @@
+// Owns the writable disk that a VM has mounted before any container is its own: in the template, so that no clone has to mount it.
+//
+//   absent ─spare_mount▶ spare ─spare_take▶ a container's ─spare_give_back, after a rehearsal▶ spare
+//                          └─spare_drop▶ absent
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "agent.h"
+#include "disks.h"
+
+#define PLACE RUN_ROOT "/spare"
+
+enum { WALK_DESCRIPTORS = 16 };
+
+int scratch_mount(const char *serial, const char *at, struct error *error) {
+  char disk[16], device[32];
+  if (disk_find(serial, disk, error)) return -1;
+  snprintf(device, sizeof device, "/dev/%s", disk);
+  if (mkdir(at, 0700) && errno != EEXIST) return error_set(error, "internal", errno, "Could not make %s in the guest", at);
+  if (mount(device, at, "ext4", MS_NOATIME, "errors=remount-ro,discard,noinit_itable")) return error_set(error, "sandbox-failed", errno, "Could not mount the container's writable disk in the guest");
+  return 0;
+}
+
+int spare_mount(const char *serial, struct error *error) { return scratch_mount(serial, PLACE, error); }
+
+int spare_drop(struct error *error) {
+  if (umount2(PLACE, 0) && errno != EINVAL && errno != ENOENT) return error_set(error, "internal", errno, "Could not let go of the spare disk");
+  return 0;
+}
+
+int spare_take(const char *at, struct error *error) {
+  if (mkdir(at, 0700) && errno != EEXIST) return error_set(error, "internal", errno, "Could not make %s in the guest", at);
+  if (mount(PLACE, at, NULL, MS_MOVE, NULL)) return error_set(error, "sandbox-failed", errno, "The guest has no spare disk");
+  return 0;
+}
+
+static int remove_one(const char *path, const struct stat *s, int type, struct FTW *at) {
+  (void)s, (void)type;
+  return at->level == 0 ? 0 : remove(path);
+}
+
+// What lies there is of programs of ours. lost+found goes too: nobody needs it, and no container sees it.
+int spare_give_back(const char *from, struct error *error) {
+  if (nftw(from, remove_one, WALK_DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT)) return error_set(error, "internal", errno, "Could not empty the spare disk");
+  if (mount(from, PLACE, NULL, MS_MOVE, NULL)) return error_set(error, "internal", errno, "Could not give the spare disk back");
+  return 0;
+}
