@@ -60,12 +60,16 @@ static int mount_layers(struct guest *g, struct tlv list, char *lower, size_t si
 }
 
 // The upper directory's mode, owner and time are those of the container's `/`.
-static int make_upper(struct guest *g, const char *lower, bool inherit, struct error *error) {
+static int make_upper(struct guest *g, const char *lower, bool inherit, bool spare, struct error *error) {
   char path[256], fresh[256], top[256];
   snprintf(path, sizeof path, "%s/scratch/upper", g->directory);
   snprintf(fresh, sizeof fresh, "%s/scratch/upper.new", g->directory);
   snprintf(top, sizeof top, "%s/layer/%.*s", g->directory, (int)strcspn(lower, ":"), lower);
-  if (!access(path, F_OK)) return 0;
+  // A spare disk's is there, and is right unless it is to be like the top layer's root.
+  if (!access(path, F_OK)) {
+    if (!spare || !inherit) return 0;
+    if (rename(path, fresh)) return error_set(error, "internal", errno, "Could not make the container's writable layer in the guest");
+  }
   struct stat st = {.st_mode = 0755};
   if (inherit && stat(top, &st)) return error_set(error, "internal", errno, "Could not read the top layer's root in the guest");
   struct timespec times[2] = {st.st_atim, st.st_mtim};
@@ -80,7 +84,7 @@ static int mount_scratch(struct guest *g, const char *serial, const char *lower,
   char path[256];
   snprintf(path, sizeof path, "%s/scratch", g->directory);
   if (flags & TAKE_SPARE ? spare_take(path, error) : scratch_mount(serial, path, error)) return -1;
-  if (make_upper(g, lower, flags & INHERIT_ROOT, error)) return -1;
+  if (make_upper(g, lower, flags & INHERIT_ROOT, flags & TAKE_SPARE, error)) return -1;
   snprintf(path, sizeof path, "%s/scratch/work", g->directory);
   return make_directory(error, path);
 }

@@ -25,7 +25,12 @@ int scratch_mount(const char *serial, const char *at, struct error *error) {
   return 0;
 }
 
-int spare_mount(const char *serial, struct error *error) { return scratch_mount(serial, PLACE, error); }
+int spare_mount(const char *serial, struct error *error) {
+  if (scratch_mount(serial, PLACE, error)) return -1;
+  // As prepare.c would make them.
+  if ((mkdir(PLACE "/upper", 0755) && errno != EEXIST) || chmod(PLACE "/upper", 0755) || (mkdir(PLACE "/work", 0700) && errno != EEXIST)) return error_set(error, "internal", errno, "Could not furnish the spare disk");
+  return 0;
+}
 
 int spare_drop(struct error *error) {
   if (umount2(PLACE, 0) && errno != EINVAL && errno != ENOENT) return error_set(error, "internal", errno, "Could not let go of the spare disk");
@@ -43,9 +48,11 @@ static int remove_one(const char *path, const struct stat *s, int type, struct F
   return at->level == 0 ? 0 : remove(path);
 }
 
-// What lies there is of programs of ours. lost+found goes too: nobody needs it, and no container sees it.
+// What was written is of programs of ours.
 int spare_give_back(const char *from, struct error *error) {
-  if (nftw(from, remove_one, WALK_DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT)) return error_set(error, "internal", errno, "Could not empty the spare disk");
+  char upper[256];
+  snprintf(upper, sizeof upper, "%s/upper", from);
+  if (nftw(upper, remove_one, WALK_DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT)) return error_set(error, "internal", errno, "Could not empty the spare disk");
   if (mount(from, PLACE, NULL, MS_MOVE, NULL)) return error_set(error, "internal", errno, "Could not give the spare disk back");
   return 0;
 }

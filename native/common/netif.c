@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
@@ -10,12 +11,16 @@
 #include <net/if.h>
 #include <netpacket/packet.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "handle.h"
 #include "mac.h"
 #include "netlink.h"
+
+enum { LEAVE_DOWN = 1 };
 
 static int set_up(int fd, int index, bool up) {
   struct netlink_message m;
@@ -139,6 +144,23 @@ static int remove_addresses(int fd, int index, struct error *error) {
   return failed;
 }
 
+// As Docker has it: an interface without an IPv6 address speaks none. A kernel without IPv6 has no such file.
+static void set_ipv6(const char *name, bool on) {
+  char path[96];
+  snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+  auto_fd fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd >= 0 && write(fd, on ? "0" : "1", 1) != 1) return;
+}
+
+static bool has_ipv6(struct tlv list) {
+  size_t at = 0;
+  int tag;
+  struct tlv value;
+  while (tlv_next(list, &at, &tag, &value) == 1)
+    if (tag == TAG_ADDRESS && memchr(value.data, ':', value.length)) return true;
+  return false;
+}
+
 static int configure_one(int fd, struct tlv list, struct error *error) {
   auto_free char *name = tlv_get_string(list, TAG_NAME), *host_name = tlv_get_string(list, TAG_HOST_NAME);
   auto_free char *mac_text = tlv_get_string(list, TAG_MAC), *gateway = tlv_get_string(list, TAG_GATEWAY);
@@ -158,7 +180,11 @@ static int configure_one(int fd, struct tlv list, struct error *error) {
   if (mtu) netlink_put(&m, IFLA_MTU, &mtu, sizeof mtu);
   // Down first: an interface that is up cannot be renamed.
   if (remove_addresses(fd, index, error) != 0) return -1;
-  if (set_up(fd, index, false) != 0 || netlink_ask(fd, &m) != 0 || set_up(fd, index, true) != 0) return error_set(error, "internal", errno, "cannot set up the network interface %s", name);
+  bool down = tlv_get_number(list, TAG_FLAGS, 0) & LEAVE_DOWN;
+  if (set_up(fd, index, false) != 0 || netlink_ask(fd, &m) != 0) return error_set(error, "internal", errno, "cannot set up the network interface %s", name);
+  if (down) return 0;
+  set_ipv6(name, has_ipv6(list));
+  if (set_up(fd, index, true) != 0) return error_set(error, "internal", errno, "cannot bring the network interface %s up", name);
   size_t at = 0;
   int tag;
   struct tlv value;

@@ -17,7 +17,7 @@ export interface QmpCommand {
 
 const timeoutMs = 60_000;
 
-/** Hands over files, then runs the commands one after the other. Gives what they returned, throws at the first that QEMU refuses. */
+/** Hands over files, then runs the commands one after the other; each must make no sense when the one before it failed. Gives what they returned, throws at the first that QEMU refuses. */
 export async function runQmp(connection: SupervisorConnection, doing: string, files: readonly QmpFile[], commands: readonly QmpCommand[], signal: AbortSignal): Promise<unknown[]> {
   const payload = new TlvWriter();
   for (const file of files) payload.list(Tag.FILE, (list) => list.string(Tag.PATH, file.path).number(Tag.OFFSET, file.set).number(Tag.FLAGS, file.writable ? 1 : 0));
@@ -29,10 +29,9 @@ export async function runQmp(connection: SupervisorConnection, doing: string, fi
   try {
     const answers = linesOf(streams.output);
     const returned: unknown[] = [];
-    for (const [id, command] of commands.entries()) {
-      streams.stdin!.write(`${JSON.stringify({ ...command, id })}\n`);
-      returned.push(await answerTo(answers, id, doing, command));
-    }
+    // All at once: QEMU takes them in order, and one that follows a refused one is refused with it.
+    streams.stdin!.write(commands.map((command, id) => `${JSON.stringify({ ...command, id })}\n`).join(''));
+    for (const [id, command] of commands.entries()) returned.push(await answerTo(answers, id, doing, command));
     return returned;
   } finally {
     within.removeEventListener('abort', letGo);

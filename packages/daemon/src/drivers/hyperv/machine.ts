@@ -24,7 +24,8 @@ export interface Machine {
 }
 
 // Without no_timer_check and tsc=reliable the kernel hangs under emulation (measured). The agent is the only user of the console.
-const common = ['quiet', 'panic=-1', 'cryptomgr.notests', 'rcupdate.rcu_expedited=1', 'random.trust_cpu=on'];
+// Of the security modules those that need no policy of somebody's: nobody loads one, and each asked hook costs.
+const common = ['quiet', 'panic=-1', 'cryptomgr.notests', 'rcupdate.rcu_expedited=1', 'random.trust_cpu=on', 'lsm=landlock,yama', 'audit=0'];
 
 const x64 = [...common, 'reboot=t', 'tsc=reliable', 'no_timer_check', 'i8042.noaux', 'i8042.nokbd'];
 // What keeps a processor from guessing across the guest's own borders: QEMU's translated code has all of the guest in one address space whatever

@@ -96,7 +96,7 @@ export class Pool implements AsyncDisposable {
       if (adapter !== undefined) adopt.string(Tag.HOST_NAME, adapter.hostName);
       const within = AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]);
       await connection.request(FrameType.ADOPT, adopt, within);
-      await configureSandbox(spec, connection, within);
+      await configureSandbox(spec, connection, within, { isUp: true });
       return { supervisorPid: one.supervisorPid, connection };
     } catch (error) {
       connection[Symbol.dispose]();

@@ -17,6 +17,8 @@ const executed = ['/cmd', '/c', 'ver'];
 /** RFC 5737: nobody's. */
 const nowhere = { addresses: ['192.0.2.2/24'], gateway: '192.0.2.1' };
 const mtu = 1500;
+/** native/common/netif.c. */
+const leaveDown = 1;
 
 export interface Rehearsal {
   /** The layer's file. */
@@ -48,6 +50,7 @@ export async function rehearse(connection: SupervisorConnection, directory: stri
     streams.stdin!.end('ver\r\n');
     await drained(streams);
     await takeBackContainer(connection, ref, exchange, signal);
+    await connection.request(FrameType.NETWORK, new TlvWriter().list(Tag.INTERFACE, (list) => list.string(Tag.NAME, 'eth0').number(Tag.FLAGS, leaveDown)), signal);
   } finally {
     await rm(writableDirectory, { recursive: true, force: true });
   }

@@ -70,14 +70,15 @@ export function limitWorker(spec: SandboxSpec, cgroupPath: string, cgroups: Cgro
   });
 }
 
-/** What holds for the whole VM, as soon as it is up; the clock last, since it is told after the boot. */
-export async function configureSandbox(spec: SandboxSpec, connection: SupervisorConnection, signal: AbortSignal): Promise<void> {
+/** What holds for the whole VM, as soon as it is up. The clock is told once more after a boot or a resumption that was waited for. */
+export async function configureSandbox(spec: SandboxSpec, connection: SupervisorConnection, signal: AbortSignal, { isUp = false } = {}): Promise<void> {
   const first = new TlvWriter().string(Tag.HOSTNAME, spec.hostname).bytes(Tag.DATA, crypto.getRandomValues(Buffer.alloc(64)));
   if (spec.network.mode !== 'attached') first.number(Tag.FLAGS, withoutNetwork);
   if (spec.domainname !== undefined) first.string(Tag.DOMAINNAME, spec.domainname);
   for (const [key, value] of Object.entries(spec.sysctls ?? {})) first.string(Tag.SYSCTL, `${key}=${value}`);
-  await connection.request(FrameType.CONFIGURE, first, signal);
-  await connection.request(FrameType.CONFIGURE, new TlvWriter().number(Tag.TIME, BigInt(Date.now()) * 1_000_000n), signal);
+  const clock = (payload: TlvWriter) => payload.number(Tag.TIME, BigInt(Date.now()) * 1_000_000n);
+  await connection.request(FrameType.CONFIGURE, clock(first), signal);
+  if (!isUp) await connection.request(FrameType.CONFIGURE, clock(new TlvWriter()), signal);
 }
 
 /** Ends the VM, in order where it still answers and what it wrote is still wanted, and clears away all of it but the empty directory. Idempotent. */
