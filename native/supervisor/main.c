@@ -40,6 +40,7 @@ static void tell_ready(void) {
 int main(int argc, char **argv) {
   struct error error = {0};
   if (argc == 3 && strcmp(argv[1], "--seal") == 0) return seal_main(argv[2]);
+  if (argc == 2 && strcmp(argv[1], "--ticks") == 0) return ticks_main();
   if (argc != 2) return fprintf(stderr, "usage: twofold-supervisor DIRECTORY\n"), 2;
   if (begin(argv[1], &error) != 0) {
     fprintf(stderr, "%s\n", error.message);

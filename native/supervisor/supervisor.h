@@ -55,8 +55,9 @@ struct spawn {
 };
 pid_t spawn(const struct spawn *s, struct error *error);
 
-// seal.c: another program in the same file.
+// seal.c, ticks.c: other programs in the same file.
 int seal_main(const char *path);
+int ticks_main(void);
 
 // A kind of sandbox: fills these two.
 struct kind {

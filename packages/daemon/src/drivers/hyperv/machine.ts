@@ -15,6 +15,8 @@ export interface Machine {
   readonly cpuModel: Readonly<Record<Accelerator, string>>;
   readonly console: string;
   readonly kernelArguments: Readonly<Record<Accelerator, readonly string[]>>;
+  /** How an emulated guest is told the rate of its time stamp counter, which is the host's; it would measure it wrong on a busy machine. */
+  readonly tickRateArgument: string;
   /** Packages whose kernel will do, first found wins: Debian's, then Ubuntu's. Meta-packages are followed. */
   readonly kernelPackages: readonly string[];
   /** Value of e_machine in the kernel's ELF header. */
@@ -39,6 +41,7 @@ const machines: Partial<Record<NodeJS.Architecture, Machine>> = {
     machineType: 'q35',
     cpuModel: { kvm: 'host', tcg: 'Nehalem' },
     console: 'ttyS0',
+    tickRateArgument: 'tsc_early_khz',
     kernelArguments: { kvm: x64, tcg: [...x64, ...emulated] },
     kernelPackages: ['linux-image-cloud-amd64', 'linux-image-virtual', 'linux-image-kvm'],
     elfMachine: 62,

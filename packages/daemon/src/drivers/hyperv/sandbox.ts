@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { FrameType, Tag, TlvWriter, TwofoldError, guidDigits, isTwofoldError } from '@twofold/contract';
 import type { Cgroups } from '../../host/cgroup/index.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
+import { measureTickRate } from '../../host/tick-rate.ts';
 import { startSupervisor } from '../../host/supervisor-process.ts';
 import { claimWorkerUser, releaseWorkerUser } from '../../host/worker-users.ts';
 import type { Settings } from '../../settings.ts';
@@ -45,9 +46,11 @@ export async function bootSandbox(spec: SandboxSpec, settings: Settings, acceler
   // Beside other sandboxes, hence the whole sandbox's group.
   if (origin.from !== 'boot' && origin.background === true) cgroups.background(cgroupPath, true);
   const own = cgroups.create(`${cgroupPath}/supervisor`, 'tracking');
+  // A clone has booted long ago.
+  const tickRateKhz = accelerator === 'tcg' && origin.from !== 'clone' ? await measureTickRate(parts.supervisor) : null;
   const plan = new TlvWriter().string(Tag.CONTAINER, spec.id).string(Tag.PATH, sandboxParts(directory).socket).string(Tag.TYPE, 'hyperv').strings(Tag.CGROUP, own);
   describeWorker(plan, {
-    name: user.name, machine: thisMachine(), accelerator, memoryBytes: spec.machine.memoryBytes, cpus: spec.machine.cpus, adapters: adaptersOf(spec, origin, settings.linkPrefix), origin, spare, vmlinux: parts.vmlinux, initramfs: parts.initramfs,
+    name: user.name, machine: thisMachine(), accelerator, memoryBytes: spec.machine.memoryBytes, cpus: spec.machine.cpus, adapters: adaptersOf(spec, origin, settings.linkPrefix), origin, spare, tickRateKhz, vmlinux: parts.vmlinux, initramfs: parts.initramfs,
   }, user.uid, worker);
   await writeFile(sandboxParts(directory).plan, plan.finish(), { mode: 0o600 });
   await copied;

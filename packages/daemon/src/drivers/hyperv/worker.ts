@@ -42,6 +42,8 @@ export interface WorkerDescription {
   /** The guest finds them in this order. */
   readonly adapters: readonly WorkerAdapter[];
   readonly origin: Origin;
+  /** Null: the guest measures it, or need not know it. */
+  readonly tickRateKhz: number | null;
   /** The file of the writable disk that the VM has from the start; the others get theirs later. */
   readonly spare: string | null;
   readonly vmlinux: string;
@@ -58,7 +60,7 @@ export function workerCommand(vm: WorkerDescription): string[] {
   const { machine, accelerator, origin, adapters } = vm;
   const memory = `${vmMemoryBytes(vm) / 2 ** 20}M`;
   const share = origin.from === 'template' ? 'on' : 'off'; // a clone's writes are its own
-  const append = [`console=${machine.console}`, ...machine.kernelArguments[accelerator]].join(' ');
+  const append = [`console=${machine.console}`, ...machine.kernelArguments[accelerator], ...(vm.tickRateKhz === null ? [] : [`${machine.tickRateArgument}=${vm.tickRateKhz}`])].join(' ');
   return [
     program, '-name', `${vm.name},process=vmwp`, '-L', '/usr/share/qemu', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none',
     '-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
