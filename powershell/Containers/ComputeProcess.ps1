@@ -7,7 +7,7 @@ function Read-ComputeProcess($Caller) {
       Id         = $row.Id
       Name       = $row.Name
       Owner      = $row.Owner
-      Type       = [enum]::Parse($script:ComputeProcessType, $row.Type)
+      Type       = ConvertTo-Enumeration ComputeProcessType $row.Type
       ProcessId  = $row.Pid
       UserName   = $row.User
     }

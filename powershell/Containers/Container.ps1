@@ -11,6 +11,8 @@ function Get-Container {
   Names, in any case; wildcards are allowed, and fit none without an error. A GUID, an id or a unique prefix of one will do as well.
   .PARAMETER Id
   The container's GUID; the 64 digits of Docker's id, or a unique prefix, will do as well.
+  .PARAMETER Container
+  Containers that Get-Container gave: as they are now.
   .EXAMPLE
   Get-Container | Select ContainerName, RuntimeType
   .EXAMPLE
@@ -22,10 +24,11 @@ function Get-Container {
   [OutputType('Microsoft.Containers.PowerShell.Objects.Container')]
   param(
     [Parameter(Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$Name = '*',
-    [Parameter(Mandatory, ParameterSetName = 'Id', ValueFromPipelineByPropertyName)][Alias('ContainerId')][ValidateNotNullOrEmpty()][string[]]$Id
+    [Parameter(Mandatory, ParameterSetName = 'Id', ValueFromPipelineByPropertyName)][Alias('ContainerId')][ValidateNotNullOrEmpty()][object[]]$Id,
+    [Parameter(Mandatory, ParameterSetName = 'Container', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')][psobject[]]$Container
   )
   process {
-    $wanted = if ($PSCmdlet.ParameterSetName -eq 'Id') { $Id } else { $Name }
+    $wanted = switch ($PSCmdlet.ParameterSetName) { Id { $Id } Container { $Container.DockerId } default { $Name } }
     Resolve-Container $PSCmdlet -Name $wanted
   }
 }

@@ -16,7 +16,7 @@ function Get-ContainerHost {
       PSTypeName                       = 'Microsoft.Containers.PowerShell.Objects.ContainerHost'
       Name                             = $info.Name
       ContainerImageRepositoryLocation = $info.DockerRootDir
-      DefaultRuntimeType               = [enum]::Parse($script:ContainerRuntimeType, $info.Twofold.DefaultIsolation, $true)
+      DefaultRuntimeType               = ConvertTo-Enumeration ContainerRuntimeType $info.Twofold.DefaultIsolation
       Accelerator                      = $info.Twofold.Accelerator
       Version                          = $info.ServerVersion
       Containers                       = $info.Containers

@@ -7,10 +7,8 @@ $script:freshMs = 250
 $script:Rows = $null
 $script:RowsTakenAtMs = 0
 
-$script:States = @{
-  created = $script:ContainerState::Off; exited = $script:ContainerState::Off; running = $script:ContainerState::Running; paused = $script:ContainerState::Paused
-  restarting = $script:ContainerState::Restarting; removing = $script:ContainerState::Removing; dead = $script:ContainerState::Failed
-}
+# The engine's words for what the originals call states.
+$script:StateOf = @{ created = 'Off'; exited = 'Off'; running = 'Running'; paused = 'Paused'; restarting = 'Restarting'; removing = 'Removing'; dead = 'Failed' }
 
 # Every container of the engine, newest first; by id in $script:Rows.
 function Read-ContainerRow($Caller) {
@@ -34,14 +32,14 @@ function Get-LiveRow([string]$Id) {
 function ConvertTo-Guid([string]$Id) { [guid]::ParseExact($Id.Substring(0, 32), 'N') }
 
 # Script blocks that are made here run in this module, wherever an object is asked.
-$script:ContainerTemplate = & {
+function New-ContainerTemplate {
   $object = [psobject]::new()
   $object.PSObject.TypeNames.Insert(0, 'Microsoft.Containers.PowerShell.Objects.Container')
   foreach ($name in 'Name', 'ContainerId', 'ParentImageName', 'ParentImageId', 'Created', 'DockerId') { $object.PSObject.Properties.Add([psnoteproperty]::new($name, $null)) }
   $live = [ordered]@{
-    State       = { $row = Get-LiveRow $this.DockerId; if ($row) { $script:States[$row.State] } else { $script:ContainerState::Removed } }
+    State       = { $row = Get-LiveRow $this.DockerId; ConvertTo-Enumeration ContainerState $(if ($row) { $script:StateOf[$row.State] } else { 'Removed' }) }
     Uptime      = { $row = Get-LiveRow $this.DockerId; if ($row -and $row.Twofold.StartedAt) { [timespan]::FromSeconds([math]::Max(0, [math]::Floor(([datetime]::UtcNow - ([datetime]$row.Twofold.StartedAt).ToUniversalTime()).TotalSeconds))) } else { [timespan]::Zero } }
-    RuntimeType = { $row = Get-LiveRow $this.DockerId; if ($row) { [enum]::Parse($script:ContainerRuntimeType, $row.Twofold.RequestedIsolation, $true) } }
+    RuntimeType = { $row = Get-LiveRow $this.DockerId; if ($row) { ConvertTo-Enumeration ContainerRuntimeType $row.Twofold.RequestedIsolation } }
     Isolation   = { $row = Get-LiveRow $this.DockerId; if ($row) { $row.Twofold.Isolation } }
   }
   foreach ($name in $live.Keys) { $object.PSObject.Properties.Add([psscriptproperty]::new($name, $live[$name])) }
@@ -50,8 +48,10 @@ $script:ContainerTemplate = & {
 
 # What images are called: a thousand containers have few of them.
 $script:ImageNames = [Collections.Generic.Dictionary[string, string]]::new()
+$script:ContainerTemplate = $null
 
 function ConvertTo-Container($Row) {
+  if ($null -eq $script:ContainerTemplate) { $script:ContainerTemplate = New-ContainerTemplate }
   $container = $script:ContainerTemplate.PSObject.Copy()
   $container.Name = $Row.Names[0].Substring(1)
   $container.ContainerId = [guid]::ParseExact($Row.Id.Substring(0, 32), 'N')
@@ -77,7 +77,9 @@ function Find-ContainerRow($Caller, [string]$Reference, $Rows) {
   $exact = @(foreach ($row in $named) { if ($row.Names[0] -ceq "/$Reference") { $row } })
   if ($exact) { return $exact }
   if ($named) { return $named }
-  if ($Reference -notmatch '^[0-9a-fA-F{}-]+$') { throw New-ContainerError "There is no container with the name '$Reference'." ContainerNotFound ObjectNotFound $Reference }
+  $guid = [guid]::Empty
+  if ([guid]::TryParse($Reference, [ref]$guid)) { $Reference = $guid.ToString('N') }
+  if ($Reference -notmatch '^[0-9a-fA-F-]+$') { throw New-ContainerError "There is no container with the name '$Reference'." ContainerNotFound ObjectNotFound $Reference }
   $id = (Invoke-Engine $Caller GET "/containers/$(ConvertTo-Segment $Reference)/json" -Target $Reference).Id
   foreach ($row in $Rows) { if ($row.Id -eq $id) { return $row } }
 }

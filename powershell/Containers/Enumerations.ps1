@@ -1,16 +1,28 @@
-# Owns the module's enumerations. They are emitted, not written as `enum`: PowerShell's own compiler of types would cost the import 40 ms more.
+# Owns the module's enumerations. They are emitted when the first value is wanted, not written as `enum`: PowerShell's own compiler of types would cost the import
+# 50 ms more.
 
-$script:Assembly = [Reflection.Emit.AssemblyBuilder]::DefineDynamicAssembly([Reflection.AssemblyName]::new('Containers.Enumerations'), 'Run').DefineDynamicModule('Containers')
+$script:Words = @{
+  ContainerState       = 'Off', 'Running', 'Paused', 'Restarting', 'Removing', 'Failed', 'Removed'
+  # Default and HyperV are the originals'. Process is ours: an engine's default may be either isolation.
+  ContainerRuntimeType = 'Default', 'HyperV', 'Process'
+  ComputeProcessType   = 'Container', 'VirtualMachine'
+}
+$script:Enumerations = $null
 
-# An enumeration of these words, from 0 on.
-function New-Enumeration([string]$Name, [string[]]$Words) {
-  $builder = $script:Assembly.DefineEnum($Name, 'Public', [int])
-  $value = 0
-  foreach ($word in $Words) { $null = $builder.DefineLiteral($word, $value++) }
-  $builder.CreateType()
+function New-Enumerations {
+  $module = [Reflection.Emit.AssemblyBuilder]::DefineDynamicAssembly([Reflection.AssemblyName]::new('Containers.Enumerations'), 'Run').DefineDynamicModule('Containers')
+  $types = @{}
+  foreach ($name in $script:Words.Keys) {
+    $builder = $module.DefineEnum($name, 'Public', [int])
+    $value = 0
+    foreach ($word in $script:Words[$name]) { $null = $builder.DefineLiteral($word, $value++) }
+    $types[$name] = $builder.CreateType()
+  }
+  $types
 }
 
-$script:ContainerState = New-Enumeration ContainerState Off, Running, Paused, Restarting, Removing, Failed, Removed
-# Default and HyperV are the originals'. Process is ours: an engine's default may be either isolation.
-$script:ContainerRuntimeType = New-Enumeration ContainerRuntimeType Default, HyperV, Process
-$script:ComputeProcessType = New-Enumeration ComputeProcessType Container, VirtualMachine
+# The value of the enumeration $Name that $Word names, in any case.
+function ConvertTo-Enumeration([string]$Name, [string]$Word) {
+  if ($null -eq $script:Enumerations) { $script:Enumerations = New-Enumerations }
+  [enum]::Parse($script:Enumerations[$Name], $Word, $true)
+}

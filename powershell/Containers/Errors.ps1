@@ -52,11 +52,13 @@ function Invoke-Guarded($Caller, [scriptblock]$Work) {
   try { & $Work }
   catch {
     $ends = $_.Exception.Data['Containers']
-    if ($null -eq $ends) { throw }
+    $id, $category, $target = ($_.FullyQualifiedErrorId -split ',')[0], $_.CategoryInfo.Category, $_.TargetObject
+    if ($_.Exception.GetBaseException() -is [Management.Automation.WildcardPatternException]) { $id, $category, $target = 'InvalidWildcard', 'InvalidArgument', $_.Exception.GetBaseException().Message }
+    elseif ($null -eq $ends) { throw }
     # What was caught here is told below in the command's own name, and stands in $Error once.
     $first = $_.Exception.GetBaseException()
     while ($global:Error.Count -gt 0 -and $global:Error[0].Exception.GetBaseException() -eq $first) { $global:Error.RemoveAt(0) }
-    $told = [Management.Automation.ErrorRecord]::new($_.Exception, ($_.FullyQualifiedErrorId -split ',')[0], $_.CategoryInfo.Category, $_.TargetObject)
+    $told = [Management.Automation.ErrorRecord]::new($_.Exception, $id, $category, $target)
     if ($ends) { $Caller.ThrowTerminatingError($told) } else { $Caller.WriteError($told) }
   }
 }

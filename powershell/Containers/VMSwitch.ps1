@@ -24,6 +24,18 @@ function Resolve-OneVMSwitch($Caller, [string]$Name) {
   throw New-ContainerError "There is no virtual switch with the name '$Name'. Get-VMSwitch lists those that are here." VMSwitchNotFound ObjectNotFound $Name
 }
 
+# The switches of these names. An error about one name leaves the others.
+function Resolve-VMSwitch($Caller, [string[]]$Name) {
+  $all = Invoke-Guarded $Caller { , @(Read-VMSwitch $Caller) }
+  foreach ($one in $Name) {
+    Invoke-Guarded $Caller {
+      $hits = @(foreach ($switch in $all) { if ($switch.Name -like $one) { $switch } })
+      if ($hits -or [wildcardpattern]::ContainsWildcardCharacters($one)) { return $hits }
+      throw New-ContainerError "There is no virtual switch with the name '$one'." VMSwitchNotFound ObjectNotFound $one
+    }
+  }
+}
+
 function Get-VMSwitch {
   <#
   .SYNOPSIS
@@ -43,14 +55,7 @@ function Get-VMSwitch {
     [Parameter(Position = 0, ValueFromPipeline)][Alias('SwitchName')][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$Name = '*',
     [ValidateSet('NAT', 'Internal', 'External', 'Private')][string]$SwitchType
   )
-  process {
-    $all = @(Invoke-Guarded $PSCmdlet { Read-VMSwitch $PSCmdlet })
-    foreach ($one in $Name) {
-      $hits = @(foreach ($switch in $all) { if ($switch.Name -like $one -and (!$SwitchType -or $switch.SwitchType -eq $SwitchType)) { $switch } })
-      if ($hits) { $hits }
-      elseif (![wildcardpattern]::ContainsWildcardCharacters($one)) { Invoke-Guarded $PSCmdlet { throw New-ContainerError "There is no virtual switch with the name '$one'." VMSwitchNotFound ObjectNotFound $one } }
-    }
-  }
+  process { foreach ($switch in Resolve-VMSwitch $PSCmdlet $Name) { if (!$SwitchType -or $switch.SwitchType -eq $SwitchType) { $switch } } }
 }
 
 function New-VMSwitch {
@@ -137,14 +142,7 @@ function Remove-VMSwitch {
   )
   begin { if ($Force -and !$PSBoundParameters.ContainsKey('Confirm')) { $ConfirmPreference = 'None' } }
   process {
-    $wanted = if ($VMSwitch) { $VMSwitch } else {
-      $all = @(Invoke-Guarded $PSCmdlet { Read-VMSwitch $PSCmdlet })
-      foreach ($one in $Name) {
-        $hits = @(foreach ($switch in $all) { if ($switch.Name -like $one) { $switch } })
-        if ($hits -or [wildcardpattern]::ContainsWildcardCharacters($one)) { $hits }
-        else { Invoke-Guarded $PSCmdlet { throw New-ContainerError "There is no virtual switch with the name '$one'." VMSwitchNotFound ObjectNotFound $one } }
-      }
-    }
+    $wanted = if ($VMSwitch) { $VMSwitch } else { Resolve-VMSwitch $PSCmdlet $Name }
     foreach ($switch in $wanted) {
       Invoke-Guarded $PSCmdlet {
         if ($PSCmdlet.ShouldProcess($switch.Name, 'Remove-VMSwitch')) { $null = Invoke-Engine $PSCmdlet DELETE "/networks/$($switch.NetworkId)" -Target $switch }

@@ -82,11 +82,14 @@ for (const powershell of powershells) {
         (Get-Container $one.DockerId.Substring(0, 20)).Name
         (Get-Container ([string]$one.ContainerId).ToUpper()).Name
         '${two}' | Get-Container | ForEach-Object Name
+        ($one | Get-Container).Name
+        ([pscustomobject]@{ Id = $one.ContainerId } | Get-Container).Name
+        (Get-Container "{$($one.ContainerId)}").Name
         (Get-Container ref-*-${powershell.name}).Count
         @(Get-Container no-such-*).Count
         'ref-*-${powershell.name}' | Remove-Container -Force
         @(Get-Container ref-*).Count`);
-      assert.deepEqual(answers.map(String), [one, one, one, one, one, two, '2', '0', '0']);
+      assert.deepEqual(answers.map(String), [one, one, one, one, one, two, one, one, one, '2', '0', '0']);
     });
 
     test('conversion to and fro by object, by name and by pipeline; -WhatIf says what is kept and does nothing; what runs is refused', async () => {
@@ -240,6 +243,8 @@ for (const powershell of powershells) {
         [`Start-Container ${taken}; Remove-Container ${taken} -Force`, 'ContainerRunning,Remove-Container', 'InvalidOperation'],
         [`New-ContainerImage ${taken} Running Demo 1.0`, 'ContainerRunning,New-ContainerImage', 'InvalidOperation'],
         ['Import-ContainerImage /nowhere.tar', 'PathNotFound,Import-ContainerImage', 'ObjectNotFound'],
+        ['Get-Container "[a"', 'InvalidWildcard,Get-Container', 'InvalidArgument'],
+        ['Get-VMSwitch "[a"', 'InvalidWildcard,Get-VMSwitch', 'InvalidArgument'],
         ['Get-VMSwitch nowhere', 'VMSwitchNotFound,Get-VMSwitch', 'ObjectNotFound'],
         ['New-VMSwitch Bad -NATSubnetAddress 300.0.0.0/8', 'InvalidArgument,New-VMSwitch', 'InvalidArgument'],
         ['Add-NetNatStaticMapping -NatName NAT -Protocol TCP -ExternalPort 80 -InternalIPAddress 10.0.0.2 -InternalPort 80', 'NotImplemented,Add-NetNatStaticMapping', 'NotImplemented'],

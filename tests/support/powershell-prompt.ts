@@ -44,6 +44,13 @@ export class Prompt implements AsyncDisposable {
     return this.#terminal.type(line);
   }
 
+  /** Presses Ctrl+C and waits for the prompt. */
+  async interrupt(): Promise<void> {
+    const before = this.#prompts(await this.#terminal.screen()).length;
+    await this.#terminal.key('C-c');
+    await this.#next(before, 10_000);
+  }
+
   see(pattern: RegExp, timeoutMs?: number): Promise<string> {
     return this.#terminal.see(pattern, timeoutMs);
   }
