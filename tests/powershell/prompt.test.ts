@@ -25,8 +25,7 @@ for (const powershell of powershells) {
       await until('the container is asked to end', async () => (await daemon.ok(['events', '--since', '5m', '--until', '0s', '--filter', 'event=kill', '--format', '{{.Actor.Attributes.name}}'])).includes('deaf'));
       await prompt.interrupt();
       assert.equal(await prompt.enter('"still" + " here"'), 'still here');
-      await daemon.ok(['kill', 'deaf']);
-      await daemon.ok(['rm', 'deaf']);
+      await daemon.ok(['rm', '--force', 'deaf']);
     });
 
     test('Remove-Container asks, and does nothing when the answer is no', async () => {
@@ -39,7 +38,7 @@ for (const powershell of powershells) {
       await prompt.type('Remove-Container asked');
       await prompt.see(/\[Y\] Yes.*\[Y\] Yes/s);
       await prompt.enter('y');
-      assert.equal(await daemon.ok(['ps', '--all', '--quiet']), '');
+      assert.equal(await daemon.ok(['ps', '--all', '--quiet', '--filter', 'name=asked']), '');
     });
   });
 }

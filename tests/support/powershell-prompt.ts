@@ -33,7 +33,7 @@ export class Prompt implements AsyncDisposable {
   /** What is printed before the next prompt. */
   async enter(line: string, timeoutMs = 60_000): Promise<string> {
     const before = this.#prompts(await this.#terminal.screen()).length;
-    await this.#terminal.type(line);
+    await this.#write(line);
     const lines = await this.#next(before, timeoutMs);
     const typed = lines.findLastIndex((text) => promptPattern.test(text) && text.includes(line.slice(0, 40)));
     return lines.slice(typed + 1, -1).map((text) => text.trimEnd()).join('\n').trim();
@@ -41,7 +41,15 @@ export class Prompt implements AsyncDisposable {
 
   /** Types without waiting for a prompt: for programs that have one of their own. */
   type(line: string): Promise<void> {
-    return this.#terminal.type(line);
+    return this.#write(line);
+  }
+
+  /** As a person does: Enter when what was typed can be seen. */
+  async #write(line: string): Promise<void> {
+    const bare = (text: string) => text.replaceAll(/\s/g, '');
+    await this.#terminal.key('-l', line);
+    await until(`"${line}" is on the screen`, async () => bare(await this.#terminal.screen()).endsWith(bare(line)), { everyMs: 50 });
+    await this.#terminal.key('Enter');
   }
 
   /** Presses Ctrl+C and waits for the prompt. */

@@ -14,7 +14,7 @@ import { drawScreen } from './svg.ts';
 const target = join(import.meta.dirname, '../../docs/walkthrough.svg');
 const lineTimeoutMs = 120_000;
 
-/** As they are written in docs/walkthrough.md. */
+/** As docs/walkthrough.md has them; the last but one looks for ours, as others on the machine may have a csrss, too. */
 const lines = [
   '$con = New-Container -Name DEMO -ContainerImageName nanoserver -SwitchName NAT',
   'Get-Container | Select ContainerName, RuntimeType',
@@ -24,6 +24,10 @@ const lines = [
   'Get-ComputeProcess',
   '$con = New-Container -Name WINCONT -ContainerImageName WindowsServerCore -SwitchName "Virtual Switch"',
   'Start-Container $con',
+  'Enter-PSSession -ContainerId $con.ContainerId –RunAsAdministrator',
+  "get-process | where {$_.ProcessName -eq 'csrss'}",
+  'exit',
+  'get-process csrss | where ContainerName -eq WINCONT | select Id, ContainerName, ContainerProcessId',
   'Get-Container',
 ];
 
