@@ -19,6 +19,7 @@ export interface DaemonCommand {
 export class DaemonProcess implements AsyncDisposable {
   readonly #command: DaemonCommand;
   #child: ChildProcess | null = null;
+  #disposed = false;
 
   constructor(command: DaemonCommand) {
     this.#command = command;
@@ -30,6 +31,7 @@ export class DaemonProcess implements AsyncDisposable {
 
   /** Milliseconds until the first answer. Throws with the daemon's log when it ends or says nothing for a minute. */
   async start(): Promise<number> {
+    if (this.#disposed) throw new Error('The daemon has been taken away.');
     const { words: [file, ...args], env = process.env, socket, log } = this.#command;
     const output = openSync(log, 'a');
     const began = performance.now();
@@ -53,7 +55,9 @@ export class DaemonProcess implements AsyncDisposable {
     await ended;
   }
 
+  /** It can't be started again. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
     await this.stop();
   }
 }

@@ -11,7 +11,7 @@ import { installFor } from './packages.ts';
  * Starts dockerd with runc below `directory`. It lives in a network namespace of its own, where it makes its bridge and rules as
  * always; they vanish with it instead of staying among the host's.
  */
-export async function startDockerd(directory: string): Promise<Peer> {
+export async function startDockerd(directory: string, undo: AsyncDisposableStack): Promise<Peer> {
   await installFor('/usr/sbin/dockerd', ['docker.io']);
   await mkdir(directory, { recursive: true });
   const socket = join(directory, 'docker.sock');
@@ -20,25 +20,19 @@ export async function startDockerd(directory: string): Promise<Peer> {
     socket,
     log: join(directory, 'dockerd.log'),
   });
-  const dispose = async (): Promise<void> => {
-    await daemon.stop();
+  undo.defer(async () => {
+    await daemon[Symbol.asyncDispose]();
     await rm(directory, { recursive: true, force: true });
+  });
+  await daemon.start();
+  return {
+    name: 'dockerd + runc',
+    version: `${await versionOf('/usr/sbin/dockerd')}; ${await versionOf('runc')}`,
+    get daemonPid() { return daemon.pid; },
+    command: (words) => ({ file: 'docker', args: [...words], env: { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: join(directory, 'config') } }),
+    restart: async () => {
+      await daemon.stop();
+      return daemon.start();
+    },
   };
-  try {
-    await daemon.start();
-    return {
-      name: 'dockerd + runc',
-      version: `${await versionOf('/usr/sbin/dockerd')}; ${await versionOf('runc')}`,
-      get daemonPid() { return daemon.pid; },
-      command: (words) => ({ file: 'docker', args: [...words], env: { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: join(directory, 'config') } }),
-      restart: async () => {
-        await daemon.stop();
-        return daemon.start();
-      },
-      [Symbol.asyncDispose]: dispose,
-    };
-  } catch (error) {
-    await dispose();
-    throw error;
-  }
 }

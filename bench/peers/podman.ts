@@ -11,7 +11,7 @@ import { installFor } from './packages.ts';
 const WITHOUT_UNIFIED = 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"';
 
 /** Podman over crun. Its limits are set to the host's: its own defaults need CAP_SYS_RESOURCE, which a sandboxed machine may lack. */
-export async function startPodman(directory: string): Promise<Peer> {
+export async function startPodman(directory: string, undo: AsyncDisposableStack): Promise<Peer> {
   await installFor('/usr/bin/podman', ['podman', 'crun']);
   await mkdir(directory, { recursive: true });
   const globals = ['--root', join(directory, 'storage'), '--runroot', join(directory, 'run'), '--tmpdir', join(directory, 'tmp'), '--cgroup-manager', 'cgroupfs', '--runtime', 'crun'];
@@ -28,11 +28,11 @@ export async function startPodman(directory: string): Promise<Peer> {
         ? { file: 'unshare', args: ['--mount', 'sh', '-c', WITHOUT_UNIFIED, 'sh', 'podman', ...args], env: process.env }
         : { file: 'podman', args, env: process.env };
     },
-    [Symbol.asyncDispose]: async () => {
-      await succeeds(peer, ['rm', '--all', '--force', '--time', '0']);
-      await succeeds(peer, ['system', 'reset', '--force']);
-      await rm(directory, { recursive: true, force: true });
-    },
   };
+  undo.defer(async () => {
+    await succeeds(peer, ['rm', '--all', '--force', '--time', '0']);
+    await succeeds(peer, ['system', 'reset', '--force']);
+    await rm(directory, { recursive: true, force: true });
+  });
   return peer;
 }

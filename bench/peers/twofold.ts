@@ -31,7 +31,7 @@ export interface TwofoldDaemon extends AsyncDisposable {
 }
 
 /** Starts twofoldd below `directory`, with link prefix, address pool, control group and user ids of its own; `variant` changes the run's settings. */
-export async function startTwofold(directory: string, variant?: Variant): Promise<TwofoldDaemon> {
+export async function startTwofold(directory: string, undo: AsyncDisposableStack, variant?: Variant): Promise<TwofoldDaemon> {
   await mkdir(directory, { recursive: true });
   const slot = 1 + (variant === undefined ? -1 : Object.keys(variants).indexOf(variant));
   const socket = join(directory, 'twofold.sock');
@@ -42,12 +42,14 @@ export async function startTwofold(directory: string, variant?: Variant): Promis
     ...settings, ...(variant === undefined ? [] : variants[variant])];
   const daemon = new DaemonProcess({ words: [process.execPath, MAIN, ...flags], socket, log: join(directory, 'twofoldd.log') });
   const client = new Twofold({ socketPath: socket });
+  // Before it is started: one that is still starting is taken away, too. Can be done twice, for those that end before the others.
   const dispose = async (): Promise<void> => {
     await client[Symbol.asyncDispose]();
-    await daemon.stop();
+    await daemon[Symbol.asyncDispose]();
     await sweep(readCommandLine(flags)!, () => undefined);
     await rm(directory, { recursive: true, force: true });
   };
+  undo.defer(dispose);
   const least = readCommandLine(flags)!.vmPool;
   const pool = async (): Promise<{ waiting: number; wanted: number }> => {
     const [waiting = NaN, wanted = NaN] = (Object.fromEntries((await client.info()).DriverStatus)['Waiting VMs'] ?? '').split(' of ').map(Number);
@@ -60,27 +62,21 @@ export async function startTwofold(directory: string, variant?: Variant): Promis
   };
   const forgotten = (): Promise<void> => until('No more waiting VMs than the least', async () => { const { waiting, wanted } = await pool(); return waiting === least && wanted === least; }, restTimeoutMs);
   const workers = async (): Promise<number[]> => (await findWorkers()).filter(({ sandboxDirectory }) => sandboxDirectory.startsWith(`${runRoot}/`)).map(({ pid }) => pid);
-  try {
-    await daemon.start();
-    const version = `twofold ${(await client.version()).Version}, Node ${process.version}`;
-    const seenThrough = (isolation: Isolation): Peer => ({
-      name: `twofold ${isolation}${variant === undefined ? '' : `, ${variant}`}`,
-      version,
-      get daemonPid() { return daemon.pid; },
-      command: ([verb = '', ...rest]) => {
-        const word = verb === 'run' || verb === 'create' ? [`--isolation=${isolation}`] : [];
-        return { file: 'docker', args: [verb, ...word, ...rest], env: { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: join(directory, 'config') } };
-      },
-      settled,
-      restart: async () => {
-        await daemon.stop();
-        return daemon.start();
-      },
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    });
-    return { socket, client, workers, forgotten, words, byIsolation: { process: seenThrough('process'), hyperv: seenThrough('hyperv') }, [Symbol.asyncDispose]: dispose };
-  } catch (error) {
-    await dispose();
-    throw error;
-  }
+  await daemon.start();
+  const version = `twofold ${(await client.version()).Version}, Node ${process.version}`;
+  const seenThrough = (isolation: Isolation): Peer => ({
+    name: `twofold ${isolation}${variant === undefined ? '' : `, ${variant}`}`,
+    version,
+    get daemonPid() { return daemon.pid; },
+    command: ([verb = '', ...rest]) => {
+      const word = verb === 'run' || verb === 'create' ? [`--isolation=${isolation}`] : [];
+      return { file: 'docker', args: [verb, ...word, ...rest], env: { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: join(directory, 'config') } };
+    },
+    settled,
+    restart: async () => {
+      await daemon.stop();
+      return daemon.start();
+    },
+  });
+  return { socket, client, workers, forgotten, words, byIsolation: { process: seenThrough('process'), hyperv: seenThrough('hyperv') }, [Symbol.asyncDispose]: dispose };
 }
