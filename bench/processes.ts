@@ -45,7 +45,7 @@ export function withDescendants(pids: ReadonlySet<number>, processes: readonly H
  */
 export function belongingTo(ids: readonly string[], processes: readonly HostProcess[]): HostProcess[] {
   const named = (pid: number): boolean => {
-    const text = readQuietly(`/proc/${pid}/cgroup`) + readQuietly(`/proc/${pid}/cmdline`);
+    const text = readOf(pid, 'cgroup') + readOf(pid, 'cmdline');
     return ids.some((id) => text.includes(id));
   };
   return withDescendants(new Set(processes.filter(({ pid }) => named(pid)).map(({ pid }) => pid)), processes);
@@ -58,11 +58,13 @@ export function processorSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
-function readQuietly(path: string): string {
+/** A file of a process in /proc; '' when it has ended meanwhile, and costs nothing. */
+export function readOf(pid: number, file: string): string {
   try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return ''; // It ended while we looked, and costs nothing.
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
+    throw error;
   }
 }
 

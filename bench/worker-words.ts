@@ -1,6 +1,6 @@
 // Owns the proof that the VMs behind all rows of a run are of one kind: the words that their workers (QEMU) were started with.
 
-import { readFileSync } from 'node:fs';
+import { readOf } from './processes.ts';
 
 /** What differs between VMs of one kind, and says nothing about them. */
 const identities = new Set(['-name']);
@@ -10,7 +10,7 @@ export class WorkerWords {
 
   /** Throws when the worker was started otherwise than those before it: its figures don't belong beside theirs. One that has ended meanwhile is left out. */
   check(pid: number): void {
-    const words = kindOf(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+    const words = kindOf(readOf(pid, 'cmdline'));
     if (words.length === 0) return;
     this.#first ??= words;
     const differing = words.filter((word, index) => word !== this.#first![index]);
