@@ -25,7 +25,10 @@ for (const powershell of powershells) {
       await until('the container is asked to end', async () => (await daemon.ok(['events', '--since', '5m', '--until', '0s', '--filter', 'event=kill', '--format', '{{.Actor.Attributes.name}}'])).includes('deaf'));
       await prompt.interrupt();
       assert.equal(await prompt.enter('"still" + " here"'), 'still here');
-      await daemon.ok(['rm', '--force', 'deaf']);
+      // The engine goes on asking it to end, whoever has stopped waiting.
+      await daemon.ok(['kill', 'deaf']);
+      await daemon.ok(['wait', 'deaf']);
+      await daemon.ok(['rm', 'deaf']);
     });
 
     test('Remove-Container asks, and does nothing when the answer is no', async () => {
