@@ -8,13 +8,15 @@ $script:sayAfterMs = 700
 # The container that is meant, as the engine tells of it. In the original's words where it is not there or doesn't run. Throws.
 function Get-SessionContainer($Caller, [string]$Parameter, [string]$Reference) {
   $refused = { New-ContainerError "The input $Parameter $Reference does not exist, or the corresponding container is not running." CreateRemoteRunspaceForContainerFailed InvalidOperation $Reference }
-  $id = $Reference
-  if ($Parameter -eq 'ContainerName') {
-    $named = @(Find-ContainerRow $Caller $Reference @(Read-ContainerRow $Caller))
-    if ($named.Count -ne 1) { throw & $refused }
-    $id = $named[0].Id
+  try {
+    $id = $Reference
+    if ($Parameter -eq 'ContainerName') {
+      $named = @(Find-ContainerRow $Caller $Reference @(Read-ContainerRow $Caller))
+      if ($named.Count -ne 1) { throw & $refused }
+      $id = $named[0].Id
+    }
+    $container = Invoke-Engine $Caller GET "/containers/$(ConvertTo-Segment $id)/json" -Target $Reference
   }
-  try { $container = Invoke-Engine $Caller GET "/containers/$(ConvertTo-Segment $id)/json" -Target $Reference }
   catch {
     if ($_.FullyQualifiedErrorId -notlike 'ContainerNotFound*') { throw }
     throw & $refused
@@ -101,7 +103,7 @@ function Enter-ContainerShell($Caller, $Container, [bool]$AsAdministrator) {
   $twofold = $Caller.InvokeCommand.GetCommand('twofold', 'Application')
   if (!$twofold) { throw New-ContainerError "The container '$name' has no PowerShell, and the command twofold, which would open its shell, is not on the path." NoPowerShell NotInstalled $name }
   $Caller.Host.UI.WriteLine("The container '$name' has no PowerShell, and this machine has built none for containers: this is its shell.")
-  $user = if ($AsAdministrator) { '--user', '0' }
+  $user = @(if ($AsAdministrator) { '--user', '0' })
   & $twofold exec --interactive --tty @user $Container.Id /bin/sh
 }
 

@@ -26,11 +26,17 @@ switch (line.Mode)
         session.RunFile(line.Text, line.Arguments);
         break;
     case Mode.Command:
-        session.RunText(line.Text);
+        Run(line.Text);
         break;
     case Mode.Input:
-        session.RunText(Console.In.ReadToEnd());
+        Run(Console.In.ReadToEnd());
         break;
 }
 if (line.Mode == Mode.Prompt || (line.NoExit && !session.Ended)) new Prompt(session).Run();
 return session.ExitCode;
+
+void Run(string text)
+{
+    if (line.NoExit) session.RunText(text);
+    else session.RunWhole(text);
+}

@@ -2,6 +2,7 @@
 // Does not own where output goes (terminal/) or where text comes from (Program.cs, Prompt.cs).
 
 using System.Management.Automation;
+using System.Management.Automation.Language;
 using System.Management.Automation.Runspaces;
 using System.Reflection;
 
@@ -36,10 +37,25 @@ sealed class Session : IDisposable
     public void End(int code) => (Ended, _exitCode) = (true, code);
 
     /// <summary>Loads a module before anything else is done; what is wrong with it is shown.</summary>
-    public void Import(string module) => Run(shell => shell.AddCommand("Import-Module").AddParameter("Name", Path.Exists(module) ? Path.GetFullPath(module) : module), remember: false);
+    public void Import(string module) => Run(new Command("Import-Module") { Parameters = { { "Name", Path.Exists(module) ? Path.GetFullPath(module) : module } } });
+
+    /// <summary>Runs all that there is to run: its last command's failure is the host's.</summary>
+    public void RunWhole(string text)
+    {
+        var parsed = Parser.ParseInput(text, out _, out var errors);
+        if (errors.Length > 0)
+        {
+            Report(new ParseException(errors).ErrorRecord);
+            _failed = true;
+            return;
+        }
+        // After the last command is the only place where its status can be asked for: the formatter's own comes over it.
+        bool asks = parsed is { ParamBlock: null, BeginBlock: null, ProcessBlock: null } && parsed.EndBlock is { Unnamed: true };
+        RunText(asks ? $"{text}\nif (!$?) {{ exit 1 }}" : text);
+    }
 
     /// <summary>Runs text in the session's scope.</summary>
-    public void RunText(string text, bool remember = false) => _failed = !Run(shell => shell.AddScript(text, useLocalScope: false), remember);
+    public void RunText(string text, bool remember = false) => _failed = !Run(new Command(text, isScript: true, useLocalScope: false), remember ? text : "");
 
     /// <summary>Runs a script file with its arguments, as `pwsh -File` does.</summary>
     public void RunFile(string path, IReadOnlyList<string> arguments)
@@ -59,29 +75,29 @@ sealed class Session : IDisposable
             // With its dash the engine takes it for the word it is, and finds out itself whether a value follows.
             else script.Parameters.Add(word);
         }
-        _failed = !Run(shell => shell.Commands.AddCommand(script), remember: false);
+        _failed = !Run(script);
     }
 
     static object Truth(string value) => value.ToLowerInvariant() switch { "$true" => true, "$false" => false, _ => value };
 
-    bool Run(Action<System.Management.Automation.PowerShell> what, bool remember)
+    bool Run(Command what, string history = "")
     {
-        using var shell = System.Management.Automation.PowerShell.Create();
-        shell.Runspace = _host.Runspace;
-        what(shell);
+        using var pipeline = history.Length > 0 ? _host.Runspace.CreatePipeline(history, addToHistory: true) : _host.Runspace.CreatePipeline();
+        pipeline.Commands.Clear();
         // Errors go the way of the output, so that both are shown in the order in which they came.
-        shell.Commands.Commands[0].MergeMyResults(PipelineResultTypes.Error, PipelineResultTypes.Output);
-        shell.AddCommand("Out-Default");
+        what.MergeMyResults(PipelineResultTypes.Error, PipelineResultTypes.Output);
+        pipeline.Commands.Add(what);
+        pipeline.Commands.Add("Out-Default");
         bool interrupted = false;
         using var interrupt = new Interrupt(() =>
         {
             interrupted = true;
-            shell.BeginStop(null, null);
+            pipeline.StopAsync();
         });
         try
         {
-            shell.Invoke(null, new PSInvocationSettings { Host = _host, AddToHistory = remember });
-            return !shell.HadErrors && (_host.IsRunspacePushed || _runspace.SessionStateProxy.GetVariable("?") is not false);
+            pipeline.Invoke();
+            return pipeline.PipelineStateInfo.State == PipelineState.Completed;
         }
         catch (PipelineStoppedException)
         {
@@ -109,8 +125,9 @@ sealed class Session : IDisposable
         using var shell = System.Management.Automation.PowerShell.Create();
         shell.Runspace = _runspace;
         var shown = PSObject.AsPSObject(error);
-        // What tells the formatter that this is an error and no data.
-        shown.Properties.Add(new PSNoteProperty("writeErrorStream", true), preValidated: true);
+        // What tells the formatter that this is an error and no data. Not public.
+        var stream = typeof(PSObject).GetProperty("WriteStream", BindingFlags.Instance | BindingFlags.NonPublic) ?? throw new MissingMemberException(nameof(PSObject), "WriteStream");
+        stream.SetValue(shown, Enum.Parse(stream.PropertyType, "Error"));
         shell.AddCommand("Out-Default").AddParameter("InputObject", shown);
         shell.Invoke(null, new PSInvocationSettings { Host = _host });
     }
