@@ -2,13 +2,17 @@
 #
 # State, Uptime, RuntimeType and Isolation are read when they are asked for. One list of the engine answers for all objects: it is asked for anew when it is older
 # than $freshMs, or when a command of this module has changed something, so that a table of 1,000 containers costs one request and `$con.State` is what is so.
+# Questions that follow each other within $lookMs are one look, such as a table that is being printed: it is not disturbed for up to $longestLookMs.
 
 $script:freshMs = 250
+$script:lookMs = 30
+$script:longestLookMs = 1000
 $script:Rows = $null
 $script:RowsTakenAtMs = 0
+$script:RowsAskedAtMs = 0
 
-# The engine's words for what the originals call states.
-$script:StateOf = @{ created = 'Off'; exited = 'Off'; running = 'Running'; paused = 'Paused'; restarting = 'Restarting'; removing = 'Removing'; dead = 'Failed' }
+# The engine's words for what the originals call states; `removed` is what it doesn't know any more.
+$script:StateOf = @{ created = 'Off'; exited = 'Off'; running = 'Running'; paused = 'Paused'; restarting = 'Restarting'; removing = 'Removing'; dead = 'Failed'; removed = 'Removed' }
 
 # Every container of the engine, newest first; by id in $script:Rows.
 function Read-ContainerRow($Caller) {
@@ -24,7 +28,11 @@ function Read-ContainerRow($Caller) {
 function Clear-ContainerRow { $script:Rows = $null }
 
 function Get-LiveRow([string]$Id) {
-  if ($null -eq $script:Rows -or [Environment]::TickCount64 - $script:RowsTakenAtMs -gt $script:freshMs) { $null = Read-ContainerRow }
+  $now = [Environment]::TickCount64
+  $age = $now - $script:RowsTakenAtMs
+  $sameLook = $now - $script:RowsAskedAtMs -le $script:lookMs
+  if ($null -eq $script:Rows -or $age -gt $script:longestLookMs -or ($age -gt $script:freshMs -and !$sameLook)) { $null = Read-ContainerRow }
+  $script:RowsAskedAtMs = [Environment]::TickCount64
   $row = $null
   if ($script:Rows.TryGetValue($Id, [ref]$row)) { $row }
 }
@@ -33,13 +41,18 @@ function ConvertTo-Guid([string]$Id) { [guid]::ParseExact($Id.Substring(0, 32), 
 
 # Script blocks that are made here run in this module, wherever an object is asked.
 function New-ContainerTemplate {
+  # The engine's words, as values: a table asks for thousands.
+  $script:States = @{}
+  foreach ($word in $script:StateOf.Keys) { $script:States[$word] = ConvertTo-Enumeration ContainerState $script:StateOf[$word] }
+  $script:RuntimeTypes = @{}
+  foreach ($word in 'default', 'hyperv', 'process') { $script:RuntimeTypes[$word] = ConvertTo-Enumeration ContainerRuntimeType $word }
   $object = [psobject]::new()
   $object.PSObject.TypeNames.Insert(0, 'Microsoft.Containers.PowerShell.Objects.Container')
   foreach ($name in 'Name', 'ContainerId', 'ParentImageName', 'ParentImageId', 'Created', 'DockerId') { $object.PSObject.Properties.Add([psnoteproperty]::new($name, $null)) }
   $live = [ordered]@{
-    State       = { $row = Get-LiveRow $this.DockerId; ConvertTo-Enumeration ContainerState $(if ($row) { $script:StateOf[$row.State] } else { 'Removed' }) }
+    State       = { $row = Get-LiveRow $this.DockerId; $script:States[$(if ($row) { $row.State } else { 'removed' })] }
     Uptime      = { $row = Get-LiveRow $this.DockerId; if ($row -and $row.Twofold.StartedAt) { [timespan]::FromSeconds([math]::Max(0, [math]::Floor(([datetime]::UtcNow - ([datetime]$row.Twofold.StartedAt).ToUniversalTime()).TotalSeconds))) } else { [timespan]::Zero } }
-    RuntimeType = { $row = Get-LiveRow $this.DockerId; if ($row) { ConvertTo-Enumeration ContainerRuntimeType $row.Twofold.RequestedIsolation } }
+    RuntimeType = { $row = Get-LiveRow $this.DockerId; if ($row) { $script:RuntimeTypes[$row.Twofold.RequestedIsolation] } }
     Isolation   = { $row = Get-LiveRow $this.DockerId; if ($row) { $row.Twofold.Isolation } }
   }
   foreach ($name in $live.Keys) { $object.PSObject.Properties.Add([psscriptproperty]::new($name, $live[$name])) }
