@@ -14,44 +14,57 @@ export interface WorkerUser {
   readonly name: string;
 }
 
+/** Ids that processes had when they were last looked at: at first, and when the range has been gone through. Until then each id is given out once. */
+let busy: Set<number> | null = null;
+let given = 0;
+let start = 0;
+
 /** Claims a free id of the range for `name` (32 hexadecimal digits). Workers own no files, so an id without a process is free. */
 export async function claimWorkerUser(name: string, range: { first: number; last: number }): Promise<WorkerUser> {
   await mkdir(directory, { recursive: true, mode: 0o755 });
-  const busy = await userIdsOfProcesses();
   const size = range.last - range.first + 1;
-  const start = Math.floor(Math.random() * size);
-  for (let step = 0; step < size; step++) {
-    const uid = range.first + ((start + step) % size);
-    if (busy.has(uid)) continue;
-    const claim = await open(join(directory, `${uid}.user`), 'wx', 0o644).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw new TwofoldError('internal', 'Could not make a user for the VM\'s worker.', { cause: error });
-      return null;
-    });
-    if (claim === null) continue;
-    try {
-      await claim.close();
-      await writeUser(name, uid);
-      await writeGroup(name, uid);
-      return { uid, name };
-    } catch (error) {
-      await releaseWorkerUser({ uid, name });
-      throw new TwofoldError('internal', 'Could not make a user for the VM\'s worker.', { cause: error });
+  for (const again of [false, true]) {
+    if (again || busy === null) {
+      busy = await userIdsOfProcesses();
+      given = 0;
+      start = Math.floor(Math.random() * size);
+    }
+    while (given < size) {
+      const uid = range.first + ((start + given++) % size);
+      if (!busy.has(uid) && await claim(uid, name)) return { uid, name };
     }
   }
   throw new TwofoldError('conflict', 'Every user id of the workers\' range is taken: widen it, or remove containers.');
 }
 
+/** False when another one has it. */
+async function claim(uid: number, name: string): Promise<boolean> {
+  const record = await open(join(directory, `${uid}.user`), 'wx', 0o644).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw new TwofoldError('internal', 'Could not make a user for the VM\'s worker.', { cause: error });
+    return null;
+  });
+  if (record === null) return false;
+  try {
+    await record.close();
+    await writeRecords(name, uid);
+    return true;
+  } catch (error) {
+    await releaseWorkerUser({ uid, name });
+    throw new TwofoldError('internal', 'Could not make a user for the VM\'s worker.', { cause: error });
+  }
+}
+
 /** The same id under another name. What is cut short here, releaseWorkerUser of either takes away. */
 export async function renameWorkerUser(user: WorkerUser, name: string): Promise<WorkerUser> {
-  for (const file of [`${user.name}.user`, `${user.name}.group`]) await rm(join(directory, file), { force: true });
-  await writeUser(name, user.uid);
-  await writeGroup(name, user.uid);
+  await Promise.all([`${user.name}.user`, `${user.name}.group`].map((file) => rm(join(directory, file), { force: true })));
+  await writeRecords(name, user.uid);
   return { uid: user.uid, name };
 }
 
 /** Gives the id back. Idempotent. The worker must be gone. */
 export async function releaseWorkerUser({ uid, name }: WorkerUser): Promise<void> {
-  for (const file of [`${name}.user`, `${name}.group`, `${uid}.group`, `${uid}.user`]) await rm(join(directory, file), { force: true });
+  await Promise.all([`${name}.user`, `${name}.group`, `${uid}.group`].map((file) => rm(join(directory, file), { force: true })));
+  await rm(join(directory, `${uid}.user`), { force: true }); // the claim
 }
 
 /** Names of users as the running system has them; a missing one is its number. */
@@ -65,6 +78,8 @@ export async function userNames(uids: readonly number[]): Promise<Map<number, st
   }
   return names;
 }
+
+const writeRecords = (name: string, uid: number): Promise<unknown> => Promise.all([writeUser(name, uid), writeGroup(name, uid)]);
 
 async function writeUser(name: string, uid: number): Promise<void> {
   const record = { userName: name, uid, gid: uid, realName: 'Twofold utility VM', homeDirectory: '/', shell: '/usr/sbin/nologin', disposition: 'dynamic' };

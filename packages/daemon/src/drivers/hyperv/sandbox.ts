@@ -103,8 +103,10 @@ export async function endSandbox(directory: string, cgroups: Cgroups, { discard 
     if (notes.spare !== undefined) await rm(notes.spare, { force: true });
   }
   // The notes last: what is called off before is found again.
-  const names = await readdir(directory).catch(() => []);
-  for (const name of names.sort((a, b) => Number(a === 'hyperv.json') - Number(b === 'hyperv.json'))) await rm(join(directory, name), { recursive: true, force: true });
+  const { notes: last } = sandboxParts(directory);
+  const paths = (await readdir(directory).catch(() => [])).map((name) => join(directory, name));
+  await Promise.all(paths.filter((path) => path !== last).map((path) => rm(path, { recursive: true, force: true })));
+  await rm(last, { force: true });
 }
 
 /** Set-up's answer, or the setting. Throws where emulation is all there is and may not serve as a boundary. */
