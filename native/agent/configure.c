@@ -1,4 +1,4 @@
-// Owns what is settled once for the whole VM: its name, clock, entropy, sysctls, network, and the spare disk.
+// Owns what is settled once for the whole VM: its name, clock, entropy, sysctls, network, and what is made ahead: spare disk, control group.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
@@ -56,6 +56,8 @@ static int configure(struct tlv list, struct error *error) {
   int flags = (int)tlv_get_number(list, TAG_FLAGS, 0);
   auto_free char *spare = tlv_get_string(list, TAG_DISK);
   if (flags & CONFIGURE_WITHOUT_NETWORK && adapters_remove(error)) return -1;
+  auto_free char *cgroup = tlv_get_string(list, TAG_CGROUP), *made = NULL;
+  if (cgroup && cgroup_make(cgroup, &made, error)) return -1;
   if ((flags & CONFIGURE_DROP_SPARE && spare_drop(error)) || (spare && spare_mount(spare, error))) return -1;
   if (tlv_find(list, TAG_DATA, &seed) == 1 && add_entropy(seed, error)) return -1;
   int64_t now = tlv_get_number(list, TAG_TIME, 0);

@@ -51,12 +51,15 @@ export const writableParts = (directory: string) => ({
   layers: join(directory, 'layers.vmdk'),
 });
 
+/** The control group of the one container that a VM has: made before it is known whose it will be. */
+export const containerCgroup = 'container';
+
 /** Inside the guest (native/agent/prepare.c). */
 export const guestPlaces = (container: ContainerId) => ({
   root: `/run/twofold/${container}/root`,
   upper: `/run/twofold/${container}/scratch/upper`,
   /** Layers are counted from 1, the top one first. */
   layer: (number: number) => `/run/twofold/${container}/layer/${number}`,
-  cgroup: container as string,
-  processList: `/sys/fs/cgroup/${container}/cgroup.procs`,
+  cgroup: containerCgroup,
+  processList: `/sys/fs/cgroup/${containerCgroup}/cgroup.procs`,
 });

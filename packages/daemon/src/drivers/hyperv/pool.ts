@@ -78,9 +78,12 @@ export class Pool implements AsyncDisposable {
     this.#adapt();
     if (one === undefined) return null;
     one.watching.abort();
-    one.connection[Symbol.dispose]();
     let directory = one.directory;
     const connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
+    const within = AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]);
+    // The guest is told while the host's names are changed.
+    const configured = configureSandbox(spec, one.connection, within, { isUp: true }).finally(() => one.connection[Symbol.dispose]());
+    configured.catch(() => undefined); // awaited below, unless something else fails first
     try {
       const notes = await readNotes(directory);
       if (notes === null) throw new TwofoldError('sandbox-gone', 'The waiting VM is gone.');
@@ -94,9 +97,8 @@ export class Pool implements AsyncDisposable {
       limitWorker(spec, notes.cgroupPath, cgroups);
       const adopt = new TlvWriter().string(Tag.PATH, spec.directory);
       if (adapter !== undefined) adopt.string(Tag.HOST_NAME, adapter.hostName);
-      const within = AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]);
+      await configured;
       await connection.request(FrameType.ADOPT, adopt, within);
-      await configureSandbox(spec, connection, within, { isUp: true });
       return { supervisorPid: one.supervisorPid, connection };
     } catch (error) {
       connection[Symbol.dispose]();

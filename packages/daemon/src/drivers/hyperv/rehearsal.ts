@@ -10,6 +10,7 @@ import type { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { attachThrough, networkRequest, target } from '../supervised.ts';
 import { prepareContainer, startProcess, takeBackContainer } from './container.ts';
 import { writeProcess } from './launch-plan.ts';
+import { containerCgroup } from './places.ts';
 
 /** Made by set-up: a layer with the two programs that are run here. */
 const program = ['/csrss', '/cmd'];
@@ -51,6 +52,7 @@ export async function rehearse(connection: SupervisorConnection, directory: stri
     await drained(streams);
     await takeBackContainer(connection, ref, exchange, signal);
     await connection.request(FrameType.NETWORK, new TlvWriter().list(Tag.INTERFACE, (list) => list.string(Tag.NAME, 'eth0').number(Tag.FLAGS, leaveDown)), signal);
+    await connection.request(FrameType.CONFIGURE, new TlvWriter().string(Tag.CGROUP, containerCgroup), signal);
   } finally {
     await rm(writableDirectory, { recursive: true, force: true });
   }

@@ -10,6 +10,7 @@ import { after, judge } from '../lifecycle.ts';
 import { containerDirectory, sandboxOf, writableDirectory } from '../places.ts';
 import { publishContainer, publishNetwork, type Room } from '../room.ts';
 import { Trace, type TraceStep } from '../trace.ts';
+import { allDone } from './all-done.ts';
 import { cleanUp } from './clean-up.ts';
 import { containerSpec, endpointNames, sandboxSpec } from './plan.ts';
 import type { StoredContainer } from './records.ts';
@@ -94,10 +95,10 @@ async function takeSteps(room: Room, record: StoredContainer, trace: Trace, sign
     // One after the other: the kernel numbers interfaces in the order in which they come, and tools show them in that order.
     for (const endpoint of endpoints) await networks.connect(endpoint, driver.endpointKind, info.netnsPid, signal);
   };
-  await allDone([preparing, trace.step('connect', connecting())]);
+  const configuring = trace.step('connect', connecting()).then(() => trace.step('network', driver.configureNetwork(sandbox.id, sandbox, signal)));
+  await allDone([preparing, configuring]);
   const user = await preparing;
   const spec = room.specifications.container(record, user);
-  await trace.step('network', driver.configureNetwork(sandbox.id, sandbox, signal));
   for (const attachment of presence.pending) {
     await attachment.connect(await trace.step('attach', driver.attach(ref, attachment.want, signal)));
     presence.pending.delete(attachment);
@@ -117,11 +118,6 @@ function joinLate(room: Room, record: StoredContainer): void {
       .then((streams) => attachment.connect(streams), () => attachment.giveUp());
   }
   pending.clear();
-}
-
-/** All of them have ended before this does, well or not: the undo must not run beside a step. */
-async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
-  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }
 
 /** Endpoints of the connected adapters, in their order. Static addresses first, or one that is chosen could be in their way. */
