@@ -8,7 +8,6 @@ import { releaseLayers } from '../layer-use.ts';
 import { containerDirectory } from '../places.ts';
 import { publishContainer, type Room } from '../room.ts';
 import { Trace } from '../trace.ts';
-import { allDone } from './all-done.ts';
 import { cleanUp } from './clean-up.ts';
 import { giveUpRestart, killForGood } from './stop.ts';
 
@@ -32,7 +31,8 @@ export async function finishRemoval(room: Room, id: ContainerId, exitCode: numbe
   const record = room.records.need(id);
   const trace = new Trace();
   try {
-    await allDone([cleanUp(room, id, { trace, discard: true }), trace.step('files', removeFiles(room, id))]);
+    await cleanUp(room, id, { trace, discard: true });
+    await trace.step('files', removeFiles(room, id));
   } catch (cause) {
     const message = `container ${id} could not be removed entirely; removing it again tries the rest.`;
     room.records.change(id, { life: { at: 'dead', error: message } });

@@ -10,7 +10,6 @@ import { after, judge } from '../lifecycle.ts';
 import { containerDirectory, sandboxOf, writableDirectory } from '../places.ts';
 import { publishContainer, publishNetwork, type Room } from '../room.ts';
 import { Trace, type TraceStep } from '../trace.ts';
-import { allDone } from './all-done.ts';
 import { cleanUp } from './clean-up.ts';
 import { containerSpec, endpointNames, sandboxSpec } from './plan.ts';
 import type { StoredContainer } from './records.ts';
@@ -118,6 +117,11 @@ function joinLate(room: Room, record: StoredContainer): void {
       .then((streams) => attachment.connect(streams), () => attachment.giveUp());
   }
   pending.clear();
+}
+
+/** All of them have ended before this does, well or not: the undo must not run beside a step. */
+async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }
 
 /** Endpoints of the connected adapters, in their order. Static addresses first, or one that is chosen could be in their way. */
