@@ -1,7 +1,5 @@
 // Owns the identifiers that cross rooms. Does not look anything up: a name or prefix becomes an id in the engine's store.
 
-import { randomBytes, randomUUID } from 'node:crypto';
-
 /** 64 lower-case hexadecimal digits, Docker's form. Its first 32 digits are the container's GUID. */
 export type ContainerId = string & { readonly kind: 'container' };
 /** 64 lower-case hexadecimal digits. Docker and PowerShell use one sandbox for one container, with the container's id. */
@@ -22,12 +20,12 @@ export type Isolation = 'process' | 'hyperv';
 
 /** A fresh random 64-digit id. */
 export function newId<T extends ContainerId | SandboxId | ExecId | NetworkId>(): T {
-  return randomBytes(32).toString('hex') as T;
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex') as T;
 }
 
 /** A fresh random GUID. */
 export function newAdapterId(): AdapterId {
-  return randomUUID() as string as AdapterId;
+  return crypto.randomUUID() as string as AdapterId;
 }
 
 /** The GUID's 32 hexadecimal digits, without dashes: the name of the worker's user. */
