@@ -1,7 +1,7 @@
 // Owns how the CLI reaches the daemon: the socket that was asked for, and what to do when nobody answers there.
 
 import type { Command } from 'commander';
-import { TwofoldError } from '@twofold/contract';
+import { TwofoldError } from '@twofold/contract/errors.ts';
 import { Twofold, TwofoldApiError } from '@twofold/sdk';
 import { placesOf } from './places.ts';
 

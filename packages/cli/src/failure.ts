@@ -1,6 +1,6 @@
 // Owns what a failed command says and with which exit code it ends.
 
-import { isTwofoldError } from '@twofold/contract';
+import { isTwofoldError } from '@twofold/contract/errors.ts';
 import { paint, tell } from './output.ts';
 
 /** A command that has said all there is to say, and ends with this code. */

@@ -1,6 +1,7 @@
 // Owns the few questions to a daemon that starting and stopping it takes. All other talk with it goes through the SDK.
 
-import { request } from 'node:http';
+// Not imported, as in the SDK's transport.ts: an import loads fetch, HTTP/2 and TLS as well.
+const { request } = process.getBuiltinModule('node:http');
 
 export interface Answer {
   readonly status: number;

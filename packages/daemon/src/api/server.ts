@@ -1,7 +1,7 @@
 // Owns the HTTP server: limits, versions, dispatch, and the 'upgrade' event. Does not own what routes do (handlers/), the socket file
 // (socket.ts) or which statuses errors have (render-error.ts).
 
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
@@ -29,6 +29,9 @@ export interface Api {
   /** Ends every request and connection. Idempotent. */
   close(): Promise<void>;
 }
+
+// Not imported, as in the SDK's transport.ts: an import loads fetch, HTTP/2 and TLS as well.
+const http = process.getBuiltinModule('node:http');
 
 const maxHeaderBytes = 64 << 10;
 const maxHeaderFields = 200;

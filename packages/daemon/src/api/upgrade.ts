@@ -1,11 +1,13 @@
 // Owns the plain text of an upgraded request: its body, an error answer, and the 101. From here on there is no HTTP parser on the socket,
 // so bytes for a process can never be taken for a request. Does not join streams: hijack.ts does.
 
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ErrorCode, TwofoldError } from '@twofold/contract';
 import { checkLength } from './body.ts';
 import { errorHeader } from './render-error.ts';
+
+const { STATUS_CODES } = process.getBuiltinModule('node:http'); // not imported: see server.ts
 
 const bodyLimitMs = 30_000;
 

@@ -11,7 +11,11 @@ const mark = '# Written by twofold setup.';
 
 function content(): string {
   const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
-  return ['#!/bin/sh', mark, `: "\${NODE_COMPILE_CACHE:=${join(repository, 'build/compile-cache').replace(/["$`\\]/g, '\\$&')}}"`, 'export NODE_COMPILE_CACHE',
+  const build = quoted(join(repository, 'build'));
+  // Node keeps what it compiles for each user apart, and writes it or does without: who can't write in the checkout has it at home. Not in
+  // a home that is another's (sudo may leave it so), since what lies there is run.
+  return ['#!/bin/sh', mark, `cache=${build}/compile-cache`, `[ -w ${build} ] || [ ! -O "$HOME" ] || cache="$HOME/.cache/twofold"`,
+    ': "${NODE_COMPILE_CACHE:=$cache}"', 'export NODE_COMPILE_CACHE',
     `exec ${quoted(process.execPath)} --disable-warning=ExperimentalWarning ${quoted(join(repository, 'packages/cli/src/main.ts'))} "$@"`, ''].join('\n');
 }
 
