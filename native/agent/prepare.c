@@ -37,7 +37,6 @@ static int read_ahead(const char *disk, struct error *error) {
 }
 
 static int mount_layers(struct guest *g, struct tlv list, char *lower, size_t size, struct error *error) {
-
   char path[256];
   size_t at = 0, used = 0;
   int tag, r;

@@ -1,6 +1,6 @@
 // Owns a container's disks for its VM: one read-only disk with all layers (a VMDK descriptor whose flat extents are the EROFS files, so
-// nothing is copied) and one writable ext4 that only guests ever mount. Every VM boots with empty disks of fixed size, which are exchanged for
-// these by QMP: what a cold boot and a waiting VM need is the same.
+// nothing is copied) and one writable ext4 that only guests ever mount. A VM begins with an empty disk for the layers, and an empty or a spare writable
+// one, all of fixed size; what is the container's is put in their place by QMP.
 
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
@@ -56,25 +56,24 @@ export async function prepareDisks(rootfs: RootfsPlan, emptyDisk: string | null,
   const parts = writableParts(rootfs.writableDirectory);
   if (emptyDisk !== null) await ensureScratch(parts.scratch, emptyDisk, signal);
   const first = unusedSets();
-  const sizes = await Promise.all(rootfs.layers.map((layer) => sizeOf(layer)));
-  const disk = layerDisk(sizes, first + 2);
-  await writeFile(parts.layers, disk.descriptor, { mode: 0o600 });
-  const files: QmpFile[] = [
-    ...(emptyDisk === null ? [] : [{ set: first, path: parts.scratch, writable: true }]),
-    { set: first + 1, path: parts.layers, writable: false },
-    ...rootfs.layers.map((layer, index) => ({ set: first + 2 + index, path: layer.path, writable: false })),
-  ];
-  return { first, files, commands: [...(emptyDisk === null ? [] : scratchCommands(first)), ...(rootfs.layers.length > 0 ? layerCommands(first) : [])], partitions: disk.partitions };
+  const { files, partitions } = await describeLayers(rootfs.layers, parts.layers, first);
+  const commands = rootfs.layers.length > 0 ? layerCommands(first) : [];
+  if (emptyDisk === null) return { first, files, commands, partitions };
+  return { first, files: [{ set: first, path: parts.scratch, writable: true }, ...files], commands: [...scratchCommands(first), ...commands], partitions };
 }
 
 /** The layers' disk of a running VM, made longer by one layer: what is on it stays where it is. */
 export async function extendLayers(rootfs: RootfsPlan, layer: RootfsLayer, descriptor: string): Promise<Exchange & { readonly added: Partition }> {
   const first = unusedSets();
-  const layers = [...rootfs.layers, layer];
-  const disk = layerDisk(await Promise.all(layers.map((each) => sizeOf(each))), first + 2);
-  await writeFile(descriptor, disk.descriptor, { mode: 0o600 });
-  const files = [{ set: first + 1, path: descriptor, writable: false }, ...layers.map(({ path }, index) => ({ set: first + 2 + index, path, writable: false }))];
-  return { first, files, commands: layerCommands(first), partitions: disk.partitions, added: disk.partitions.at(-1)! };
+  const { files, partitions } = await describeLayers([...rootfs.layers, layer], descriptor, first);
+  return { first, files, commands: layerCommands(first), partitions, added: partitions.at(-1)! };
+}
+
+/** Writes the descriptor of the layers' disk: itself in the set after `first`, the layers in those after it. */
+async function describeLayers(layers: readonly RootfsLayer[], path: string, first: number): Promise<{ files: QmpFile[]; partitions: readonly Partition[] }> {
+  const { descriptor, partitions } = layerDisk(await Promise.all(layers.map((layer) => sizeOf(layer))), first + 2);
+  await writeFile(path, descriptor, { mode: 0o600 });
+  return { files: [{ set: first + 1, path, writable: false }, ...layers.map((layer, index) => ({ set: first + 2 + index, path: layer.path, writable: false }))], partitions };
 }
 
 const unusedSets = (): number => 1 + Math.floor(Math.random() * 2 ** 28) * 4;

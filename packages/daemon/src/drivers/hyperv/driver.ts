@@ -342,7 +342,7 @@ export class HypervDriver implements Driver {
   }
 
   async #rehearsal(spec: OciSpec): Promise<Rehearsal> {
-    return { layer: hypervParts(this.#settings.libRoot).rehearsal, emptyDisk: emptyDisk(this.#settings.dataRoot), spec, filter: await this.#filterOf(spec) };
+    return { layer: hypervParts(this.#settings.libRoot).rehearsal, spec, filter: await this.#filterOf(spec) };
   }
 
   async #filterOf({ linux: { seccomp } }: OciSpec): Promise<Buffer | null> {

@@ -24,8 +24,6 @@ const leaveDown = 1;
 export interface Rehearsal {
   /** The layer's file. */
   readonly layer: string;
-  /** What an empty writable disk is copied from. */
-  readonly emptyDisk: string;
   /** Of a container that asks for nothing special. */
   readonly spec: OciSpec;
   /** Its compiled seccomp profile. */

@@ -36,10 +36,14 @@ export async function bootSandbox(spec: SandboxSpec, settings: Settings, acceler
   await using undo = new AsyncDisposableStack();
   const user = await claimWorkerUser(guidDigits(spec.id), settings.workerUids);
   undo.defer(() => releaseWorkerUser(user));
-  const spare = origin.from === 'boot' ? null : origin.from === 'template' ? origin.disk : join(spareDisks(settings.dataRoot), `${spec.id}.ext4`);
-  await writeNotes(directory, { sandbox: spec.id, cgroupPath, user, layers: {}, ...(origin.from === 'clone' ? { spare: spare! } : {}) });
-  const copied = origin.from === 'clone' ? copyDisk(origin.disk, spare!, signal) : Promise.resolve();
-  undo.defer(() => copied.catch(() => undefined).then(() => (origin.from === 'clone' ? rm(spare!, { force: true }) : undefined)));
+  // A clone's own; a template's belongs to the template.
+  const copy = origin.from === 'clone' ? { from: origin.disk, to: join(spareDisks(settings.dataRoot), `${spec.id}.ext4`) } : null;
+  await writeNotes(directory, { sandbox: spec.id, cgroupPath, user, layers: {}, ...(copy === null ? {} : { spare: copy.to }) });
+  const copied = copy === null ? Promise.resolve() : copyDisk(copy.from, copy.to, signal);
+  undo.defer(async () => {
+    await copied.catch(() => undefined);
+    if (copy !== null) await rm(copy.to, { force: true });
+  });
   undo.defer(() => cgroups.remove(cgroupPath, AbortSignal.timeout(clearTimeoutMs)).catch(() => undefined));
   const worker = cgroups.create(workerGroup(cgroupPath), 'limited');
   limitWorker(spec, cgroupPath, cgroups);
@@ -50,7 +54,7 @@ export async function bootSandbox(spec: SandboxSpec, settings: Settings, acceler
   const tickRateKhz = accelerator === 'tcg' && origin.from !== 'clone' ? await measureTickRate(parts.supervisor) : null;
   const plan = new TlvWriter().string(Tag.CONTAINER, spec.id).string(Tag.PATH, sandboxParts(directory).socket).string(Tag.TYPE, 'hyperv').strings(Tag.CGROUP, own);
   describeWorker(plan, {
-    name: user.name, machine: thisMachine(), accelerator, memoryBytes: spec.machine.memoryBytes, cpus: spec.machine.cpus, adapters: adaptersOf(spec, origin, settings.linkPrefix), origin, spare, tickRateKhz, vmlinux: parts.vmlinux, initramfs: parts.initramfs,
+    name: user.name, machine: thisMachine(), accelerator, memoryBytes: spec.machine.memoryBytes, cpus: spec.machine.cpus, adapters: adaptersOf(spec, origin, settings.linkPrefix), origin, spare: origin.from === 'template' ? origin.disk : (copy?.to ?? null), tickRateKhz, vmlinux: parts.vmlinux, initramfs: parts.initramfs,
   }, user.uid, worker);
   await writeFile(sandboxParts(directory).plan, plan.finish(), { mode: 0o600 });
   await copied;

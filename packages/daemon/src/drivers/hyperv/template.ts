@@ -19,7 +19,7 @@ import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import type { Settings } from '../../settings.ts';
 import { copyDisk, ensureEmptyDisk } from './disks.ts';
 import { thisMachine, type Accelerator } from './machine.ts';
-import { hypervParts, sandboxParts, templateParts } from './places.ts';
+import { emptyDisk, hypervParts, sandboxParts, templateParts } from './places.ts';
 import { rehearse, type Rehearsal } from './rehearsal.ts';
 import type { Size } from './size.ts';
 import { bootSandbox, endSandbox, templateMac } from './sandbox.ts';
@@ -132,8 +132,9 @@ async function bootAndSave(directory: string, { settings, accelerator, cgroups, 
   const id = newId<SandboxId>();
   const sandbox = join(settings.runRoot, 'sb', id);
   const { memory, saved, disk } = templateParts(directory);
-  await ensureEmptyDisk(rehearsal.emptyDisk, signal);
-  await copyDisk(rehearsal.emptyDisk, disk, signal);
+  const empty = emptyDisk(settings.dataRoot);
+  await ensureEmptyDisk(empty, signal);
+  await copyDisk(empty, disk, signal);
   await mkdir(sandbox, { recursive: true, mode: 0o700 });
   try {
     const spec = { id, namespace: 'template', directory: sandbox, hostname: 'template', network: { mode: 'none' as const }, machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
