@@ -60,7 +60,9 @@ test('addresses are given out of the range that was asked for, and of nothing el
       const s = parseSubnet(`${formatAddress(a)}/${prefix}`)!;
       const range = { base: s.base + (part % 2 ** longer) * 2 ** (32 - prefix - longer), prefix: prefix + longer };
       const next = nextAddress(s, new Set(), last, range);
-      assert.ok(next !== null && contains(range, next) && isHostAddress(s, next));
+      // A range of one address may be the switch's first or last: then it has none to give.
+      if (range.prefix === 32 && !isHostAddress(s, range.base)) assert.equal(next, null);
+      else assert.ok(next !== null && contains(range, next) && isHostAddress(s, next));
     }),
   );
 });
