@@ -34,10 +34,12 @@ for (const isolation of isolations) {
 
     test('interrupts what runs inside with Ctrl+C, and only that', async () => {
       await using terminal = await Terminal.open(daemon.env);
-      await terminal.type(`docker run --rm -it --isolation=${isolation} ${IMAGE} sh`);
+      const name = `interrupted-${isolation}`;
+      await terminal.type(`docker run --rm -it --name ${name} --isolation=${isolation} ${IMAGE} sh`);
       await terminal.see(/# ?$/m);
       await terminal.type('sleep 600');
-      await terminal.see(/sleep 600$/);
+      // Until it runs the shell is in the foreground, and a shell throws an interrupt away.
+      await until('the command runs', async () => (await daemon.ok(['top', name])).includes('sleep 600'));
       await terminal.key('C-c');
       await terminal.see(/# ?$/);
       await terminal.type('echo code=$?');
