@@ -7,7 +7,9 @@
 
 #include "disks.h"
 #include "error.h"
+#include "launch.h"
 #include "service.h"
+#include "target.h"
 #include "wire.h"
 
 #define RUN_ROOT "/run/twofold"
@@ -55,7 +57,7 @@ void cgroup_remove(const char *directory);
 // device_filter.c
 int device_filter_attach(int cgroup, struct tlv plan, struct error *error);
 
-// Requests: configure.c, prepare.c, launch.c, tool.c, control.c
+// Requests: configure.c, prepare.c, start.c, tool.c, control.c
 void on_configure(struct request *r);
 void on_network(struct request *r);
 void on_prepare(struct request *r);
@@ -72,31 +74,9 @@ void on_shutdown(struct request *r);
 void on_exiting(struct process *p);
 int guest_forget(struct container *c, bool keep_spare, struct error *error); // undoes PREPARE; fails only in keeping
 
-// The child's side of a launch; every one of them runs between clone and exec and reports by `error`.
-struct launch {
-  struct tlv plan;
-  const struct guest *guest;
-  int join;    // EXEC: a pidfd of the container's main process, whose namespaces are joined; -1 for START
-  int socket;  // to the agent: a terminal's master, or the error; closed by exec
-  int stdio[3];
-};
-// child.c: never returns.
-__attribute__((noreturn)) void launch_child(struct launch *l);
-// rootfs.c: mounts, provided files, devices, masks; leaves the caller inside (pivot_root).
+// rootfs.c: mounts, provided files, devices, masks; leaves the caller inside (pivot_root). `l->user` is the container's struct guest.
 int rootfs_enter(struct launch *l, struct error *error);
-// target.c: opens (O_PATH) a place inside the root, however its symlinks point; made when missing.
-enum target_kind { TARGET_DIRECTORY, TARGET_FILE };
-int target_open(int root, const char *path, enum target_kind kind, bool make, struct error *error);
-int target_find(int root, const char *path, bool *absent, struct error *error);
-int target_parent(int root, const char *path, const char **name, struct error *error);
 // masks.c
 int masks_apply(int root, struct tlv plan, struct error *error);
 // devices.c
 int devices_make(int root, struct tlv plan, struct error *error);
-// terminal.c: a terminal of the container's own devpts. On success *slave is open; the master has been sent to the agent.
-int terminal_open(int root, struct launch *l, int *slave, struct error *error);
-int terminal_as_console(int root, int slave, struct error *error);
-// credentials.c: everything from rlimits to seccomp, in the order in which each is still allowed.
-int credentials_apply(struct tlv plan, struct error *error);
-// command.c: returns only with an error.
-int command_exec(char **argv, char **env, struct error *error);

@@ -59,10 +59,11 @@ static void make_working_directory(int root, struct tlv plan) {
 int rootfs_enter(struct launch *l, struct error *error) {
   // By path: a descriptor from before the clone would be of the old mount namespace.
   char path[256];
-  snprintf(path, sizeof path, "%s/root", l->guest->directory);
+  const struct guest *g = l->user;
+  snprintf(path, sizeof path, "%s/root", g->directory);
   auto_fd here = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (here < 0) return error_set(error, "internal", errno, "Could not open the container's file system");
-  if (mount_all(here, l->plan, error) || place_files(here, l->guest, error) || devices_make(here, l->plan, error)) return -1;
+  if (mount_all(here, l->plan, error) || place_files(here, g, error) || devices_make(here, l->plan, error)) return -1;
   if (tlv_get_number(l->plan, TAG_TERMINAL, 0)) {
     int slave = -1;
     if (terminal_open(here, l, &slave, error) || terminal_as_console(here, slave, error)) return -1;

@@ -8,10 +8,12 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "handle.h"
+#include "mounts.h"
 #include "netif.h"
 #include "supervisor.h"
 
@@ -91,6 +93,18 @@ int groups_entered(struct error *error) {
     if (waitpid(usher, &status, 0) == usher) groups_child(usher, status);
     else if (errno != EINTR) usher = -1, refused = true;
   return refused ? error_set(error, "sandbox-failed", 0, "the sandbox could not enter its control groups") : 0;
+}
+
+int isolate_program(char **argv, struct error *error) {
+  struct statvfs s;
+  if (statvfs("/proc/self/exe", &s) == 0 && s.f_flag & ST_RDONLY) {
+    prctl(PR_SET_NAME, "twofold-supervisor"); // execveat by a descriptor has named it after that
+    return 0;
+  }
+  auto_fd place = open("/proc/self/exe", O_PATH | O_CLOEXEC), view = place < 0 ? -1 : mount_clone(place);
+  if (view < 0 || mount_set(view, MOUNT_ATTR_RDONLY, 0) != 0) return error_set(error, "sandbox-failed", errno, "cannot make the supervisor's program read-only");
+  syscall(SYS_execveat, view, "", argv, environ, AT_EMPTY_PATH);
+  return error_set(error, "sandbox-failed", errno, "cannot run the supervisor's program read-only");
 }
 
 int isolate_process(struct error *error) {

@@ -17,9 +17,10 @@ static const struct kind *kind_named(const char *name) {
   return strcmp(name, "hyperv") == 0 ? &kind_hyperv : NULL;
 }
 
-static int begin(char *directory, struct error *error) {
-  if (plan_read(directory, error) != 0) return -1;
+static int begin(char **argv, struct error *error) {
+  if (plan_read(argv[1], error) != 0) return -1;
   if (!(kind = kind_named(plan.kind))) return error_set(error, "unsupported", 0, "This supervisor knows no sandboxes of kind %s.", plan.kind);
+  if (kind == &kind_process && isolate_program(argv, error) != 0) return -1;
   if (isolate_process(error) != 0 || loop_init(child_ended, error) != 0) return -1;
   // A worker is started at once and is to be born where it is counted.
   if (kind != &kind_process && groups_enter(error) != 0) return -1;
@@ -42,7 +43,7 @@ int main(int argc, char **argv) {
   if (argc == 3 && strcmp(argv[1], "--seal") == 0) return seal_main(argv[2]);
   if (argc == 2 && strcmp(argv[1], "--ticks") == 0) return ticks_main();
   if (argc != 2) return fprintf(stderr, "usage: twofold-supervisor DIRECTORY\n"), 2;
-  if (begin(argv[1], &error) != 0) {
+  if (begin(argv, &error) != 0) {
     fprintf(stderr, "%s\n", error.message);
     sandbox_kill();
     return 1;

@@ -20,8 +20,8 @@ static inline struct host_container *host_container(struct container *c) { retur
 int rootfs_mount(struct tlv request, const char *at, struct error *error); // LAYER* UPPER WORK
 void rootfs_unmount(const char *at);
 
-// runtime.c: one run of the runtime for START (`exec_file` NULL) or EXEC. Ends the request.
-void runtime_start(struct request *r, const char *exec_file);
+// runtime.c: the run of the runtime for START. Ends the request.
+void runtime_start(struct request *r);
 bool runtime_child(pid_t pid, int wait_status);
 int64_t oom_kills(const char *file); // processes killed for want of memory, by memory.oom_control or memory.events
 

@@ -1,4 +1,4 @@
-// Runs of the OCI runtime (crun): `run --detach` for START, `exec --detach` for EXEC. The runtime ends once the process runs, which is then
+// Runs of the OCI runtime (crun): `run --detach` for START. The runtime ends once the process runs, which is then
 // our child, since we are the subreaper; it is waited for without blocking, since it hangs where a cgroup is frozen.
 #include <errno.h>
 #include <fcntl.h>
@@ -104,7 +104,7 @@ static void over_limit(struct timer *t) {
   kill(run->pid, SIGKILL);
 }
 
-static int launch(struct run *run, const char *exec_file, struct error *error) {
+static int start(struct run *run, struct error *error) {
   struct request *r = run->request;
   struct process *p = r->process;
   char root[PATH_MAX], log_path[64];
@@ -120,16 +120,12 @@ static int launch(struct run *run, const char *exec_file, struct error *error) {
   const char *name = strrchr(runtime, '/');
   // runc knows no such word: files are its default.
   if (strcmp(name ? name + 1 : runtime, "runc") != 0) argv[n++] = "--cgroup-manager=cgroupfs";
-  argv[n++] = exec_file ? "exec" : "run", argv[n++] = "--detach", argv[n++] = "--pid-file", argv[n++] = run->pid_file;
-  if (exec_file) argv[n++] = "--process", argv[n++] = bundle;
-  else argv[n++] = "--bundle", argv[n++] = bundle, argv[n++] = "--no-new-keyring";
+  argv[n++] = "run", argv[n++] = "--detach", argv[n++] = "--pid-file", argv[n++] = run->pid_file;
+  argv[n++] = "--bundle", argv[n++] = bundle, argv[n++] = "--no-new-keyring";
   if ((run->terminal = tlv_get_number(r->payload, TAG_TERMINAL, 0) == 1)) {
     if (console_listen(&run->console, error) != 0) return -1;
     argv[n++] = "--console-socket", argv[n++] = run->console.path;
-  } else {
-    bool discard = exec_file && tlv_get_number(r->payload, TAG_FLAGS, 0) & EXEC_DETACHED;
-    if (stdio_pipes(p, discard, &ends, error) != 0) return -1;
-  }
+  } else if (stdio_pipes(p, false, &ends, error) != 0) return -1;
   argv[n++] = r->container->id;
   struct spawn s = {.argv = argv, .in = ends.in, .out = ends.out, .err = ends.err};
   run->pid = spawn(&s, error);
@@ -137,12 +133,12 @@ static int launch(struct run *run, const char *exec_file, struct error *error) {
   return run->pid > 0 ? 0 : -1;
 }
 
-void runtime_start(struct request *r, const char *exec_file) {
+void runtime_start(struct request *r) {
   struct error error = {0};
   struct run *run = calloc(1, sizeof *run);
   if (!run) return request_failf(r, "internal", ENOMEM, "cannot start the runtime");
   *run = (struct run){.request = r, .log = -1, .console.listener = -1};
-  if (launch(run, exec_file, &error) != 0) {
+  if (start(run, &error) != 0) {
     run_free(run);
     return request_fail(r, &error);
   }

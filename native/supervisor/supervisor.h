@@ -21,6 +21,8 @@ int plan_read(char *directory, struct error *error);
 int plan_move(const char *directory, struct error *error); // it has been renamed; as long as before
 
 // isolate.c: what sets a supervisor apart from whoever started it.
+// Runs its own file anew through a view that nobody can write to: a process that it puts into a container is seen there (CVE-2019-5736).
+int isolate_program(char **argv, struct error *error);
 int isolate_process(struct error *error);    // session, descriptors, subreaper, OOM score; opens the cgroups (CGROUP*)
 int isolate_namespaces(struct error *error); // private mounts; NAMESPACE* "network" "ipc" "uts"; HOSTNAME DOMAINNAME SYSCTL*
 // The kernel takes 10–20 ms to let a process into a group of version 1. A kind enters at once, or lets a child of ours do it (for us and one

@@ -29,7 +29,7 @@ export function processCandidate(): ProcessCandidate {
     volumeBytes: 64 << 20,
     timeoutMs: 30_000,
     open: async () => {
-      opened = new ProcessDriver({ supervisor: program('twofold-supervisor'), layerTool: program('twofold-layer'), runtime: 'crun', runRoot: join(root, 'run'), cgroups, cgroupParent });
+      opened = new ProcessDriver({ supervisor: program('twofold-supervisor'), layerTool: program('twofold-layer'), seccompTool: program('twofold-seccomp'), runtime: 'crun', runRoot: join(root, 'run'), cgroups, cgroupParent });
       return opened;
     },
     leftovers: async () => {

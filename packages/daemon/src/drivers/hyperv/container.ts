@@ -6,9 +6,10 @@ import { FrameType, Tag, TlvWriter, type OciSpec } from '@twofold/contract';
 import { runQmp } from '../../host/qmp.ts';
 import type { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import type { ContainerSpec, ProcessRef, ResolvedUser, StartOptions } from '../driver.ts';
+import { writeProcess } from '../process-part.ts';
 import { target, userOf } from '../supervised.ts';
 import { prepareDisks, takeBackLayers, type Exchange } from './disks.ts';
-import { writeContainer, writeProcess } from './launch-plan.ts';
+import { writeContainer } from './launch-plan.ts';
 import { guestPlaces } from './places.ts';
 
 /** native/agent/prepare.c. */

@@ -1,16 +1,8 @@
-// Owns the compiling of an OCI specification into the launch plan that the agent carries out: flat, complete, every value final
-// (docs/protocol.md). Pure: the seccomp filter comes compiled. What the guest cannot do is refused here, before anything starts.
+// Owns the compiling of an OCI specification into the container part of the launch plan that the agent carries out: flat, complete, every value
+// final (docs/protocol.md); the process part is process-part.ts. Pure. What the guest cannot do is refused here, before anything starts.
 
-import { Tag, TlvWriter, TwofoldError, type OciCapabilities, type OciLinux, type OciMount, type OciProcess, type OciResources, type OciSpec } from '@twofold/contract';
+import { Tag, TlvWriter, TwofoldError, type OciLinux, type OciMount, type OciResources, type OciSpec } from '@twofold/contract';
 import { deviceFilter } from './device-filter.ts';
-
-/** Numbers of linux/capability.h, in order. */
-const capabilityNames = [
-  'CHOWN', 'DAC_OVERRIDE', 'DAC_READ_SEARCH', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'SETPCAP', 'LINUX_IMMUTABLE', 'NET_BIND_SERVICE', 'NET_BROADCAST', 'NET_ADMIN',
-  'NET_RAW', 'IPC_LOCK', 'IPC_OWNER', 'SYS_MODULE', 'SYS_RAWIO', 'SYS_CHROOT', 'SYS_PTRACE', 'SYS_PACCT', 'SYS_ADMIN', 'SYS_BOOT', 'SYS_NICE', 'SYS_RESOURCE', 'SYS_TIME',
-  'SYS_TTY_CONFIG', 'MKNOD', 'LEASE', 'AUDIT_WRITE', 'AUDIT_CONTROL', 'SETFCAP', 'MAC_OVERRIDE', 'MAC_ADMIN', 'SYSLOG', 'WAKE_ALARM', 'BLOCK_SUSPEND', 'AUDIT_READ', 'PERFMON',
-  'BPF', 'CHECKPOINT_RESTORE',
-];
 
 /** Flags of mount(2) by the words of fstab; a word with `clear` takes the flag away. */
 const mountFlags: Readonly<Record<string, { set?: number; clear?: number }>> = {
@@ -24,20 +16,7 @@ const propagation = new Set(['private', 'rprivate', 'shared', 'rshared', 'slave'
 /** Nodes that every container has, whatever its specification says; runtimes make them of their own accord. */
 const standardDevices: readonly [string, number, number][] = [['null', 1, 3], ['zero', 1, 5], ['full', 1, 7], ['random', 1, 8], ['urandom', 1, 9], ['tty', 5, 0]];
 
-/** The process part: START's and EXEC's. */
-export function writeProcess(plan: TlvWriter, process: OciProcess, seccomp: Buffer | null): void {
-  const { user } = process;
-  plan.strings(Tag.ARG, process.args).strings(Tag.ENV, process.env).string(Tag.CWD, process.cwd).number(Tag.UID, user.uid).number(Tag.GID, user.gid);
-  for (const gid of user.additionalGids ?? []) plan.number(Tag.GROUP, gid);
-  plan.number(Tag.UMASK, user.umask ?? 0o022).flag(Tag.TERMINAL, process.terminal);
-  if (process.consoleSize !== undefined) plan.number(Tag.ROWS, process.consoleSize.height).number(Tag.COLUMNS, process.consoleSize.width);
-  if (process.capabilities !== undefined) writeCapabilities(plan, process.capabilities);
-  for (const { type, soft, hard } of process.rlimits ?? []) plan.list(Tag.RLIMIT, (limit) => limit.string(Tag.NAME, type).number(Tag.OFFSET, limitOf(soft)).number(Tag.LENGTH, limitOf(hard)));
-  plan.flag(Tag.NO_NEW_PRIVILEGES, process.noNewPrivileges).number(Tag.OOM_SCORE_ADJ, process.oomScoreAdj ?? 0);
-  if (seccomp !== null) plan.bytes(Tag.SECCOMP, seccomp);
-}
-
-/** The container part: START's alone. */
+/** START's alone. */
 export function writeContainer(plan: TlvWriter, spec: OciSpec, cgroup: string): void {
   const { linux } = spec;
   if (spec.hostname !== undefined) plan.string(Tag.HOSTNAME, spec.hostname);
@@ -91,24 +70,4 @@ function writeDevices(plan: TlvWriter, linux: OciLinux): void {
     const { fileMode = 0o666, uid = 0, gid = 0 } = device as NonNullable<OciLinux['devices']>[number];
     plan.list(Tag.DEVICE, (entry) => entry.string(Tag.PATH, device.path).string(Tag.TYPE, device.type).number(Tag.OFFSET, device.major).number(Tag.LENGTH, device.minor).number(Tag.MODE, fileMode).number(Tag.UID, uid).number(Tag.GID, gid));
   }
-}
-
-function writeCapabilities(plan: TlvWriter, sets: OciCapabilities): void {
-  const write = (tag: Tag, names: readonly string[]) => {
-    for (const name of names) {
-      const number = capabilityNames.indexOf(name.replace(/^CAP_/, ''));
-      if (number < 0) throw new TwofoldError('invalid-argument', `There is no capability ${name}.`);
-      plan.number(tag, number);
-    }
-  };
-  write(Tag.CAP_BOUNDING, sets.bounding);
-  write(Tag.CAP_EFFECTIVE, sets.effective);
-  write(Tag.CAP_PERMITTED, sets.permitted);
-  write(Tag.CAP_INHERITABLE, sets.inheritable);
-  write(Tag.CAP_AMBIENT, sets.ambient);
-}
-
-/** RLIM_INFINITY is all ones, which is -1 as the plan has numbers. */
-function limitOf(value: number): bigint {
-  return !Number.isFinite(value) || value < 0 || value >= 2 ** 63 ? -1n : BigInt(value);
 }

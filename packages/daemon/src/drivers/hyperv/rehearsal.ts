@@ -7,9 +7,9 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FrameType, Tag, TlvWriter, newId, type ContainerId, type ExecId, type OciSpec, type SandboxId } from '@twofold/contract';
 import type { SupervisorConnection } from '../../host/supervisor-connection.ts';
+import { writeProcess } from '../process-part.ts';
 import { attachThrough, networkRequest, target } from '../supervised.ts';
 import { prepareContainer, startProcess, takeBackContainer } from './container.ts';
-import { writeProcess } from './launch-plan.ts';
 import { containerCgroup } from './places.ts';
 
 /** Made by set-up: a layer with the two programs that are run here. */

@@ -22,7 +22,7 @@ export interface BundlePlace {
   readonly sandbox: readonly OciNamespaceType[];
   /** A process id in the host's namespaces: the daemon's. */
   readonly hostPid: number;
-  /** The specification's seccomp profile, compiled. */
+  /** The specification's seccomp profile, compiled; null: it has none. */
   readonly seccompFilter: Buffer | null;
 }
 

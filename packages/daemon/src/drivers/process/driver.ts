@@ -1,9 +1,9 @@
 // Owns process isolation: namespaces and control groups of the host's kernel, by a supervisor and an OCI runtime for each sandbox.
 // What it keeps in memory it can make again from the sandboxes' directories. Does not own image layers' content or the network's host side.
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { FrameType, isTwofoldError, newId, Tag, TlvWriter, TwofoldError, type ContainerId, type OciSpec, type SandboxId, type TlvReader } from '@twofold/contract';
 import type { Cgroups } from '../../host/cgroup/index.ts';
 import { runLayerVerb } from '../../host/layer-tool.ts';
@@ -26,8 +26,7 @@ export interface ProcessDriverOptions {
   readonly supervisor: string;
   readonly runtime: string;
   readonly layerTool: string;
-  /** Compiles seccomp profiles once instead of at each start. Absent: the runtime does it. */
-  readonly seccompTool?: string;
+  readonly seccompTool: string;
   readonly runRoot: string;
   readonly cgroups: Cgroups;
   /** Below it sandboxes of filesAtRest are made. */
@@ -93,8 +92,10 @@ export class ProcessDriver implements Driver {
     const sandbox = this.#need(container.sandbox);
     const { rootfs, files } = sandbox.needPrepared(container.container);
     const cgroupPath = sandbox.cgroupOf(container.container);
-    const config = runtimeSpec(spec, { container: container.container, rootfs, files, cgroupPath, sandbox: sandbox.namespaces, hostPid: process.pid, seccompFilter: await this.#filterOf(spec) });
-    const bundle = join(sandbox.directory, `bundle.${container.container}`);
+    const seccompFilter = await this.#filterOf(spec);
+    sandbox.noteFilter(container.container, seccompFilter);
+    const config = runtimeSpec(spec, { container: container.container, rootfs, files, cgroupPath, sandbox: sandbox.namespaces, hostPid: process.pid, seccompFilter });
+    const bundle = bundleOf(sandbox, container.container);
     mkdirSync(bundle, { recursive: true, mode: 0o700 });
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
     const { cgroups } = this.#options;
@@ -107,15 +108,8 @@ export class ProcessDriver implements Driver {
     }
   }
 
-  /** Null: the runtime compiles the profile itself. */
   async #filterOf({ linux: { seccomp } }: OciSpec): Promise<Buffer | null> {
-    const { seccompTool, runtime } = this.#options;
-    if (seccomp === undefined || seccompTool === undefined || basename(runtime) !== 'crun') return null;
-    try {
-      return await compileSeccomp(seccompTool, seccomp, hostSeccompArchitecture());
-    } catch {
-      return null; // what is wrong with a profile the runtime says in its own words
-    }
+    return seccomp === undefined ? null : compileSeccomp(this.#options.seccompTool, seccomp, hostSeccompArchitecture());
   }
 
   async attach(container: ProcessRef, want: { stdin: boolean; stdout: boolean; stderr: boolean }, signal: AbortSignal): Promise<ProcessStreams> {
@@ -123,20 +117,21 @@ export class ProcessDriver implements Driver {
   }
 
   async exec(of: Required<ProcessRef>, spec: ExecSpec, want: { attached: boolean }, signal: AbortSignal): Promise<{ pid: number; streams: ProcessStreams | null }> {
-    const { connection, directory } = this.#need(of.sandbox);
-    const file = join(directory, `exec.${of.exec}.json`);
-    // Small files of a memory's file system: a turn through the thread pool takes longer than they do.
-    writeFileSync(file, JSON.stringify(spec.process), { mode: 0o600 });
-    try {
-      const payload = execRequest(of, spec.process, { stdin: spec.stdin, attached: want.attached, file });
-      if (!want.attached) return { pid: (await connection.request(FrameType.EXEC, payload, signal)).number(Tag.PID) ?? 0, streams: null };
-      const { reply, streams } = await connection.openStreams(FrameType.EXEC, payload, { stdin: spec.stdin, output: true }, signal);
-      return { pid: reply.number(Tag.PID) ?? 0, streams };
-    } catch (error) {
-      throw wordedForCommand(error, spec.process.args);
-    } finally {
-      rmSync(file, { force: true });
-    }
+    const sandbox = this.#need(of.sandbox);
+    const payload = execRequest(of, spec.process, { stdin: spec.stdin, attached: want.attached, cgroups: this.#options.cgroups.entrances(sandbox.cgroupOf(of.container)), filter: await this.#filterInUse(sandbox, of.container) });
+    if (!want.attached) return { pid: (await sandbox.connection.request(FrameType.EXEC, payload, signal)).number(Tag.PID) ?? 0, streams: null };
+    const { reply, streams } = await sandbox.connection.openStreams(FrameType.EXEC, payload, { stdin: spec.stdin, output: true }, signal);
+    return { pid: reply.number(Tag.PID) ?? 0, streams };
+  }
+
+  /** The container's seccomp filter, also in a daemon that did not start it. */
+  async #filterInUse(sandbox: Sandbox, container: ContainerId): Promise<Buffer | null> {
+    const known = sandbox.filterOf(container);
+    if (known !== undefined) return known;
+    const config = JSON.parse(readFileSync(join(bundleOf(sandbox, container), 'config.json'), 'utf8')) as OciSpec;
+    const filter = await this.#filterOf(config);
+    sandbox.noteFilter(container, filter);
+    return filter;
   }
 
   async signal(process: ProcessRef, signal: number, all: boolean): Promise<void> {
@@ -295,6 +290,9 @@ export class ProcessDriver implements Driver {
     return this.#need(process.sandbox).connection.request(type, payload, signal);
   }
 }
+
+/** For the runtime, and for later daemons to read what a container was started with. */
+const bundleOf = (sandbox: Sandbox, container: ContainerId): string => join(sandbox.directory, `bundle.${container}`);
 
 /** Asks it to end, if it is there to be asked. */
 async function shutDown(directory: string): Promise<void> {

@@ -3,6 +3,7 @@
 
 import { isTwofoldError, Tag, TlvWriter, TwofoldError, type OciProcess } from '@twofold/contract';
 import type { ContainerSpec, ProcessRef, SandboxSpec, StartOptions } from '../driver.ts';
+import { writeProcess } from '../process-part.ts';
 import { execDetached, target } from '../supervised.ts';
 import { namespacesOf } from './bundle.ts';
 
@@ -35,7 +36,6 @@ export function sandboxPlan(spec: SandboxSpec, place: PlanPlace): Buffer {
   return plan.finish();
 }
 
-
 export function prepareRequest(spec: ContainerSpec, layers: readonly string[], writable: { upper: string; work: string } | null): TlvWriter {
   const list = new TlvWriter().string(Tag.CONTAINER, spec.id).strings(Tag.LAYER, layers).string(Tag.USER, spec.user);
   if (writable !== null) list.string(Tag.UPPER, writable.upper).string(Tag.WORK, writable.work);
@@ -50,16 +50,16 @@ export function startRequest(container: ProcessRef, process: OciProcess, options
     .flag(Tag.STDIN, options.openStdin)
     .flag(Tag.STDIN_ONCE, options.stdinOnce)
     .string(Tag.OOM_FILE, place.oomFile)
-    .string(Tag.CGROUP, place.cgroup);
-  return terminal(list, process);
+    .string(Tag.CGROUP, place.cgroup)
+    .flag(Tag.TERMINAL, process.terminal);
+  return process.consoleSize === undefined ? list : list.number(Tag.ROWS, process.consoleSize.height).number(Tag.COLUMNS, process.consoleSize.width);
 }
 
-export function execRequest(of: Required<ProcessRef>, process: OciProcess, options: { stdin: boolean; attached: boolean; file: string }): TlvWriter {
-  const list = target(of)
-    .string(Tag.BUNDLE, options.file)
-    .flag(Tag.STDIN, options.stdin);
-  if (!options.attached) list.number(Tag.FLAGS, execDetached);
-  return terminal(list, process);
+/** `cgroups`: the container's, in every tree. `filter`: its seccomp profile, compiled. */
+export function execRequest(of: Required<ProcessRef>, process: OciProcess, options: { stdin: boolean; attached: boolean; cgroups: readonly string[]; filter: Buffer | null }): TlvWriter {
+  const list = target(of).strings(Tag.CGROUP, options.cgroups).flag(Tag.STDIN, options.stdin);
+  writeProcess(list, process, options.filter);
+  return options.attached ? list : list.number(Tag.FLAGS, execDetached);
 }
 
 /** Docker's words: its command line takes the exit codes 126 and 127 from them. */
@@ -71,9 +71,4 @@ export function wordedForCommand(error: unknown, args: readonly string[]): unkno
   }
   if (isTwofoldError(error, 'command-not-executable')) return new TwofoldError(error.code, `exec: "${command}": permission denied`, { cause: error });
   return error;
-}
-
-function terminal(list: TlvWriter, process: OciProcess): TlvWriter {
-  list.flag(Tag.TERMINAL, process.terminal);
-  return process.consoleSize === undefined ? list : list.number(Tag.ROWS, process.consoleSize.height).number(Tag.COLUMNS, process.consoleSize.width);
 }

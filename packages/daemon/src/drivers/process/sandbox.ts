@@ -31,6 +31,7 @@ export class Sandbox {
   readonly namespaces: readonly OciNamespaceType[];
   readonly connection: SupervisorConnection;
   readonly #prepared = new Map<ContainerId, Prepared>();
+  readonly #filters = new Map<ContainerId, Buffer | null>();
   readonly #closing = new AbortController();
   #watching: Promise<void> = Promise.resolve();
 
@@ -72,8 +73,18 @@ export class Sandbox {
     }
   }
 
+  /** What its processes are filtered by; undefined: not known here. */
+  filterOf(container: ContainerId): Buffer | null | undefined {
+    return this.#filters.get(container);
+  }
+
+  noteFilter(container: ContainerId, filter: Buffer | null): void {
+    this.#filters.set(container, filter);
+  }
+
   forgetPrepared(container: ContainerId): void {
     this.#prepared.delete(container);
+    this.#filters.delete(container);
     rmSync(this.#preparedFile(container), { force: true });
   }
 

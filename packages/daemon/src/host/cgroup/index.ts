@@ -38,6 +38,8 @@ export interface Cgroups {
   oomKills(path: string): number;
   /** A directory in which all processes of the group are listed. */
   directory(path: string): string;
+  /** Its directories in every tree that an OCI runtime has made it in: a process that joins the group enters them all. */
+  entrances(path: string): string[];
 }
 
 /** A mounted tree of control groups. */

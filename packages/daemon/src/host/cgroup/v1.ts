@@ -1,5 +1,6 @@
 // Owns the files of control groups version 1, and of a v2 tree beside it that only tracks.
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { TwofoldError } from '@twofold/contract';
 import type { CgroupLimits, CgroupMount, Cgroups } from './index.ts';
@@ -60,6 +61,8 @@ export function openV1(mounts: readonly CgroupMount[], unified: CgroupMount | nu
     oomFile: (path) => join(at('memory', path), 'memory.oom_control'),
     oomKills: (path) => Number(/^oom_kill (\d+)$/m.exec(read(join(at('memory', path), 'memory.oom_control')) ?? '')?.[1] ?? 0),
     directory: (path) => at('freezer', path),
+    // The runtime does not see a v2 tree beside them.
+    entrances: (path) => mounts.map(({ directory }) => join(directory, path)).filter((directory) => existsSync(directory)),
   };
 }
 

@@ -32,6 +32,7 @@ export function openV2(root: string): Cgroups {
     oomFile: (path) => join(at(path), 'memory.events'),
     oomKills: (path) => Number(/^oom_kill (\d+)$/m.exec(read(join(at(path), 'memory.events')) ?? '')?.[1] ?? 0),
     directory: at,
+    entrances: (path) => [at(path)],
   };
 }
 

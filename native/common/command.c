@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent.h"
 #include "handle.h"
+#include "launch.h"
 
 // 0 when `path` may be executed, otherwise an errno.
 static int executable(const char *path) {

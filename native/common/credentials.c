@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "agent.h"
 #include "handle.h"
+#include "launch.h"
 
 static int rlimits(struct tlv plan, struct error *error) {
   static const struct { const char *name; int number; } known[] = {

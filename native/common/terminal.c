@@ -8,9 +8,10 @@
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 
-#include "agent.h"
 #include "handle.h"
+#include "launch.h"
 #include "mounts.h"
+#include "target.h"
 
 #ifndef TIOCGPTPEER
 #define TIOCGPTPEER _IO('T', 0x41)

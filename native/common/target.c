@@ -5,13 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "agent.h"
 #include "handle.h"
+#include "target.h"
 
 static bool is_kernel_place(const char *path) {
   static const char *const places[] = {"/proc", "/sys", "/dev"};
