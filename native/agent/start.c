@@ -1,6 +1,5 @@
 // Owns START and EXEC in the guest: the container's control group, and what is in its namespaces. How the process gets there is common/launch.h.
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -38,11 +37,10 @@ static int start(struct request *r, struct guest *g, struct error *error) {
   auto_free char *name = tlv_get_string(r->payload, TAG_CGROUP);
   if (!name) return error_set(error, "invalid-argument", 0, "START names no cgroup.");
   if ((!g->cgroup && cgroup_make(name, &g->cgroup, error)) || cgroup_apply(g->cgroup, r->payload, error)) return -1;
-  auto_fd cgroup = open(g->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (cgroup < 0) return error_set(error, "internal", errno, "Could not open the container's cgroup");
-  if (device_filter_attach(cgroup, r->payload, error)) return -1;
-  struct birth birth = {.join = -1, .cgroup = cgroup, .namespaces = namespace_flags(r->payload), .enter = make_container, .user = g};
-  return launch(r, &birth, error);
+  struct birth birth = {.join = -1, .place.group = -1, .namespaces = namespace_flags(r->payload), .enter = make_container, .user = g};
+  int failed = birthplace_add(&birth.place, g->cgroup, error) || device_filter_attach(birth.place.group, r->payload, error) || launch(r, &birth, error);
+  birthplace_close(&birth.place);
+  return failed ? -1 : 0;
 }
 
 void on_start(struct request *r) {

@@ -108,16 +108,11 @@ static int keep(struct launch *l, int *join, struct error *error) {
   return syscall(SYS_close_range, count, ~0u, 0u) ? error_set(error, "internal", errno, "Could not let go of the launcher's descriptors") : 0;
 }
 
-static int pass_gates(const struct birth *birth, struct error *error) {
-  for (unsigned i = 0; i < birth->gate_count; i++)
-    if (write(birth->gates[i], "0", 1) != 1) return error_set(error, "internal", errno, "Could not enter the container's control group");
-  return 0;
-}
-
 void launch_usher(struct launch *l, const struct birth *birth) {
   struct error error = {.code = "internal", .message = "Could not join the container"};
   int join = birth->join;
-  if (set_apart(l, &error) || pass_gates(birth, &error) || keep(l, &join, &error)) tell(l, &error);
+  if (birthplace_enter(&birth->place)) error_set(&error, "internal", errno, "Could not enter the container's control groups"), tell(l, &error);
+  if (set_apart(l, &error) || keep(l, &join, &error)) tell(l, &error);
   // All at once, the process id namespace for whom we clone: the container sees no process that is not wholly in it.
   if (setns(join, CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWPID)) error_set(&error, "container-not-running", errno, "Could not join the container");
   else {

@@ -3,19 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 #include "handle.h"
 #include "loop.h"
 #include "streams.h"
-
-enum { CGROUP2_MAGIC = 0x63677270 };
 
 // A launch under way, from clone to exec.
 struct pending {
@@ -69,11 +65,6 @@ static void child_speaks(struct watch *w, uint32_t events) {
   finish(p, &error);
 }
 
-static pid_t clone_into(int cgroup, uint64_t flags) {
-  struct clone_args arguments = {.flags = flags | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0), .exit_signal = SIGCHLD, .cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0};
-  return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
-}
-
 static int begin(struct pending *p, const struct birth *birth, struct error *error) {
   struct request *r = p->request;
   struct stdio_ends ends = {-1, -1, -1};
@@ -82,7 +73,7 @@ static int begin(struct pending *p, const struct birth *birth, struct error *err
   auto_fd ours = sockets[0], theirs = sockets[1];
   bool detached = tlv_get_number(r->payload, TAG_FLAGS, 0) & EXEC_DETACHED;
   if (!tlv_get_number(r->payload, TAG_TERMINAL, 0) && stdio_pipes(r->process, detached, &ends, error)) return -1;
-  pid_t pid = clone_into(birth->cgroup, birth->namespaces);
+  pid_t pid = birthplace_clone(&birth->place, birth->namespaces);
   if (pid == 0) {
     struct launch l = {.plan = r->payload, .socket = theirs, .stdio = {ends.in, ends.out, ends.err}, .enter = birth->enter, .user = birth->user};
     if (birth->enter) launch_child(&l);
@@ -108,29 +99,13 @@ int launch(struct request *r, const struct birth *birth, struct error *error) {
   return -1;
 }
 
-// A directory of version 2 is to be born in; one of version 1 has to be entered.
-static int add_cgroup(struct birth *birth, const char *directory, struct error *error) {
-  struct statfs s;
-  auto_fd fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0 || fstatfs(fd, &s)) return error_set(error, errno == ENOENT ? "container-not-running" : "internal", errno, "Could not open the container's control group");
-  if (s.f_type == CGROUP2_MAGIC) {
-    birth->cgroup = steal_fd(&fd);
-    return 0;
-  }
-  int gate = birth->gate_count < sizeof birth->gates / sizeof *birth->gates ? openat(fd, "cgroup.procs", O_WRONLY | O_CLOEXEC) : -1;
-  if (gate < 0) return error_set(error, "internal", errno, "Could not open the container's control group");
-  birth->gates[birth->gate_count++] = gate;
-  return 0;
-}
-
 void launch_beside(struct request *r, pid_t init, char *const *cgroups) {
   struct error error;
   // Opened here, where the number means this process.
-  struct birth birth = {.join = (int)syscall(SYS_pidfd_open, init, 0), .cgroup = -1};
+  struct birth birth = {.join = (int)syscall(SYS_pidfd_open, init, 0), .place.group = -1};
   int failed = birth.join < 0 ? error_set(&error, "container-not-running", errno, "Could not join the container") : 0;
-  for (char *const *c = cgroups; !failed && c && *c; c++) failed = add_cgroup(&birth, *c, &error);
+  for (char *const *c = cgroups; !failed && c && *c; c++) failed = birthplace_add(&birth.place, *c, &error);
   if (failed || launch(r, &birth, &error)) request_fail(r, &error);
   close_fd(&birth.join);
-  close_fd(&birth.cgroup);
-  while (birth.gate_count > 0) close(birth.gates[--birth.gate_count]);
+  birthplace_close(&birth.place);
 }

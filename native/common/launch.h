@@ -4,6 +4,7 @@
 //   new:      launcher ─clone into namespaces and group▶ process ─enter, stdio, credentials▶ exec
 //   further:  launcher ─clone into the group▶ usher ─joins everything, lets go of all else, clones▶ process (the launcher's child) ─stdio, credentials▶ exec
 #pragma once
+#include "birthplace.h"
 #include "service.h"
 
 // The child's side: between clone and exec. Every function there reports by `error`.
@@ -17,9 +18,7 @@ struct launch {
 
 struct birth {
   int join;                              // a pidfd of the container's main process; -1: a new container
-  int cgroup;                            // a directory of version 2 to be born in; -1: none
-  int gates[16];                         // cgroup.procs of groups of version 1, which the usher enters
-  unsigned gate_count;
+  struct birthplace place;               // the container's control groups
   uint64_t namespaces;                   // CLONE_NEW*, of a new container
   int (*enter)(struct launch *, struct error *);
   const void *user;

@@ -59,12 +59,6 @@ static void close_gates(void) {
   while (gate_count > 0) close(gates[--gate_count]);
 }
 
-int groups_enter(struct error *error) {
-  int errnum = pass_gates(getpid());
-  close_gates();
-  return errnum == 0 ? 0 : error_set(error, "sandbox-failed", errnum, "cannot enter the sandbox's control groups");
-}
-
 int groups_enter_soon(pid_t companion, struct error *error) {
   pid_t here = getpid();
   if ((usher = fork()) < 0) return error_set(error, "internal", errno, "cannot enter the control groups");
@@ -73,7 +67,7 @@ int groups_enter_soon(pid_t companion, struct error *error) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != here) _exit(1);
     int errnum = pass_gates(here);
-    pass_gates(companion); // may have ended; whoever comes after it is our child and where we are
+    if (companion > 0) pass_gates(companion); // may have ended; whoever comes after it is our child and where we are
     _exit(errnum != 0);
   }
   close_gates();

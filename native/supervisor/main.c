@@ -22,10 +22,8 @@ static int begin(char **argv, struct error *error) {
   if (!(kind = kind_named(plan.kind))) return error_set(error, "unsupported", 0, "This supervisor knows no sandboxes of kind %s.", plan.kind);
   if (kind == &kind_process && isolate_program(argv, error) != 0) return -1;
   if (isolate_process(error) != 0 || loop_init(child_ended, error) != 0) return -1;
-  // A worker is started at once and is to be born where it is counted.
-  if (kind != &kind_process && groups_enter(error) != 0) return -1;
   service_init(kind->backend);
-  if (kind->setup(error) != 0) return -1;
+  if (kind->setup(error) != 0 || groups_enter_soon(keeper_id(), error) != 0) return -1;
   return conversation_listen(plan.socket, &service_handler, error);
 }
 

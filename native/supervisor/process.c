@@ -211,8 +211,7 @@ static const struct backend backend = {
 
 static int setup(struct error *error) {
   if (isolate_namespaces(error) != 0) return -1;
-  if (keeper_start(error) != 0) return -1;
-  return groups_enter_soon(keeper_id(), error);
+  return keeper_start(error);
 }
 
 const struct kind kind_process = {&backend, setup, runtime_child};

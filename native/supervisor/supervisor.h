@@ -25,9 +25,8 @@ int plan_move(const char *directory, struct error *error); // it has been rename
 int isolate_program(char **argv, struct error *error);
 int isolate_process(struct error *error);    // session, descriptors, subreaper, OOM score; opens the cgroups (CGROUP*)
 int isolate_namespaces(struct error *error); // private mounts; NAMESPACE* "network" "ipc" "uts"; HOSTNAME DOMAINNAME SYSCTL*
-// The kernel takes 10–20 ms to let a process into a group of version 1. A kind enters at once, or lets a child of ours do it (for us and one
-// companion) while other things are prepared; nothing is spawned before it has been done.
-int groups_enter(struct error *error);
+// The kernel takes 5–20 ms to let a process in that is not born there (birthplace.h). So a child of ours does it, for us and one companion (or -1),
+// while other things are prepared; nothing is spawned before it has been done.
 int groups_enter_soon(pid_t companion, struct error *error);
 int groups_entered(struct error *error); // waits for it
 bool groups_child(pid_t pid, int wait_status); // true: it was the child that does it

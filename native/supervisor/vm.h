@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "birthplace.h"
 #include "link.h"
 #include "supervisor.h"
 
@@ -20,7 +21,7 @@ struct worker {
 struct taps { int count, fds[MOST_TAPS]; };
 int worker_start(struct worker *w, const struct taps *taps, struct error *error);
 // vm_jail.c: in the new process. Never returns.
-struct worker_ends { int agent, qmp, output, memory, spare; const struct taps *taps; };
+struct worker_ends { int agent, qmp, output, memory, spare; const struct taps *taps; const struct birthplace *place; };
 __attribute__((noreturn)) void worker_become(const struct worker_ends *ends);
 
 // vm_tap.c: the interfaces HOST_NAME* of the plan in the host's network; each vanishes with its last descriptor.

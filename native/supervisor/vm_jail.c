@@ -1,6 +1,6 @@
 // Owns the worker's way from fork to exec: control groups, a root of its own (a small read-only tmpfs with what QEMU needs bound in
 // read-only), no descriptors but its own, its user, no capabilities. A hole in QEMU gives whoever comes through it nothing but that.
-// MOUNT* { SOURCE PATH } of the plan names what is bound in; UID GID GROUP* who it runs as; TARGET* its cgroups; ARG* the command.
+// MOUNT* { SOURCE PATH } of the plan names what is bound in; UID GID GROUP* who it runs as; ARG* the command.
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -24,16 +24,6 @@ enum { MAX_WORKER_FILES = 4096 };
 __attribute__((noreturn)) static void give_up(const char *what, const char *which) {
   dprintf(2, "the worker's jail: cannot %s %s: %s\n", what, which, strerror(errno));
   _exit(127);
-}
-
-static void enter_cgroups(void) {
-  char **paths = tlv_get_strings(plan.raw, TAG_TARGET, NULL);
-  for (char **p = paths; p && *p; p++) {
-    char file[PATH_MAX];
-    snprintf(file, sizeof file, "%s/cgroup.procs", *p);
-    auto_fd fd = open(file, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, "0", 1) != 1) give_up("enter", file);
-  }
 }
 
 // 0, 1, 2, then the fixed numbers; the rest is closed. High copies first, so that none is overwritten while it is needed.
@@ -117,10 +107,11 @@ void worker_become(const struct worker_ends *ends) {
   loop_child_signals();
   setsid();
   umask(077);
+  int failed = birthplace_enter(ends->place) ? errno : 0; // told by the descriptors that come now
   take_descriptors(ends);
+  if ((errno = failed)) give_up("enter", "its control groups");
   auto_fd score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (score >= 0 && write(score, "0", 1) != 1) give_up("set", "the OOM score");
-  enter_cgroups();
   umask(022);
   build_root();
   char **argv = tlv_get_strings(plan.raw, TAG_ARG, NULL);
