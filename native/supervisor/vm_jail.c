@@ -103,7 +103,7 @@ static void drop_rights(void) {
 }
 
 void worker_become(const struct worker_ends *ends) {
-  char *environment[] = {"PATH=/usr/bin", "LC_ALL=C", NULL};
+  char *environment[] = {"PATH=/usr/bin", "LC_ALL=C", "MALLOC_ARENA_MAX=1", NULL};
   loop_child_signals();
   setsid();
   umask(077);
@@ -118,6 +118,7 @@ void worker_become(const struct worker_ends *ends) {
   if (!argv || !argv[0]) give_up("read", "the plan");
   drop_rights();
   umask(077);
+  prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   execve(argv[0], argv, environment);
   give_up("start", argv[0]);
 }

@@ -12,7 +12,7 @@ import { compressionOf, headBytes, type Compression } from './compression.ts';
 import { hexOf, publish, type ContentStore, type SpooledFile } from './content-store.ts';
 import type { ImageLayer } from './images.ts';
 import type { ImageRecords, StoredLayer } from './records.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../host/turns.ts';
 
 /** Writers at work at the same time: each is a process that computes. */
 const writersAtOnce = 2;

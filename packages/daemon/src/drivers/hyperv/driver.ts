@@ -1,7 +1,7 @@
 // Owns hyperv isolation: a utility VM for each sandbox, booted and spoken to by a supervisor. What it keeps in memory it can make again from the
 // sandboxes' directories. Does not own image layers, the switches' side of the network, nor what the guest does with a request (native/agent).
 
-import { access, mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { access, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { FrameType, Tag, TlvReader, TlvWriter, TwofoldError, isTwofoldError, newId, type ContainerId, type OciSpec, type SandboxId } from '@twofold/contract';
@@ -22,16 +22,12 @@ import { SandboxEvents } from './events.ts';
 import { runGuestTool, toolWords } from './guest-tool.ts';
 import { thisMachine, type Accelerator } from './machine.ts';
 import { readNotes, writeNotes } from './notes.ts';
-import { emptyDisk, guestPlaces, hypervParts, sandboxParts, spareDisks, writableParts } from './places.ts';
-import { Pool } from './pool.ts';
+import { emptyDisk, guestPlaces, hypervParts, sandboxParts, writableParts } from './places.ts';
 import type { Rehearsal } from './rehearsal.ts';
-import { bootSandbox, chooseAccelerator, configureSandbox, endSandbox, interfacesOf, workerGroup } from './sandbox.ts';
-import { isSameSize, sizeFor } from './size.ts';
-import { Templates } from './templates.ts';
+import { chooseAccelerator, endSandbox, workerGroup } from './sandbox.ts';
+import { sizeFor } from './size.ts';
+import { Vms } from './vms.ts';
 
-const bootTimeoutMs = 150_000;
-/** A clone that is not there by then has failed. */
-const cloneTimeoutMs = 30_000;
 const requestTimeoutMs = 60_000;
 const followTimeoutMs = 10_000;
 const killTimeoutMs = 10_000;
@@ -46,12 +42,6 @@ interface Living {
   readonly closing: AbortController;
 }
 
-/** A VM that nobody follows yet. */
-interface Started extends Pick<Living, 'connection' | 'configured'> {
-  readonly supervisorPid: number;
-  readonly origin: NonNullable<SandboxInfo['origin']>;
-}
-
 export class HypervDriver implements Driver {
   readonly isolation = 'hyperv';
   readonly endpointKind = 'tap';
@@ -60,17 +50,13 @@ export class HypervDriver implements Driver {
   readonly #cgroups: Cgroups;
   readonly #events = new SandboxEvents();
   readonly #sandboxes = new Map<SandboxId, Living>();
-  readonly #closing = new AbortController();
-  #templates: Templates | null = null;
-  #pool: Pool | null = null;
-  /** Whether there is a template of the standard size. */
-  #opening: Promise<boolean> = Promise.resolve(false);
-  #warn: Warn = () => undefined;
+  readonly #vms: Vms;
 
   private constructor(settings: Settings, accelerator: Accelerator, cgroups: Cgroups) {
     this.#settings = settings;
     this.accelerator = accelerator;
     this.#cgroups = cgroups;
+    this.#vms = new Vms({ settings, accelerator, cgroups });
   }
 
   /** Reads which accelerator set-up found. */
@@ -84,15 +70,14 @@ export class HypervDriver implements Driver {
   }
 
   get pool(): { waiting: number; wanted: number } {
-    const { vmTemplate, vmPool } = this.#settings;
-    return this.#pool?.status ?? { waiting: 0, wanted: vmTemplate ? vmPool : 0 };
+    return this.#vms.pool;
   }
 
   async createSandbox(spec: SandboxSpec, signal: AbortSignal): Promise<SandboxInfo> {
     if (this.accelerator === 'tcg' && !this.#settings.allowEmulation) throw new TwofoldError('forbidden', 'Hyper-V containers would run under software emulation here, which is no security boundary, and the settings forbid it.');
     if (this.#sandboxes.has(spec.id)) throw new TwofoldError('conflict', 'The sandbox is up already.');
     const sized = { ...spec, machine: sizeFor(spec.machine, this.#settings.machine, availableParallelism()) };
-    const { supervisorPid, connection, configured, origin } = await this.#takeWaiting(sized, signal) ?? await this.#clone(sized, signal) ?? await this.#boot(sized, signal);
+    const { supervisorPid, connection, configured, origin } = await this.#vms.take(sized, signal);
     try {
       await this.#adopt(spec.id, { directory: spec.directory, connection, configured, closing: new AbortController() }, signal);
       return { supervisorPid, netnsPid: null, origin };
@@ -102,27 +87,13 @@ export class HypervDriver implements Driver {
     }
   }
 
-  /** Makes or opens the standard VMs' template in the background; what fails of it is told to `warn`, and VMs boot. Once. */
   warmUp(warn: Warn, ordinary: OciSpec): void {
-    this.#warn = warn;
-    if (!this.#settings.vmTemplate) return;
-    const open = async () => {
-      await this.#sweepSpareDisks();
-      const making = { settings: this.#settings, accelerator: this.accelerator, cgroups: this.#cgroups, rehearsal: await this.#rehearsal(ordinary) };
-      this.#templates = new Templates(making, warn, this.#closing.signal);
-      const template = await this.#templates.openStandard();
-      if (template !== null && this.#settings.vmPool > 0 && !this.#closing.signal.aborted) this.#pool = new Pool({ ...making, template, warn });
-      return template !== null;
-    };
-    this.#opening = open().catch((error: unknown) => {
-      if (!this.#closing.signal.aborted) warn('Utility VMs cannot be prepared: they boot, which takes longer.', { err: error });
-      return false;
-    });
+    this.#vms.warmUp(warn, () => this.#rehearsal(ordinary));
   }
 
   /** Resolves when the template is there, or can't be had. */
-  async warm(): Promise<boolean> {
-    return this.#opening;
+  warm(): Promise<boolean> {
+    return this.#vms.warm;
   }
 
   async configureNetwork(sandbox: SandboxId, spec: SandboxSpec, signal: AbortSignal): Promise<void> {
@@ -153,7 +124,7 @@ export class HypervDriver implements Driver {
   async startContainer(container: ProcessRef, spec: OciSpec, options: StartOptions, signal: AbortSignal): Promise<{ pid: number }> {
     const filter = await this.#filterOf(spec);
     const { connection, directory } = await this.#guest(container.sandbox, signal);
-    const pid = await startProcess(connection, container, spec, options, filter, signal);
+    const pid = await startProcess(connection, container, spec, options, filter, signal).finally(() => this.#vms.settled(container.sandbox));
     // An exec has the container's filter, also after the daemon has been started anew.
     const notes = await readNotes(directory);
     if (notes !== null) await writeNotes(directory, { ...notes, ...(filter === null ? {} : { seccomp: filter.toString('base64') }) });
@@ -217,6 +188,7 @@ export class HypervDriver implements Driver {
     try {
       const { machine, cgroupParent } = this.#settings;
       await this.createSandbox({ id, namespace: 'files', directory, hostname: 'files', network: { mode: 'none' }, machine, cgroupPath: `${cgroupParent}/${id}`, resources: {} }, signal);
+      this.#vms.settled(id); // no process will be
       // Nothing runs, so nobody's user matters, and an image's broken passwd must not be in the way. No file of the engine's is put in place.
       await this.createContainer({ ...spec, sandbox: id, user: '0:0', files: [], log: null }, signal);
       const run = await this.files({ sandbox: id, container: spec.id }, request, signal);
@@ -322,23 +294,8 @@ export class HypervDriver implements Driver {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort();
     for (const id of [...this.#sandboxes.keys()]) this.#letGo(id);
-    await this.#opening;
-    await this.#pool?.[Symbol.asyncDispose]();
-    this.#pool = null;
-    await this.#templates?.[Symbol.asyncDispose]();
-    this.#templates = null;
-  }
-
-  /** Those of sandboxes that are no more: of before a reboot, or of a daemon that was killed in between. */
-  async #sweepSpareDisks(): Promise<void> {
-    const directory = spareDisks(this.#settings.dataRoot);
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    for (const name of await readdir(directory)) {
-      const lives = await access(join(this.#settings.runRoot, 'sb', name.replace('.ext4', ''))).then(() => true, () => false);
-      if (!lives) await rm(join(directory, name), { force: true });
-    }
+    await this.#vms[Symbol.asyncDispose]();
   }
 
   async #rehearsal(spec: OciSpec): Promise<Rehearsal> {
@@ -347,51 +304,6 @@ export class HypervDriver implements Driver {
 
   async #filterOf({ linux: { seccomp } }: OciSpec): Promise<Buffer | null> {
     return seccomp === undefined ? null : compileSeccomp(hypervParts(this.#settings.libRoot).seccompTool, seccomp, thisMachine().seccompArchitecture);
-  }
-
-  /** Null when none waits, or the one that did fails. */
-  async #takeWaiting(spec: SandboxSpec, signal: AbortSignal): Promise<Started | null> {
-    if (this.#pool === null || !isSameSize(spec.machine, this.#settings.machine) || !hasTemplatesAdapter(spec)) return null;
-    try {
-      const taken = await this.#pool.handOut(spec, signal);
-      return taken === null ? null : { ...taken, configured: Promise.resolve(), origin: 'waiting' };
-    } catch (error) {
-      if (signal.aborted || isCallers(error)) throw error;
-      this.#warn('A utility VM that waited could not be handed out: another one is made.', { err: error });
-      await mkdir(spec.directory, { recursive: true, mode: 0o700 });
-      return null;
-    }
-  }
-
-  /** Null where there is no template for it, or the clone failed: then the template is given up. */
-  async #clone(spec: SandboxSpec, signal: AbortSignal): Promise<Started | null> {
-    const templates = this.#templates;
-    if (templates === null || !hasTemplatesAdapter(spec)) return null;
-    return templates.use(spec.machine, async ({ memory, saved, disk }) => {
-      let connection: SupervisorConnection | null = null;
-      try {
-        const supervisorPid = await bootSandbox(spec, this.#settings, this.accelerator, this.#cgroups, { from: 'clone', memory, saved, disk }, signal);
-        connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
-        // Here and not later: whoever is given a clone is given one that works.
-        await configureSandbox(spec, connection, AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]));
-        return { supervisorPid, connection, configured: Promise.resolve(), origin: 'clone' };
-      } catch (error) {
-        connection?.[Symbol.dispose]();
-        await endSandbox(spec.directory, this.#cgroups);
-        if (signal.aborted || isCallers(error)) throw error;
-        await templates.giveUp(spec.machine, error);
-        return null;
-      }
-    });
-  }
-
-  async #boot(spec: SandboxSpec, signal: AbortSignal): Promise<Started> {
-    const supervisorPid = await bootSandbox(spec, this.#settings, this.accelerator, this.#cgroups, { from: 'boot' }, signal);
-    const connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
-    const configured = configureSandbox(spec, connection, AbortSignal.timeout(bootTimeoutMs));
-    // Who needs the guest waits for it and hears of its failure then. The next one of its size shall be a clone.
-    configured.then(() => (hasTemplatesAdapter(spec) ? this.#templates?.make(spec.machine) : undefined), () => undefined);
-    return { supervisorPid, connection, configured, origin: 'boot' };
   }
 
   async #adopt(id: SandboxId, living: Living, signal: AbortSignal): Promise<void> {
@@ -408,6 +320,7 @@ export class HypervDriver implements Driver {
   }
 
   #letGo(id: SandboxId): void {
+    this.#vms.settled(id);
     const living = this.#sandboxes.get(id);
     this.#sandboxes.delete(id);
     living?.closing.abort();
@@ -444,16 +357,6 @@ export class HypervDriver implements Driver {
     const { connection } = await this.#guest(id, signal);
     return connection.request(type, payload, signal);
   }
-}
-
-/** A template has the one adapter that it was saved with: with more of them a VM boots. */
-function hasTemplatesAdapter(spec: SandboxSpec): boolean {
-  return interfacesOf(spec).length <= 1;
-}
-
-/** What another VM would refuse, too. */
-function isCallers(error: unknown): boolean {
-  return isTwofoldError(error, 'unsupported') || isTwofoldError(error, 'not-implemented') || isTwofoldError(error, 'invalid-argument');
 }
 
 async function collect(output: AsyncIterable<Buffer>): Promise<Buffer> {

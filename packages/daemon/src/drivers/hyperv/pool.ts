@@ -24,7 +24,7 @@ import { bootSandbox, configureSandbox, endSandbox, interfacesOf, limitWorker, t
 import type { Template } from './template.ts';
 
 const cloneTimeoutMs = 30_000;
-/** A refill waits until nobody has taken one for this long: it shall not slow the start that made room. */
+/** A refill waits until nobody has taken one for this long, and while others are being made for containers: it shall not slow the starts that it is too late for. */
 const refillDelayMs = 400;
 /** So long others' work goes first; on a machine that is always busy it would never be done. */
 const patienceMs = 3_000;
@@ -45,6 +45,8 @@ export interface PoolParts {
   readonly cgroups: Cgroups;
   readonly template: Template;
   readonly rehearsal: Rehearsal;
+  /** Whether VMs are being made for containers just now. */
+  readonly startsUnderWay: () => boolean;
   readonly warn: Warn;
 }
 
@@ -159,7 +161,7 @@ export class Pool implements AsyncDisposable {
   }
 
   #restMs(): number {
-    return (this.#startsMs.at(-1) ?? -Infinity) + refillDelayMs - performance.now();
+    return this.#parts.startsUnderWay() ? refillDelayMs : (this.#startsMs.at(-1) ?? -Infinity) + refillDelayMs - performance.now();
   }
 
   async #add(signal: AbortSignal): Promise<void> {

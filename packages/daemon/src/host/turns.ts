@@ -12,14 +12,23 @@ export class Turns {
 
   /** Runs `work` when a place is free. Rejects with `cancelled` when `signal` fires before. */
   async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    using _place = await this.take(signal);
+    return await work();
+  }
+
+  /** Waits for a place, which is had until it is disposed of (once or more). Rejects with `cancelled` when `signal` fires before. */
+  async take(signal: AbortSignal): Promise<Disposable> {
     await this.#enter(signal);
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
-    }
+    let taken = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!taken) return;
+        taken = false;
+        const next = this.#waiting.shift();
+        if (next === undefined) this.#free++;
+        else next();
+      },
+    };
   }
 
   #enter(signal: AbortSignal): Promise<void> {
