@@ -1,7 +1,7 @@
 # Owns Tab: names of containers, images and switches behind the parameters that take them. Where no engine answers there is nothing to offer, and no error.
 
 $script:Offers = @{
-  Container = { foreach ($row in Read-ContainerRow) { $row.Names[0].Substring(1) } }
+  Container = { foreach ($row in Read-ContainerRow) { $row.Name } }
   Guid      = { foreach ($row in Read-ContainerRow) { [string](ConvertTo-Guid $row.Id) } }
   Image     = { foreach ($image in Read-ContainerImage) { $image.Name } }
   Switch    = { foreach ($switch in Read-VMSwitch) { $switch.Name } }

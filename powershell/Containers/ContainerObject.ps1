@@ -14,14 +14,29 @@ $script:RowsAskedAtMs = 0
 # The engine's words for what the originals call states; `removed` is what it doesn't know any more.
 $script:StateOf = @{ created = 'Off'; exited = 'Off'; running = 'Running'; paused = 'Paused'; restarting = 'Restarting'; removing = 'Removing'; dead = 'Failed'; removed = 'Removed' }
 
-# Every container of the engine, newest first; by id in $script:Rows.
+# Every container of the engine, newest first; by id in $script:Rows. Takes from the answer what is shown: whole objects of it would cost four times as much.
 function Read-ContainerRow($Caller) {
-  $list = Invoke-Engine $Caller GET '/containers/json?all=1'
+  $answer = [Text.Json.JsonDocument]::Parse((Invoke-Engine $Caller GET '/containers/json?all=1' -AsText))
   $rows = [Collections.Generic.Dictionary[string, object]]::new()
-  foreach ($row in $list) { $rows[$row.Id] = $row }
+  foreach ($item in $answer.RootElement.EnumerateArray()) {
+    $ours = $item.GetProperty('Twofold')
+    $id = $item.GetProperty('Id').GetString()
+    $rows[$id] = [pscustomobject]@{
+      Id          = $id
+      Name        = $item.GetProperty('Names')[0].GetString().Substring(1)
+      Image       = $item.GetProperty('Image').GetString()
+      ImageId     = $item.GetProperty('ImageID').GetString()
+      Created     = $item.GetProperty('Created').GetInt64()
+      State       = $item.GetProperty('State').GetString()
+      RuntimeType = $ours.GetProperty('RequestedIsolation').GetString()
+      Isolation   = $ours.GetProperty('Isolation').GetString()
+      StartedAt   = $ours.GetProperty('StartedAt').GetString()
+    }
+  }
+  $answer.Dispose()
   $script:Rows = $rows
-  $script:RowsTakenAtMs = [Environment]::TickCount64
-  $list
+  $script:RowsTakenAtMs = $script:RowsAskedAtMs = [Environment]::TickCount64
+  $rows.Values
 }
 
 # After every change: what was read before is no longer so.
@@ -51,9 +66,9 @@ function New-ContainerTemplate {
   foreach ($name in 'Name', 'ContainerId', 'ParentImageName', 'ParentImageId', 'Created', 'DockerId') { $object.PSObject.Properties.Add([psnoteproperty]::new($name, $null)) }
   $live = [ordered]@{
     State       = { $row = Get-LiveRow $this.DockerId; $script:States[$(if ($row) { $row.State } else { 'removed' })] }
-    Uptime      = { $row = Get-LiveRow $this.DockerId; if ($row -and $row.Twofold.StartedAt) { [timespan]::FromSeconds([math]::Max(0, [math]::Floor(([datetime]::UtcNow - ([datetime]$row.Twofold.StartedAt).ToUniversalTime()).TotalSeconds))) } else { [timespan]::Zero } }
-    RuntimeType = { $row = Get-LiveRow $this.DockerId; if ($row) { $script:RuntimeTypes[$row.Twofold.RequestedIsolation] } }
-    Isolation   = { $row = Get-LiveRow $this.DockerId; if ($row) { $row.Twofold.Isolation } }
+    Uptime      = { $row = Get-LiveRow $this.DockerId; if ($row -and $row.StartedAt) { [timespan]::FromSeconds([math]::Max(0, [math]::Floor(([datetime]::UtcNow - ([datetime]$row.StartedAt).ToUniversalTime()).TotalSeconds))) } else { [timespan]::Zero } }
+    RuntimeType = { $row = Get-LiveRow $this.DockerId; if ($row) { $script:RuntimeTypes[$row.RuntimeType] } }
+    Isolation   = { $row = Get-LiveRow $this.DockerId; if ($row) { $row.Isolation } }
   }
   foreach ($name in $live.Keys) { $object.PSObject.Properties.Add([psscriptproperty]::new($name, $live[$name])) }
   $object
@@ -63,18 +78,23 @@ function New-ContainerTemplate {
 $script:ImageNames = [Collections.Generic.Dictionary[string, string]]::new()
 $script:ContainerTemplate = $null
 
-function ConvertTo-Container($Row) {
+# One loop for all of them: a call for each would cost more than its work.
+function ConvertTo-Container($Rows) {
   if ($null -eq $script:ContainerTemplate) { $script:ContainerTemplate = New-ContainerTemplate }
-  $container = $script:ContainerTemplate.PSObject.Copy()
-  $container.Name = $Row.Names[0].Substring(1)
-  $container.ContainerId = [guid]::ParseExact($Row.Id.Substring(0, 32), 'N')
-  $image = $null
-  if (!$script:ImageNames.TryGetValue($Row.Image, [ref]$image)) { $script:ImageNames[$Row.Image] = $image = ConvertTo-ImageName $Row.Image }
-  $container.ParentImageName = $image
-  $container.ParentImageId = $Row.ImageID
-  $container.Created = [datetimeoffset]::FromUnixTimeSeconds($Row.Created).LocalDateTime
-  $container.DockerId = $Row.Id
-  $container
+  foreach ($row in $Rows) {
+    $container = $script:ContainerTemplate.PSObject.Copy()
+    $container.Name = $row.Name
+    $container.ContainerId = [guid]::ParseExact($row.Id.Substring(0, 32), 'N')
+    $image = $null
+    if (!$script:ImageNames.TryGetValue($row.Image, [ref]$image)) { $script:ImageNames[$row.Image] = $image = ConvertTo-ImageName $row.Image }
+    $container.ParentImageName = $image
+    $container.ParentImageId = $row.ImageId
+    $container.Created = [datetimeoffset]::FromUnixTimeSeconds($row.Created).LocalDateTime
+    $container.DockerId = $row.Id
+    # What is made of a list and shown is one look at it.
+    $script:RowsAskedAtMs = [Environment]::TickCount64
+    $container
+  }
 }
 
 # What $Reference means, as elements of $Rows: names first, without regard to case (the exact one before others) and with wildcards, of which none may fit;
@@ -82,12 +102,12 @@ function ConvertTo-Container($Row) {
 function Find-ContainerRow($Caller, [string]$Reference, $Rows) {
   if ($Reference -eq '*') { return $Rows }
   if ([wildcardpattern]::ContainsWildcardCharacters($Reference)) {
-    $pattern = [wildcardpattern]::new("/$Reference", 'IgnoreCase')
-    foreach ($row in $Rows) { if ($pattern.IsMatch($row.Names[0])) { $row } }
+    $pattern = [wildcardpattern]::new($Reference, 'IgnoreCase')
+    foreach ($row in $Rows) { if ($pattern.IsMatch($row.Name)) { $row } }
     return
   }
-  $named = @(foreach ($row in $Rows) { if ($row.Names[0] -eq "/$Reference") { $row } })
-  $exact = @(foreach ($row in $named) { if ($row.Names[0] -ceq "/$Reference") { $row } })
+  $named = @(foreach ($row in $Rows) { if ($row.Name -eq $Reference) { $row } })
+  $exact = @(foreach ($row in $named) { if ($row.Name -ceq $Reference) { $row } })
   if ($exact) { return $exact }
   if ($named) { return $named }
   $guid = [guid]::Empty
@@ -102,7 +122,7 @@ function Resolve-Container($Caller, [string[]]$Name, [psobject[]]$Container) {
   if ($Container) { return $Container }
   $rows = Invoke-Guarded $Caller { , @(Read-ContainerRow $Caller) }
   foreach ($one in $Name) {
-    Invoke-Guarded $Caller { foreach ($row in Find-ContainerRow $Caller $one $rows) { ConvertTo-Container $row } }
+    Invoke-Guarded $Caller { ConvertTo-Container (Find-ContainerRow $Caller $one $rows) }
   }
 }
 

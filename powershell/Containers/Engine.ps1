@@ -44,8 +44,9 @@ function Wait-Task([Threading.Tasks.Task]$Task) {
 # One request. Gives the answer's JSON as objects, an array's elements one by one. Throws what New-ContainerError makes; $Target is what the error is about.
 #   -Body    sent as JSON                 -InFile   a file that is sent as it is
 #   -OutFile a file that the answer's body goes to ('' lets it fall)
+#   -AsText  gives the answer's text as it is
 function Invoke-Engine {
-  param($Caller, [string]$Method, [string]$Path, $Body, $Target, [string]$InFile, [string]$OutFile)
+  param($Caller, [string]$Method, [string]$Path, $Body, $Target, [string]$InFile, [string]$OutFile, [switch]$AsText)
   $cancel = [Threading.CancellationTokenSource]::new()
   $request = [Net.Http.HttpRequestMessage]::new($Method, "http://twofold/v1.47$Path")
   $client = $null
@@ -73,6 +74,7 @@ function Invoke-Engine {
     if ($PSBoundParameters.ContainsKey('OutFile')) { return Save-Answer $response $OutFile $cancel.Token }
     $text = Wait-Task $response.Content.ReadAsStringAsync($cancel.Token)
     if (!$text) { return }
+    if ($AsText) { return $text }
     # Lines of JSON are what progress is told in; anything else is one document.
     if ($InFile) { foreach ($line in $text.Split("`n", [StringSplitOptions]'RemoveEmptyEntries, TrimEntries')) { ConvertFrom-Json $line } }
     else { ConvertFrom-Json $text }

@@ -10,7 +10,7 @@ function Get-ProcessContainerId([int]$Id) {
 function Get-ProcessContainerName([int]$Id) {
   $container = Get-ProcessContainerId $Id
   $row = if ($container) { Get-LiveRow $container }
-  if ($row) { $row.Names[0].Substring(1) }
+  if ($row) { $row.Name }
 }
 
 function Get-ProcessNumberInContainer([int]$Id) {
