@@ -1,11 +1,5 @@
 # Owns speaking HTTP with the engine over its unix socket: where that is, requests that Ctrl+C ends, what refusals are. Knows no path of the API.
 
-$script:CallbackType = [Func[Net.Http.SocketsHttpConnectionContext, Threading.CancellationToken, Threading.Tasks.ValueTask[IO.Stream]]]
-$script:CallbackParameters = [Linq.Expressions.ParameterExpression[]]@(
-  [Linq.Expressions.Expression]::Parameter([Net.Http.SocketsHttpConnectionContext])
-  [Linq.Expressions.Expression]::Parameter([Threading.CancellationToken])
-)
-
 # TWOFOLD_HOST, as for the twofold command; never DOCKER_HOST, which may be another engine's.
 function Get-EngineSocketPath {
   $place = [Environment]::GetEnvironmentVariable('TWOFOLD_HOST')
@@ -13,6 +7,19 @@ function Get-EngineSocketPath {
   $path = if ($place.StartsWith('unix://', [StringComparison]::Ordinal)) { $place.Substring(7) } else { $place }
   if ($path.StartsWith('/')) { return $path }
   throw New-ContainerError "TWOFOLD_HOST is '$place', which is no unix socket: unix:///run/twofold/twofold.sock is one." InvalidEngineAddress InvalidArgument $place -Ends
+}
+
+# What the callback below looks like. Made when a request is first sent: the libraries behind these names would cost the import 9 ms.
+$script:Callback = $null
+
+function New-CallbackShape {
+  @{
+    Type       = [Func[Net.Http.SocketsHttpConnectionContext, Threading.CancellationToken, Threading.Tasks.ValueTask[IO.Stream]]]
+    Parameters = [Linq.Expressions.ParameterExpression[]]@(
+      [Linq.Expressions.Expression]::Parameter([Net.Http.SocketsHttpConnectionContext])
+      [Linq.Expressions.Expression]::Parameter([Threading.CancellationToken])
+    )
+  }
 }
 
 # A client for one request, over a connection that is there already. HttpClient calls its ConnectCallback on a thread that has no runspace, where a script
@@ -29,7 +36,8 @@ function Open-EngineClient {
   $handler.UseCookies = $false
   $handler.AllowAutoRedirect = $false
   $stream = [Threading.Tasks.ValueTask[IO.Stream]]::new([Net.Sockets.NetworkStream]::new($socket, $true))
-  $handler.ConnectCallback = [Linq.Expressions.Expression]::Lambda($script:CallbackType, [Linq.Expressions.Expression]::Constant($stream), $script:CallbackParameters).Compile($true)
+  if (!$script:Callback) { $script:Callback = New-CallbackShape }
+  $handler.ConnectCallback = [Linq.Expressions.Expression]::Lambda($script:Callback.Type, [Linq.Expressions.Expression]::Constant($stream), $script:Callback.Parameters).Compile($true)
   $client = [Net.Http.HttpClient]::new($handler, $true)
   $client.Timeout = [Threading.Timeout]::InfiniteTimeSpan # a stop may take its time; Ctrl+C ends the waiting
   $client
