@@ -4,6 +4,6 @@ Set-StrictMode -Version 3
 
 $parts = @(
   'Errors', 'Enumerations', 'Engine', 'Job', 'ContainerObject', 'Container', 'ContainerLife', 'ContainerImageObject', 'ContainerImage', 'ContainerImageArchive', 'ContainerOSImage',
-  'ContainerHost', 'VMSwitch', 'NetNat', 'ContainerNetworkAdapter', 'ComputeProcess', 'SessionBridge', 'Sessions', 'Processes', 'Completion'
+  'ContainerHost', 'VMSwitch', 'NetNat', 'ContainerNetworkAdapter', 'ComputeProcess', 'SessionBridge', 'SessionOpening', 'Sessions', 'Processes', 'Completion'
 )
 foreach ($part in $parts) { . ([IO.Path]::Combine($PSScriptRoot, "$part.ps1")) }

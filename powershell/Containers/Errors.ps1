@@ -47,6 +47,12 @@ function ConvertTo-ContainerError([string]$Code, [string]$Message, $Target) {
   New-ContainerError $Message $id $known.Category $Target
 }
 
+# Takes what was caught off $Error: it is told in other words, or in another name, and stands there once.
+function Clear-Caught([Management.Automation.ErrorRecord]$Caught) {
+  $first = $Caught.Exception.GetBaseException()
+  while ($global:Error.Count -gt 0 -and $global:Error[0].Exception.GetBaseException() -eq $first) { $global:Error.RemoveAt(0) }
+}
+
 # Does one item's work. What goes wrong is an error of $Caller's about this item; the next one goes on.
 function Invoke-Guarded($Caller, [scriptblock]$Work) {
   try { & $Work }
@@ -55,9 +61,7 @@ function Invoke-Guarded($Caller, [scriptblock]$Work) {
     $id, $category, $target = ($_.FullyQualifiedErrorId -split ',')[0], $_.CategoryInfo.Category, $_.TargetObject
     if ($_.Exception.GetBaseException() -is [Management.Automation.WildcardPatternException]) { $id, $category, $target = 'InvalidWildcard', 'InvalidArgument', $_.Exception.GetBaseException().Message }
     elseif ($null -eq $ends) { throw }
-    # What was caught here is told below in the command's own name, and stands in $Error once.
-    $first = $_.Exception.GetBaseException()
-    while ($global:Error.Count -gt 0 -and $global:Error[0].Exception.GetBaseException() -eq $first) { $global:Error.RemoveAt(0) }
+    Clear-Caught $_
     $told = [Management.Automation.ErrorRecord]::new($_.Exception, $id, $category, $target)
     if ($ends) { $Caller.ThrowTerminatingError($told) } else { $Caller.WriteError($told) }
   }

@@ -68,8 +68,46 @@ function Close-BridgeDoor($Bridge) {
   if ([IO.Directory]::Exists($Bridge.Directory)) { [IO.Directory]::Delete($Bridge.Directory, $true) }
 }
 
-# Lets go of what no transport has taken.
+# Cuts the way, also for a transport that has come and was not joined yet: it would wait.
 function Remove-Bridge($Bridge) {
+  if (!$Bridge.Joined -and $Bridge.Accepted.IsCompletedSuccessfully) { $Bridge.Accepted.Result.Dispose() }
   Close-BridgeDoor $Bridge
   $Bridge.Stream.Dispose()
+}
+
+# What a runspace is told of its way: PowerShell's own transport to the socket at $Path, under the container's name, which then is PSComputerName of all that
+# comes back. PowerShell's own says localhost for every socket, and is sealed; a type of ours is emitted, since its members are asked on threads without a
+# runspace, where a class of PowerShell's can't answer.
+$script:ConnectionType = $null
+
+function New-ContainerConnection([string]$Name, [string]$Path) {
+  if (!$script:ConnectionType) { $script:ConnectionType = New-ConnectionType }
+  $connection = $script:ConnectionType::new()
+  $connection.Name = $Name
+  $connection.Way = [Management.Automation.Runspaces.NamedPipeConnectionInfo]::new($Path)
+  $connection
+}
+
+function New-ConnectionType {
+  $base = [Management.Automation.Runspaces.RunspaceConnectionInfo]
+  $module = [Reflection.Emit.AssemblyBuilder]::DefineDynamicAssembly([Reflection.AssemblyName]::new('Containers.Sessions'), 'Run').DefineDynamicModule('Containers')
+  $type = $module.DefineType('ContainerConnection', 'Public, Class', $base)
+  $name = $type.DefineField('Name', [string], 'Public')
+  $way = $type.DefineField('Way', $base, 'Public')
+  $null = $type.DefineDefaultConstructor('Public')
+  foreach ($method in $base.GetMethods()) {
+    if (!$method.IsAbstract -and $method.Name -notin 'Clone', 'CreateClientSessionTransportManager') { continue }
+    $types = [type[]]@(foreach ($parameter in $method.GetParameters()) { $parameter.ParameterType })
+    $code = $type.DefineMethod($method.Name, [Reflection.MethodAttributes]($method.Attributes -band -bnot [Reflection.MethodAttributes]'Abstract, NewSlot'), $method.ReturnType, $types).GetILGenerator()
+    $code.Emit([Reflection.Emit.OpCodes]::Ldarg_0)
+    if ($method.Name -eq 'get_ComputerName') { $code.Emit([Reflection.Emit.OpCodes]::Ldfld, $name) }
+    # It does not change: it may be its own copy.
+    elseif ($method.Name -ne 'Clone') {
+      $code.Emit([Reflection.Emit.OpCodes]::Ldfld, $way)
+      for ($i = 1; $i -le $types.Count; $i++) { $code.Emit([Reflection.Emit.OpCodes]::Ldarg_S, [byte]$i) }
+      $code.Emit([Reflection.Emit.OpCodes]::Callvirt, $method)
+    }
+    $code.Emit([Reflection.Emit.OpCodes]::Ret)
+  }
+  $type.CreateType()
 }

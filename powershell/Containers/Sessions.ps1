@@ -1,100 +1,62 @@
 # Owns sessions in containers: Enter-PSSession, New-PSSession and Invoke-Command with -ContainerId, -ContainerName and -RunAsAdministrator. They are real
-# PowerShell remoting over an exec of the engine (SessionBridge.ps1). Every other use of these commands is passed on to the ones of PowerShell's core.
+# PowerShell remoting over an exec of the engine (SessionOpening.ps1). Every other use of these commands is passed on to the ones of PowerShell's core.
 
-# Long enough for a machine under emulation that has other things to do; the person sees that something is coming, and Ctrl+C ends the waiting.
-$script:openTimeoutMs = 120000
-$script:sayAfterMs = 700
+$script:closeTimeoutMs = 5000
 
-# The container that is meant, as the engine tells of it. In the original's words where it is not there or doesn't run. Throws.
-function Get-SessionContainer($Caller, [string]$Parameter, [string]$Reference) {
-  $refused = { New-ContainerError "The input $Parameter $Reference does not exist, or the corresponding container is not running." CreateRemoteRunspaceForContainerFailed InvalidOperation $Reference }
-  try {
-    $id = $Reference
-    if ($Parameter -eq 'ContainerName') {
-      $named = @(Find-ContainerRow $Caller $Reference @(Read-ContainerRow $Caller))
-      if ($named.Count -ne 1) { throw & $refused }
-      $id = $named[0].Id
+# For each command what of its core's parameters is not written below. They are read when a command is first used: that costs an import nothing, and what a later
+# PowerShell adds is there too.
+$script:CoreParameters = @{}
+
+function Get-CoreParameter([string]$Command, [string[]]$Written) {
+  $known = $script:CoreParameters[$Command]
+  if ($known) { return $known }
+  $skipped = @([Management.Automation.PSCmdlet]::CommonParameters) + $Written
+  $parameters = [Management.Automation.RuntimeDefinedParameterDictionary]::new()
+  foreach ($parameter in (Get-Command "Microsoft.PowerShell.Core\$Command" -CommandType Cmdlet).Parameters.Values) {
+    $name = $parameter.Name
+    if ($name -in $skipped) { continue }
+    $attributes = [Collections.ObjectModel.Collection[Attribute]]@($parameter.Attributes)
+    $named = [Collections.ObjectModel.Collection[Attribute]]@(ConvertTo-NamedSet $parameter.Attributes)
+    if ($name -eq 'ContainerId') { $parameters.Add('ContainerName', [Management.Automation.RuntimeDefinedParameter]::new('ContainerName', $parameter.ParameterType, $named)) }
+    # What goes with -ContainerId goes with -ContainerName.
+    else { foreach ($attribute in $named) { if ($attribute -is [Parameter]) { $attributes.Add($attribute) } } }
+    $parameters.Add($name, [Management.Automation.RuntimeDefinedParameter]::new($name, $parameter.ParameterType, $attributes))
+  }
+  $script:CoreParameters[$Command] = $parameters
+  $parameters
+}
+
+# A parameter's attributes for the sets of -ContainerName instead of those of -ContainerId.
+function ConvertTo-NamedSet($Attributes) {
+  foreach ($attribute in $Attributes) {
+    if ($attribute -isnot [Parameter]) { $attribute; continue }
+    if ($attribute.ParameterSetName -notmatch '^(?:FilePath)?ContainerId$') { continue }
+    $named = [Parameter]::new()
+    $named.ParameterSetName = $attribute.ParameterSetName.Replace('ContainerId', 'ContainerName')
+    foreach ($word in 'Mandatory', 'Position', 'ValueFromPipeline', 'ValueFromRemainingArguments') { $named.$word = $attribute.$word }
+    $named
+  }
+}
+
+# Whoever names a configuration counts on what it forbids. Throws.
+function Assert-NoConfiguration([string]$Name) {
+  if ($Name) { throw New-ContainerError 'Sessions in containers have no configurations: leave out -ConfigurationName.' Unsupported InvalidOperation $Name }
+}
+
+# Open sessions in these containers, in the order in which they come up. An error about one leaves the others.
+function New-ContainerSession($Caller, [string]$Parameter, [string[]]$Reference, [Collections.IDictionary]$Bound) {
+  Assert-NoConfiguration $Bound['ConfigurationName']
+  $asAdministrator = [bool]$Bound['RunAsAdministrator']
+  Open-ContainerRunspace $Caller $Reference ([int]$Bound['ThrottleLimit']) {
+    $container = Get-SessionContainer $Caller $Parameter $args[0]
+    if (!(Add-Opening $Caller $container $asAdministrator $args[1])) {
+      throw New-ContainerError "The container '$($args[0])' has no PowerShell, and this machine has built none for containers: twofold doctor tells why." NoPowerShell NotInstalled $args[0]
     }
-    $container = Invoke-Engine $Caller GET "/containers/$(ConvertTo-Segment $id)/json" -Target $Reference
+  } | ForEach-Object {
+    $session = [Management.Automation.Runspaces.PSSession]::Create($_, 'Container', $Caller)
+    $session.Name = $_.Name
+    $session
   }
-  catch {
-    if ($_.FullyQualifiedErrorId -notlike 'ContainerNotFound*') { throw }
-    throw & $refused
-  }
-  if (!$container.State.Running) { throw & $refused }
-  $container
-}
-
-# An open runspace in the container; $null where it has no PowerShell. Throws.
-function Open-ContainerRunspace($Caller, $Container, [bool]$AsAdministrator) {
-  $name = $Container.Name.Substring(1)
-  $server = Invoke-Engine $Caller POST "/containers/$($Container.Id)/powershell" -Target $name
-  if ($server.Server -eq 'none') { return }
-  $request = @{ Cmd = @($server.Cmd); Env = @($server.Env); AttachStdin = $true; AttachStdout = $true; AttachStderr = $false; Tty = $false }
-  if ($AsAdministrator) { $request.User = '0' }
-  $exec = (Invoke-Engine $Caller POST "/containers/$($Container.Id)/exec" $request -Target $name).Id
-  $bridge = New-Bridge (Connect-Exec $Caller $exec $name)
-  $runspace = $null
-  try {
-    $connection = [Management.Automation.Runspaces.NamedPipeConnectionInfo]::new($bridge.Path)
-    $runspace = [runspacefactory]::CreateRunspace($connection, $Caller.Host, $null)
-    $runspace.Name = $name
-    $runspace.OpenAsync()
-    Wait-Runspace $Caller $runspace $bridge $Container
-    if ($runspace.RunspaceStateInfo.State -ne 'Opened') { throw Get-OpenError $Caller $exec $runspace $name }
-    Set-SessionPrompt $runspace $name
-    $runspace
-    $runspace = $null
-  }
-  finally {
-    if ($runspace) {
-      Remove-Bridge $bridge
-      $runspace.Dispose()
-    }
-  }
-}
-
-# Until it is open, has failed or takes too long. Says what is waited for.
-function Wait-Runspace($Caller, $Runspace, $Bridge, $Container) {
-  $watch = [Diagnostics.Stopwatch]::StartNew()
-  $emulated = $Container.Twofold.Accelerator -eq 'tcg'
-  $progress = [Management.Automation.ProgressRecord]::new(1, "Starting PowerShell in $($Runspace.Name)", $(if ($emulated) { 'its machine is emulated: this takes about 10 seconds' } else { 'coming up' }))
-  $said = $false
-  while ($Runspace.RunspaceStateInfo.State -in 'BeforeOpen', 'Opening' -and $watch.ElapsedMilliseconds -lt $script:openTimeoutMs) {
-    $null = Join-Bridge $Bridge
-    [Threading.Thread]::Sleep(5)
-    if (!$said -and $watch.ElapsedMilliseconds -gt $script:sayAfterMs) {
-      $said = $true
-      $Caller.WriteProgress($progress)
-    }
-  }
-  if (!$said) { return }
-  $progress.RecordType = 'Completed'
-  $Caller.WriteProgress($progress)
-}
-
-function Get-OpenError($Caller, [string]$Exec, $Runspace, [string]$Name) {
-  $code = (Invoke-Engine $Caller GET "/exec/$Exec/json" -Target $Name).ExitCode
-  $why = if ($null -ne $code) { "its process ended with exit code $code" }
-  elseif ($Runspace.RunspaceStateInfo.Reason) { $Runspace.RunspaceStateInfo.Reason.Message }
-  else { "it was not ready within $($script:openTimeoutMs / 1000) seconds" }
-  New-ContainerError "The session in container '$Name' could not be opened: $why." SessionOpenFailed OpenError $Name -Cause $Runspace.RunspaceStateInfo.Reason
-}
-
-# Sessions over a named pipe show the other end's prompt as it is.
-function Set-SessionPrompt($Runspace, [string]$Name) {
-  $shell = [powershell]::Create($Runspace)
-  try { $null = $shell.AddScript('$text = $args[0]; $function:global:prompt = { "[$text]: PS $($executionContext.SessionState.Path.CurrentLocation)$(''>'' * ($nestedPromptLevel + 1)) " }.GetNewClosure()').AddArgument($Name).Invoke() }
-  finally { $shell.Dispose() }
-}
-
-function New-ContainerSession($Caller, [string]$Parameter, [string]$Reference, [bool]$AsAdministrator) {
-  $container = Get-SessionContainer $Caller $Parameter $Reference
-  $runspace = Open-ContainerRunspace $Caller $container $AsAdministrator
-  if (!$runspace) { throw New-ContainerError "The container '$Reference' has no PowerShell, and this machine has built none for containers: twofold doctor tells why." NoPowerShell NotInstalled $Reference }
-  $session = [Management.Automation.Runspaces.PSSession]::Create($runspace, 'Container', $Caller)
-  $session.Name = $runspace.Name
-  $session
 }
 
 # The image's shell on this terminal, in a process that owns it while it runs.
@@ -107,104 +69,168 @@ function Enter-ContainerShell($Caller, $Container, [bool]$AsAdministrator) {
   & $twofold exec --interactive --tty @user $Container.Id /bin/sh
 }
 
-function Enter-ContainerSession($Caller, [string]$Parameter, [string]$Reference, [bool]$AsAdministrator) {
+function Enter-ContainerSession($Caller, [string]$Parameter, [string]$Reference, [Collections.IDictionary]$Bound) {
+  Assert-NoConfiguration $Bound['ConfigurationName']
   $container = Get-SessionContainer $Caller $Parameter $Reference
   $place = $Caller.Host -as [Management.Automation.Host.IHostSupportsInteractiveSession]
   if (!$place) { throw New-ContainerError 'This program is no place for a session: it has no prompt that could be exchanged.' HostDoesNotSupportPushRunspace InvalidOperation $Reference }
   if ($place.IsRunspacePushed) { throw New-ContainerError 'There is a session already: leave it first.' SessionInSession InvalidOperation $Reference }
-  $runspace = Open-ContainerRunspace $Caller $container $AsAdministrator
-  if (!$runspace) { return Enter-ContainerShell $Caller $container $AsAdministrator }
+  $found = @{ PowerShell = $true }
+  $asAdministrator = [bool]$Bound['RunAsAdministrator']
+  $runspace = Open-ContainerRunspace $Caller $Reference 1 { $found.PowerShell = Add-Opening $Caller $container $asAdministrator $args[1] }
+  if (!$found.PowerShell) { return Enter-ContainerShell $Caller $container $asAdministrator }
+  if (!$runspace) { return }
   # As the core's own sessions: whoever leaves it ends it. Not public; without it the session ends with PowerShell.
   $closes = $runspace.GetType().GetProperty('ShouldCloseOnPop', [Reflection.BindingFlags]'Instance, NonPublic')
   if ($closes) { $closes.SetValue($runspace, $true) }
   $place.PushRunspace($runspace)
 }
 
-# The parameters of a command of the core, with -ContainerName wherever it has -ContainerId.
-function Get-SessionParameter([string]$Command) {
-  $core = Get-Command "Microsoft.PowerShell.Core\$Command" -CommandType Cmdlet
-  $block = [Management.Automation.ProxyCommand]::GetParamBlock([Management.Automation.CommandMetadata]::new($core))
-  $parameters = foreach ($parameter in $block -split ",\r?\n\r?\n") {
-    if ($parameter -notlike '*ContainerId*') { $parameter }
-    elseif ($parameter.TrimEnd().EndsWith('${ContainerId}')) {
-      $parameter
-      $parameter.Replace('ContainerId', 'ContainerName')
-    }
-    else { [regex]::Replace($parameter, "(?m)^\s*\[Parameter\(ParameterSetName='(?:FilePath)?ContainerId'.*$", { $args[0].Value + "`n" + $args[0].Value.Replace('ContainerId', 'ContainerName') }) }
-  }
-  $parameters -join ",`n`n"
-}
-
-. ([scriptblock]::Create(@"
-<#
-.SYNOPSIS
-Starts an interactive session, also in a container: -ContainerId or -ContainerName, and -RunAsAdministrator for root instead of the image's user.
-.EXAMPLE
-Enter-PSSession -ContainerId `$con.ContainerId -RunAsAdministrator
-#>
 function Enter-PSSession {
+  <#
+  .SYNOPSIS
+  Starts an interactive session, also in a container. PowerShell's own parameters are there too.
+  .PARAMETER ContainerId
+  The container's GUID; the 64 digits of Docker's id, or a unique prefix, will do as well.
+  .PARAMETER ContainerName
+  The container's name, in any case.
+  .PARAMETER RunAsAdministrator
+  As root instead of the image's user.
+  .EXAMPLE
+  Enter-PSSession -ContainerId $con.ContainerId -RunAsAdministrator
+  #>
   [CmdletBinding(DefaultParameterSetName = 'ComputerName')]
-  param($(Get-SessionParameter Enter-PSSession))
+  param(
+    [Parameter(Mandatory, ParameterSetName = 'ContainerId', ValueFromPipeline, ValueFromPipelineByPropertyName)][ValidateNotNullOrEmpty()][string]$ContainerId,
+    [Parameter(Mandatory, ParameterSetName = 'ContainerName')][ValidateNotNullOrEmpty()][string]$ContainerName,
+    [Parameter(ParameterSetName = 'ContainerId')][Parameter(ParameterSetName = 'ContainerName')][switch]$RunAsAdministrator
+  )
+  dynamicparam { Get-CoreParameter Enter-PSSession ContainerId, ContainerName, RunAsAdministrator }
   process {
-    if (`$PSCmdlet.ParameterSetName -notin 'ContainerId', 'ContainerName') { return Microsoft.PowerShell.Core\Enter-PSSession @PSBoundParameters }
-    Invoke-Guarded `$PSCmdlet { Enter-ContainerSession `$PSCmdlet `$PSCmdlet.ParameterSetName "`$ContainerId`$ContainerName" `$RunAsAdministrator }
+    $set = $PSCmdlet.ParameterSetName
+    if ($set -notin 'ContainerId', 'ContainerName') { return Microsoft.PowerShell.Core\Enter-PSSession @PSBoundParameters }
+    $bound = $PSBoundParameters
+    Invoke-Guarded $PSCmdlet { Enter-ContainerSession $PSCmdlet $set $bound[$set] $bound }
   }
 }
 
-<#
-.SYNOPSIS
-Makes a session that lasts, also in a container: -ContainerId or -ContainerName, and -RunAsAdministrator for root instead of the image's user.
-.EXAMPLE
-`$session = New-PSSession -ContainerName DEMO; Invoke-Command -Session `$session { Get-Process }; Remove-PSSession `$session
-#>
 function New-PSSession {
+  <#
+  .SYNOPSIS
+  Makes sessions that last, also in containers. PowerShell's own parameters are there too.
+  .PARAMETER ContainerId
+  GUIDs of containers; the 64 digits of Docker's ids, or unique prefixes, will do as well.
+  .PARAMETER ContainerName
+  Names of containers, in any case.
+  .PARAMETER RunAsAdministrator
+  As root instead of the image's user.
+  .EXAMPLE
+  $session = New-PSSession -ContainerName DEMO; Invoke-Command -Session $session { Get-Process }; Remove-PSSession $session
+  #>
   [CmdletBinding(DefaultParameterSetName = 'ComputerName')]
-  param($(Get-SessionParameter New-PSSession))
+  [OutputType([Management.Automation.Runspaces.PSSession])]
+  param(
+    [Parameter(Mandatory, ParameterSetName = 'ContainerId', ValueFromPipelineByPropertyName)][ValidateNotNullOrEmpty()][string[]]$ContainerId,
+    [Parameter(Mandatory, ParameterSetName = 'ContainerName')][ValidateNotNullOrEmpty()][string[]]$ContainerName,
+    [Parameter(ParameterSetName = 'ContainerId')][Parameter(ParameterSetName = 'ContainerName')][switch]$RunAsAdministrator
+  )
+  dynamicparam { Get-CoreParameter New-PSSession ContainerId, ContainerName, RunAsAdministrator }
+  begin { $references = [Collections.Generic.List[string]]::new() }
   process {
-    `$set = `$PSCmdlet.ParameterSetName
-    if (`$set -notin 'ContainerId', 'ContainerName') { return Microsoft.PowerShell.Core\New-PSSession @PSBoundParameters }
-    foreach (`$one in @(`$ContainerId) + @(`$ContainerName)) {
-      if (`$one) { Invoke-Guarded `$PSCmdlet { New-ContainerSession `$PSCmdlet `$set `$one `$RunAsAdministrator } }
-    }
+    $set = $PSCmdlet.ParameterSetName
+    if ($set -notin 'ContainerId', 'ContainerName') { return Microsoft.PowerShell.Core\New-PSSession @PSBoundParameters }
+    $references.AddRange([string[]]$PSBoundParameters[$set])
   }
-}
-
-<#
-.SYNOPSIS
-Runs commands elsewhere, also in containers: -ContainerId or -ContainerName, and -RunAsAdministrator for root instead of the image's user.
-.EXAMPLE
-Invoke-Command -ContainerName DEMO { Get-Process }
-#>
-function Invoke-Command {
-  [CmdletBinding(DefaultParameterSetName = 'InProcess')]
-  param($(Get-SessionParameter Invoke-Command))
-  begin { `$inputs = [Collections.Generic.List[object]]::new() }
-  process { if (`$PSBoundParameters.ContainsKey('InputObject')) { `$inputs.Add(`$InputObject) } }
   end {
-    `$null = `$PSBoundParameters.Remove('InputObject')
-    `$source = if (`$inputs.Count -gt 0) { , `$inputs.ToArray() }
-    Invoke-InContainer `$PSCmdlet `$PSBoundParameters `$source
+    if ($references.Count -eq 0) { return }
+    $bound = $PSBoundParameters
+    Invoke-Guarded $PSCmdlet { New-ContainerSession $PSCmdlet $set $references $bound }
   }
 }
-"@))
 
-# The core's command over sessions that last as long as it does.
-function Invoke-InContainer($Caller, [Collections.IDictionary]$Bound, [object[]]$Source) {
-  $core = Get-Command 'Microsoft.PowerShell.Core\Invoke-Command' -CommandType Cmdlet
+function Invoke-Command {
+  <#
+  .SYNOPSIS
+  Runs commands elsewhere, also in containers, in several at once.
+  .DESCRIPTION
+  PowerShell's own parameters, and for containers: -ContainerId (GUIDs; the 64 digits of Docker's ids, or unique prefixes, will do as well) or -ContainerName (names,
+  in any case), and -RunAsAdministrator for root instead of the image's user. -ThrottleLimit says how many are at work at a time, 32 unless told otherwise.
+  .EXAMPLE
+  Invoke-Command -ContainerName WEB1, WEB2 { Get-Process }
+  #>
+  [CmdletBinding(DefaultParameterSetName = 'InProcess')]
+  param()
+  # All of them: with some written here, the binder would have to choose between -ScriptBlock and -FilePath before it knows them.
+  dynamicparam { Get-CoreParameter Invoke-Command }
+  begin {
+    $inputs = [Collections.Generic.List[object]]::new()
+    $references = [Collections.Generic.List[string]]::new()
+    foreach ($name in 'ContainerId', 'ContainerName') { if ($PSBoundParameters[$name]) { $references.AddRange($PSBoundParameters[$name]) } }
+    $areNamed = $references.Count -gt 0
+  }
+  process {
+    # Containers that come through the pipeline are where to run, and not the input.
+    if (!$areNamed -and $PSBoundParameters['ContainerId']) { $references.AddRange($PSBoundParameters['ContainerId']) }
+    elseif ($PSBoundParameters.ContainsKey('InputObject')) { $inputs.Add($PSBoundParameters['InputObject']) }
+  }
+  end {
+    $words = $PSBoundParameters
+    $null = $words.Remove('InputObject')
+    $source = if ($inputs.Count -gt 0) { , $inputs.ToArray() }
+    if ($references.Count -gt 0) { Invoke-InContainer $PSCmdlet $references $words $source }
+    elseif ($null -ne $source) { $source | Microsoft.PowerShell.Core\Invoke-Command @words }
+    else { Microsoft.PowerShell.Core\Invoke-Command @words }
+  }
+}
+
+# The core's command in sessions that last as long as it does.
+function Invoke-InContainer($Caller, [string[]]$Reference, [Collections.IDictionary]$Bound, [object[]]$Source) {
   $words = [hashtable]::new($Bound)
   $set = $Caller.ParameterSetName -replace '^FilePath', ''
-  if ($set -notin 'ContainerId', 'ContainerName') {
-    if ($Source) { return $Source | & $core @words }
-    return & $core @words
-  }
-  $sessions = @(foreach ($one in $Bound[$set]) { Invoke-Guarded $Caller { New-ContainerSession $Caller $set $one ([bool]$Bound['RunAsAdministrator']) } })
   foreach ($name in $set, 'RunAsAdministrator') { $words.Remove($name) }
+  $sessions = [Collections.Generic.List[Management.Automation.Runspaces.PSSession]]::new()
+  $job = $null
   try {
-    if (!$sessions) { return }
-    if ($Source) { $Source | & $core -Session $sessions @words } else { & $core -Session $sessions @words }
+    Invoke-Guarded $Caller { New-ContainerSession $Caller $set $Reference $Bound | ForEach-Object { $sessions.Add($_) } }
+    if ($sessions.Count -eq 0) { return }
+    if ($words['AsJob']) {
+      $job = if ($null -ne $Source) { $Source | Microsoft.PowerShell.Core\Invoke-Command -Session $sessions @words } else { Microsoft.PowerShell.Core\Invoke-Command -Session $sessions @words }
+      Register-SessionEnd $job $sessions.ToArray()
+      $job
+    }
+    elseif ($null -ne $Source) { $Source | Microsoft.PowerShell.Core\Invoke-Command -Session $sessions @words }
+    else { Microsoft.PowerShell.Core\Invoke-Command -Session $sessions @words }
   }
   finally {
-    # A job goes on using them; they end with it or with PowerShell.
-    if (!$words['AsJob'] -and $sessions) { Remove-PSSession $sessions }
+    if (!$job) { Remove-ContainerSession $sessions }
+  }
+}
+
+# Sessions that end with a job. Its last change may have been before anybody looked.
+function Register-SessionEnd($Job, $Sessions) {
+  $final = 'Completed', 'Failed', 'Stopped'
+  # What an event calls runs outside of this module: it is brought what belongs here.
+  $data = @{ Final = $final; Sessions = $Sessions; End = { Remove-ContainerSession $args[0] } }
+  $subscriber = $executionContext.Events.SubscribeEvent($Job, 'StateChanged', $null, $data, {
+      $data = $Event.MessageData
+      if ($Sender.State -notin $data.Final) { return }
+      $executionContext.Events.UnsubscribeEvent($EventSubscriber)
+      & $data.End $data.Sessions
+    }, $true, $false)
+  if ($Job.State -notin $final) { return }
+  $executionContext.Events.UnsubscribeEvent($subscriber)
+  Remove-ContainerSession $Sessions
+}
+
+# One whose process has ended closes by itself, and the core's command falls over what it finds in the middle of that.
+function Remove-ContainerSession($Sessions) {
+  foreach ($session in $Sessions) {
+    try { Remove-PSSession $session }
+    catch [NullReferenceException] {
+      Clear-Caught $_
+      $watch = [Diagnostics.Stopwatch]::StartNew()
+      while ($session.Runspace.RunspaceStateInfo.State -eq 'Closing' -and $watch.ElapsedMilliseconds -lt $script:closeTimeoutMs) { [Threading.Thread]::Sleep(5) }
+      Remove-PSSession $session
+    }
   }
 }

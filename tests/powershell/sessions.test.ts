@@ -19,6 +19,13 @@ describe('sessions', { skip: host === null ? 'the PowerShell host is not built: 
   after(async () => { await daemon[Symbol.asyncDispose](); });
   const env = (): NodeJS.ProcessEnv => ({ ...daemon.env, TWOFOLD_HOST: `unix://${daemon.socket}` });
   const script = (text: string) => runScript(host!, text, env(), { timeoutMs: openTimeoutMs });
+  /** A container that has a pwsh of its own: a shell script of this text. */
+  const startWithPwsh = async (name: string, text: string): Promise<void> => {
+    const path = '/opt/microsoft/powershell/7/pwsh';
+    await daemon.ok(['run', '--detach', '--name', name, '--isolation', 'process', '--env', `TEXT=${text}`, 'nanoserver',
+      'sh', '-c', `mkdir -p $(dirname ${path}); printf "#!/bin/sh\\n%s\\n" "$TEXT" > ${path}; chmod +x ${path}; exec sleep 1000`]);
+    await until('its pwsh is there', async () => (await daemon.docker(['exec', name, 'test', '-x', path])).code === 0);
+  };
 
   for (const isolation of isolations) {
     describe(`in a container with ${isolation} isolation`, () => {
@@ -80,14 +87,66 @@ describe('sessions', { skip: host === null ? 'the PowerShell host is not built: 
       $found = Invoke-Command -ContainerName user0, user1234 { [pscustomobject]@{ User = id -u; Process = (Get-Process csrss).Id }; Write-Error "from $(id -u)" } -ErrorVariable wrong -ErrorAction SilentlyContinue
       ($found | Sort-Object User | ForEach-Object { "$($_.User) $($_.Process)" }) -join ', '
       ($wrong | ForEach-Object { $_.Exception.Message } | Sort-Object) -join ', '
-      1..3 | Invoke-Command -ContainerName user1234 -RunAsAdministrator { "$(id -u): $(@($input) -join '+')" }
+      0..3 | Invoke-Command -ContainerName user1234 -RunAsAdministrator { "$(id -u): $(@($input) -join '+')" }
+      0 | Invoke-Command -ContainerName user1234 { "alone: $input" }
       (Get-PSSession | Measure-Object).Count`);
-    assert.equal(result.stdout, '0 1, 1234 1\nfrom 0, from 1234\n0: 1+2+3\n0\n', result.stderr);
+    assert.equal(result.stdout, '0 1, 1234 1\nfrom 0, from 1234\n0: 0+1+2+3\nalone: 0\n0\n', result.stderr);
+  });
+
+  test('what comes back tells its container, and so do sessions and jobs, which leave no session behind', async () => {
+    const { stdout, stderr } = await script(`
+      $session = New-PSSession -ContainerName USER0
+      "$($session.Name) $($session.ComputerName) $(Invoke-Command -Session $session { 1 } | ForEach-Object PSComputerName)"
+      Remove-PSSession $session
+      Get-Container user* | Invoke-Command -RunAsAdministrator { id -u } | Sort-Object PSComputerName | ForEach-Object { "$($_.PSComputerName) $_" }
+      Invoke-Command -ContainerName user1234 { Get-NothingThere } -ErrorVariable wrong -ErrorAction SilentlyContinue
+      "$($wrong[0].OriginInfo.PSComputerName) $($wrong[0].FullyQualifiedErrorId)"
+      $job = Invoke-Command -ContainerName user0 { id -u } -AsJob | Wait-Job
+      "$($job.Location) $($job | Receive-Job)"
+      Invoke-Command -ContainerName user0 { exit 3 }
+      for ($i = 0; (Get-PSSession) -and $i -lt 100; $i++) { Start-Sleep -Milliseconds 50 }
+      "left: $((Get-PSSession).Name), $($Error.Count) errors"`);
+    assert.equal(stdout, 'user0 user0 user0\nuser0 0\nuser1234 0\nuser1234 CommandNotFoundException\nuser0 0\nleft: , 1 errors\n', stderr);
+  });
+
+  test('sessions in several containers come up at once, as many as -ThrottleLimit says; one that cannot leaves the others, and each says why', async () => {
+    // A pwsh that never gets to its remoting: it says that it is here and waits until it may go.
+    const docker = (name: string, ...words: string[]) => daemon.docker(['exec', name, ...words]);
+    const isHere = async (name: string) => (await docker(name, 'test', '-e', '/here')).code === 0;
+    for (const name of ['one', 'two']) await startWithPwsh(name, 'touch /here; until [ -e /go ]; do sleep 0.1; done; rm /here /go; exit 42');
+    const invoke = (limit: number) => script(`
+      $found = Invoke-Command -ContainerName one, nobody, user0, two { 'there' } -ThrottleLimit ${limit} -ErrorVariable wrong -ErrorAction SilentlyContinue
+      "$found; $(($wrong | ForEach-Object { "$($_.TargetObject) $($_.FullyQualifiedErrorId -replace ',.*')" } | Sort-Object) -join ', ')"`);
+    const expected = 'there; nobody CreateRemoteRunspaceForContainerFailed, one SessionOpenFailed, two SessionOpenFailed\n';
+    const together = invoke(32);
+    await until('both come up', async () => (await isHere('one')) && (await isHere('two')));
+    for (const name of ['one', 'two']) await docker(name, 'touch', '/go');
+    assert.equal((await together).stdout, expected);
+    const inTurn = invoke(1);
+    await until('the first comes up', () => isHere('one'));
+    assert.equal(await isHere('two'), false);
+    await docker('one', 'touch', '/go');
+    await until('the second comes up', () => isHere('two'));
+    await docker('two', 'touch', '/go');
+    assert.equal((await inTurn).stdout, expected);
+  });
+
+  test('Ctrl+C while sessions come up ends the command at once and leaves nothing', async () => {
+    const name = 'slow';
+    await startWithPwsh(name, 'exec cat');
+    await using terminal = await Terminal.open(env(), { columns: 140, rows: 50 });
+    await terminal.type(`${process.execPath} --disable-warning=ExperimentalWarning ${CLI} powershell`);
+    await terminal.see(/^PS \S+> ?$/m);
+    await terminal.type(`Invoke-Command -ContainerName user0, ${name} { "ran" }`);
+    await until('both sessions come up', async () => / cat$/m.test(await daemon.ok(['top', name])));
+    await terminal.key('C-c');
+    await terminal.type('"sessions: $((Get-PSSession | Measure-Object).Count)"');
+    assert.doesNotMatch(await terminal.see(/^sessions: 0$/m), /^ran$/m);
+    await until('nothing is left in the containers', async () => !/ cat$| -s$/m.test(`${await daemon.ok(['top', name])}\n${await daemon.ok(['top', 'user0'])}`));
   });
 
   test('an image with a pwsh of its own uses that one', async () => {
-    await daemon.ok(['run', '--detach', '--name', 'own', '--isolation', 'process', 'nanoserver', 'sh', '-c', 'mkdir -p /opt/microsoft/powershell/7; printf "#!/bin/sh\\nexit 42\\n" > /opt/microsoft/powershell/7/pwsh; chmod +x /opt/microsoft/powershell/7/pwsh; exec sleep 1000']);
-    await until('its pwsh is there', async () => (await daemon.docker(['exec', 'own', 'test', '-x', '/opt/microsoft/powershell/7/pwsh'])).code === 0);
+    await startWithPwsh('own', 'exit 42');
     const { stdout } = await script('try { $null = New-PSSession -ContainerName own -ErrorAction Stop } catch { "$($_.FullyQualifiedErrorId): $($_.Exception.Message)" }');
     assert.equal(stdout, 'SessionOpenFailed,New-PSSession: The session in container \'own\' could not be opened: its process ended with exit code 42.\n');
   });
@@ -104,7 +163,26 @@ describe('sessions', { skip: host === null ? 'the PowerShell host is not built: 
   });
 
   test('every other use of the three commands is PowerShell\'s own', async () => {
-    const { stdout } = await script('Invoke-Command { "here $args" } -ArgumentList 1; 5 | Invoke-Command { $input }; & { try { New-PSSession -ContainerId x -ContainerName y } catch { $_.FullyQualifiedErrorId } }');
-    assert.equal(stdout, 'here 1\n5\nAmbiguousParameterSet,New-PSSession\n');
+    const { stdout } = await script(`Invoke-Command { "here $args" } -ArgumentList 1; 5 | Invoke-Command { $input }; 0 | Invoke-Command { "got $input" }; Invoke-Command -NoNewScope { $set = 'outside' }; $set
+      & { try { New-PSSession -ContainerId x -ContainerName y } catch { $_.FullyQualifiedErrorId } }
+      (TabExpansion2 'Enter-PSSession -Con' 20).CompletionMatches.CompletionText | Sort-Object
+      # Every parameter of the core's, in the same sets, at the same positions, from the same pipelines.
+      foreach ($name in 'Enter-PSSession', 'New-PSSession', 'Invoke-Command') {
+        $ours = (Get-Command $name -CommandType Function).Parameters
+        foreach ($parameter in (Get-Command "Microsoft.PowerShell.Core\\$name" -CommandType Cmdlet).Parameters.Values) {
+          foreach ($set in $parameter.ParameterSets.Keys) {
+            $theirs, $same = $parameter.ParameterSets[$set], $ours[$parameter.Name].ParameterSets[$set]
+            foreach ($word in 'IsMandatory', 'Position', 'ValueFromPipeline', 'ValueFromPipelineByPropertyName') { if ($theirs.$word -ne $same.$word) { "$name -$($parameter.Name) differs in $set by $word" } }
+          }
+        }
+      }`);
+    assert.equal(stdout, ['here 1', '5', 'got 0', 'outside', 'AmbiguousParameterSet,New-PSSession', '-ConfigurationName', '-ConnectingTimeout', '-ConnectionUri', '-ContainerId', '-ContainerName',
+      // At the same place as -ComputerName, which is the one that is meant by a bare word.
+      'Enter-PSSession -ContainerId differs in ContainerId by Position', ''].join('\n'));
+  });
+
+  test('a configuration, which sessions in containers do not have, is refused', async () => {
+    const { stdout } = await script('foreach ($command in { New-PSSession -ContainerName user0 -ConfigurationName x -ErrorAction Stop }, { Invoke-Command -ContainerName user0 -ConfigurationName x { 1 } -ErrorAction Stop }) { try { & $command } catch { $_.FullyQualifiedErrorId } }');
+    assert.equal(stdout, 'Unsupported,New-PSSession\nUnsupported,Invoke-Command\n');
   });
 });
