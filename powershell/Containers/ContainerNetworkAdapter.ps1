@@ -36,10 +36,17 @@ function Find-Adapter($Caller, $Container, [string]$Name) {
   $found
 }
 
-# The adapters that a command is to work on: its objects, or those of the containers that it names.
-function Resolve-Adapter($Caller, [string[]]$ContainerName, [psobject[]]$Container, [psobject[]]$NetworkAdapter, [string]$Name) {
+# The adapters that a command is to work on: its objects, or those of the containers that it names. -Needed: a container that has none is an error, where the
+# command would do nothing.
+function Resolve-Adapter($Caller, [string[]]$ContainerName, [psobject[]]$Container, [psobject[]]$NetworkAdapter, [string]$Name, [switch]$Needed) {
   if ($NetworkAdapter) { return $NetworkAdapter }
-  foreach ($one in Resolve-Container $Caller -Name $ContainerName -Container $Container) { Invoke-Guarded $Caller { Find-Adapter $Caller $one $Name } }
+  foreach ($one in Resolve-Container $Caller -Name $ContainerName -Container $Container) {
+    Invoke-Guarded $Caller {
+      $found = @(Find-Adapter $Caller $one $Name)
+      if ($found -or !$Needed -or $Name) { return $found }
+      throw New-ContainerError "The container '$($one.Name)' has no network adapter: Add-ContainerNetworkAdapter gives it one." ContainerNetworkAdapterNotFound ObjectNotFound $one
+    }
+  }
 }
 
 # Sends what is to change and gives the adapter as it is then.
@@ -167,7 +174,7 @@ function Set-ContainerNetworkAdapter {
     [switch]$Passthru
   )
   process {
-    foreach ($adapter in Resolve-Adapter $PSCmdlet $ContainerName $Container $NetworkAdapter $Name) {
+    foreach ($adapter in Resolve-Adapter $PSCmdlet $ContainerName $Container $NetworkAdapter $Name -Needed) {
       Invoke-Guarded $PSCmdlet {
         if ($MaximumBandwidth) { throw New-ContainerError 'Twofold does not have this yet: limiting an adapter''s rate (-MaximumBandwidth).' NotImplemented NotImplemented $adapter }
         $change = @{}
@@ -245,9 +252,10 @@ function Connect-ContainerNetworkAdapter {
     [switch]$Passthru
   )
   process {
-    foreach ($adapter in Resolve-Adapter $PSCmdlet $ContainerName $null $NetworkAdapter $Name) {
+    $switch = Invoke-Guarded $PSCmdlet { Resolve-OneVMSwitch $PSCmdlet $SwitchName }
+    if (!$switch) { return }
+    foreach ($adapter in Resolve-Adapter $PSCmdlet $ContainerName $null $NetworkAdapter $Name -Needed) {
       Invoke-Guarded $PSCmdlet {
-        $switch = Resolve-OneVMSwitch $PSCmdlet $SwitchName
         if (!$PSCmdlet.ShouldProcess("$adapter", "Connect-ContainerNetworkAdapter to $($switch.Name)")) { return }
         $now = Edit-Adapter $PSCmdlet $adapter @{ Switch = $switch.Name }
         if ($Passthru) { $now }

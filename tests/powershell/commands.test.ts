@@ -232,7 +232,7 @@ for (const powershell of powershells) {
     });
 
     test('what goes wrong is told once, with category, target and a stable id, and nothing is half done', async () => {
-      const taken = named('taken');
+      const [taken, bare] = [named('taken'), named('bare')];
       const cases: [script: string, id: string, category: string][] = [
         ['Get-Container nobody', 'ContainerNotFound,Get-Container', 'ObjectNotFound'],
         ['Get-Container 00000000-0000-0000-0000-000000000000', 'ContainerNotFound,Get-Container', 'ObjectNotFound'],
@@ -243,6 +243,10 @@ for (const powershell of powershells) {
         ['New-Container half -ContainerImageName *server* -SwitchName NAT', 'AmbiguousContainerImage,New-Container', 'InvalidArgument'],
         ['New-Container "half a name" -ContainerImageName nanoserver', 'InvalidArgument,New-Container', 'InvalidArgument'],
         ['New-Container half -ContainerImageName nanoserver -Path /srv', 'PathNotSupported,New-Container', 'NotImplemented'],
+        [`Connect-ContainerNetworkAdapter ${taken} nowhere`, 'VMSwitchNotFound,Connect-ContainerNetworkAdapter', 'ObjectNotFound'],
+        [`New-Container ${bare} -ContainerImageName nanoserver; Connect-ContainerNetworkAdapter ${bare} nowhere`, 'VMSwitchNotFound,Connect-ContainerNetworkAdapter', 'ObjectNotFound'],
+        [`Connect-ContainerNetworkAdapter ${bare} NAT`, 'ContainerNetworkAdapterNotFound,Connect-ContainerNetworkAdapter', 'ObjectNotFound'],
+        [`Set-ContainerNetworkAdapter ${bare} -DynamicMacAddress`, 'ContainerNetworkAdapterNotFound,Set-ContainerNetworkAdapter', 'ObjectNotFound'],
         [`Start-Container ${taken}; Remove-Container ${taken} -Force`, 'ContainerRunning,Remove-Container', 'InvalidOperation'],
         [`New-ContainerImage ${taken} Running Demo 1.0`, 'ContainerRunning,New-ContainerImage', 'InvalidOperation'],
         ['Import-ContainerImage /nowhere.tar', 'PathNotFound,Import-ContainerImage', 'ObjectNotFound'],
@@ -263,7 +267,7 @@ for (const powershell of powershells) {
       assert.equal(bad!.id, 'ParameterArgumentValidationError,New-Container');
       const [string] = await errors('New-Container half -ContainerImage nanoserver');
       assert.match(string!.id, /,New-Container$/);
-      assert.equal(await json(`Stop-Container ${taken} -TurnOff; Remove-Container ${taken} -Force; @(Get-Container half*).Count`), 0);
+      assert.equal(await json(`Stop-Container ${taken} -TurnOff; Remove-Container ${taken}, ${bare} -Force; @(Get-Container half*).Count`), 0);
     });
 
     test('a prefix that several ids have is refused', async () => {
