@@ -50,9 +50,13 @@ static int remove_one(const char *path, const struct stat *s, int type, struct F
 
 // What was written is of programs of ours.
 int spare_give_back(const char *from, struct error *error) {
-  char upper[256];
-  snprintf(upper, sizeof upper, "%s/upper", from);
-  if (nftw(upper, remove_one, WALK_DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT)) return error_set(error, "internal", errno, "Could not empty the spare disk");
+  // The overlay's own directory, too: the next one would have to clear it away.
+  static const char *const parts[] = {"upper", "work"};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", from, parts[i]);
+    if (nftw(path, remove_one, WALK_DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT)) return error_set(error, "internal", errno, "Could not empty the spare disk");
+  }
   if (mount(from, PLACE, NULL, MS_MOVE, NULL)) return error_set(error, "internal", errno, "Could not give the spare disk back");
   return 0;
 }

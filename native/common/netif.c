@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,13 +21,31 @@
 #include "mac.h"
 #include "netlink.h"
 
-enum { LEAVE_DOWN = 1 };
+enum { LEAVE_DOWN = 1, FIRST_ADAPTER = 2 };
 
 static int set_up(int fd, int index, bool up) {
   struct netlink_message m;
   struct ifinfomsg info = {.ifi_index = index, .ifi_change = IFF_UP, .ifi_flags = up ? IFF_UP : 0};
   netlink_begin(&m, RTM_NEWLINK, 0, &info, sizeof info);
   return netlink_ask(fd, &m);
+}
+
+// For an ioctl about one interface; 0 or -1.
+static int ask_device(int request, struct ifreq *r) {
+  auto_fd fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  return fd < 0 ? -1 : ioctl(fd, (unsigned long)request, r);
+}
+
+// The index of `name` when there is no other interface but the loopback: who it is needs no looking up, which costs as much as all the rest.
+static int only_adapter(const char *name) {
+  struct ifreq next = {.ifr_ifindex = FIRST_ADAPTER + 1};
+  return (int)if_nametoindex(name) == FIRST_ADAPTER && ask_device(SIOCGIFNAME, &next) != 0 ? FIRST_ADAPTER : 0;
+}
+
+static bool has_address(const char *name) {
+  struct ifreq r = {.ifr_addr.sa_family = AF_INET};
+  snprintf(r.ifr_name, sizeof r.ifr_name, "%s", name);
+  return ask_device(SIOCGIFADDR, &r) == 0 || errno != EADDRNOTAVAIL;
 }
 
 static int index_by_mac(const uint8_t mac[6]) {
@@ -168,6 +187,7 @@ static int configure_one(int fd, struct tlv list, struct error *error) {
   if (!name || !*name || strlen(name) >= IFNAMSIZ) return error_set(error, "invalid-argument", 0, "an interface has no name that fits");
   if (mac_text && mac_parse(mac_text, mac) != 0) return error_set(error, "invalid-argument", 0, "%s is no MAC address", mac_text);
   int index = host_name ? (int)if_nametoindex(host_name) : 0;
+  if (!index) index = only_adapter(name);
   if (!index && mac_text) index = index_by_mac(mac);
   if (!index) index = (int)if_nametoindex(name);
   if (!index) return error_set(error, "sandbox-failed", 0, "the network interface %s is not there", host_name ? host_name : name);
@@ -179,7 +199,8 @@ static int configure_one(int fd, struct tlv list, struct error *error) {
   uint32_t mtu = (uint32_t)tlv_get_number(list, TAG_MTU, 0), table = (uint32_t)tlv_get_number(list, TAG_TABLE, 0);
   if (mtu) netlink_put(&m, IFLA_MTU, &mtu, sizeof mtu);
   // Down first: an interface that is up cannot be renamed.
-  if (remove_addresses(fd, index, error) != 0) return -1;
+  char present[IFNAMSIZ];
+  if (if_indextoname((unsigned)index, present) && has_address(present) && remove_addresses(fd, index, error) != 0) return -1;
   bool down = tlv_get_number(list, TAG_FLAGS, 0) & LEAVE_DOWN;
   if (set_up(fd, index, false) != 0 || netlink_ask(fd, &m) != 0) return error_set(error, "internal", errno, "cannot set up the network interface %s", name);
   if (down) return 0;

@@ -32,7 +32,8 @@ const common = ['quiet', 'panic=-1', 'cryptomgr.notests', 'rcupdate.rcu_expedite
 const x64 = [...common, 'reboot=t', 'tsc=reliable', 'no_timer_check', 'i8042.noaux', 'i8042.nokbd'];
 // What keeps a processor from guessing across the guest's own borders: QEMU's translated code has all of the guest in one address space whatever
 // the guest does, so that it protects nothing there, and costs a TLB flush at every system call (docs/decisions/0013-guests-under-emulation.md).
-const emulated = ['mitigations=off'];
+// Compiling each container's filters (seccomp, devices) to machine code that is then translated once more costs more than interpreting them.
+const emulated = ['mitigations=off', 'sysctl.net.core.bpf_jit_enable=0'];
 
 const machines: Partial<Record<NodeJS.Architecture, Machine>> = {
   x64: {

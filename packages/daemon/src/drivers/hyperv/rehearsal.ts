@@ -3,7 +3,7 @@
 // template. Leaves nothing in the guest that a container could find.
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FrameType, Tag, TlvWriter, newId, type ContainerId, type ExecId, type OciSpec, type SandboxId } from '@twofold/contract';
 import type { SupervisorConnection } from '../../host/supervisor-connection.ts';
@@ -11,10 +11,12 @@ import { writeProcess } from '../process-part.ts';
 import { attachThrough, networkRequest, target } from '../supervised.ts';
 import { prepareContainer, startProcess, takeBackContainer } from './container.ts';
 import { containerCgroup } from './places.ts';
+import { withTime } from './sandbox.ts';
 
-/** Made by set-up: a layer with the two programs that are run here. */
+/** Made by set-up: a layer with the programs that are run here. */
 const program = ['/csrss', '/cmd'];
-const executed = ['/cmd', '/c', 'ver'];
+/** What is asked of the kernel before and in a program's first steps. */
+const executed = ['/rehearsal'];
 /** RFC 5737: nobody's. */
 const nowhere = { addresses: ['192.0.2.2/24'], gateway: '192.0.2.1' };
 const mtu = 1500;
@@ -35,10 +37,12 @@ export async function rehearse(connection: SupervisorConnection, directory: stri
   const id = newId<ContainerId>();
   const ref = { sandbox: id as string as SandboxId, container: id };
   const writableDirectory = join(directory, 'rehearsal');
+  const file = join(writableDirectory, 'file');
   await mkdir(writableDirectory, { mode: 0o700 });
+  await writeFile(file, 'waiting\n');
   try {
-    await connection.request(FrameType.CONFIGURE, new TlvWriter().string(Tag.HOSTNAME, 'waiting').bytes(Tag.DATA, randomBytes(64)), signal);
-    const { exchange } = await prepareContainer(connection, { id, sandbox: ref.sandbox, rootfs: { layers: [{ path: layer, name: 'rehearsal' }], writableDirectory, readOnly: false }, files: [], user: '', log: null }, null, signal);
+    await connection.request(FrameType.CONFIGURE, withTime(new TlvWriter().string(Tag.HOSTNAME, 'waiting').bytes(Tag.DATA, randomBytes(64))), signal);
+    const { exchange } = await prepareContainer(connection, { id, sandbox: ref.sandbox, rootfs: { layers: [{ path: layer, name: 'rehearsal' }], writableDirectory, readOnly: false }, files: [{ path: '/etc/hostname', source: file, mode: 0o644 }], user: '', log: null }, null, signal);
     await connection.request(FrameType.NETWORK, networkRequest([{ name: 'eth0', hostName: '', mac, mtu, ...nowhere }]), signal);
     await using streams = await attachThrough(connection, ref, { stdin: true, stdout: true, stderr: true }, signal);
     await startProcess(connection, ref, { ...spec, process: { ...spec.process, args: program, cwd: '/' } }, { openStdin: true, stdinOnce: true }, filter, signal);

@@ -83,9 +83,13 @@ export async function configureSandbox(spec: SandboxSpec, connection: Supervisor
   if (spec.network.mode !== 'attached') first.number(Tag.FLAGS, withoutNetwork);
   if (spec.domainname !== undefined) first.string(Tag.DOMAINNAME, spec.domainname);
   for (const [key, value] of Object.entries(spec.sysctls ?? {})) first.string(Tag.SYSCTL, `${key}=${value}`);
-  const clock = (payload: TlvWriter) => payload.number(Tag.TIME, BigInt(Date.now()) * 1_000_000n);
-  await connection.request(FrameType.CONFIGURE, clock(first), signal);
-  if (!isUp) await connection.request(FrameType.CONFIGURE, clock(new TlvWriter()), signal);
+  await connection.request(FrameType.CONFIGURE, withTime(first), signal);
+  if (!isUp) await connection.request(FrameType.CONFIGURE, withTime(new TlvWriter()), signal);
+}
+
+/** The time of now, for the guest's clock. */
+export function withTime(payload: TlvWriter): TlvWriter {
+  return payload.number(Tag.TIME, BigInt(Date.now()) * 1_000_000n);
 }
 
 /** Ends the VM, in order where it still answers and what it wrote is still wanted, and clears away all of it but the empty directory. Idempotent. */

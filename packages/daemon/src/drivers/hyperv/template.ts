@@ -26,7 +26,7 @@ import { bootSandbox, endSandbox, templateMac } from './sandbox.ts';
 import { programOf, workerCommand } from './worker.ts';
 
 /** Raised when what is saved changes in a way that the rest of the key does not show. */
-const formatVersion = 3;
+const formatVersion = 4;
 const bootTimeoutMs = 150_000;
 /** The guest's kernel has things to finish after the agent has come up; what is saved should be idle. */
 const settleMs = 700;
