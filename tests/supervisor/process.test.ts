@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -45,6 +45,28 @@ test('a supervisor that is killed takes a paused container with it, and an exec 
   await driver.pause(container.ref);
   process.kill(supervisorPid, 'SIGKILL');
   await until('both processes to be gone', () => !existsSync(`/proc/${pid}`) && !existsSync(`/proc/${exec.pid}`), within);
+  await remove(driver, container);
+});
+
+test('a further process is wholly where the container is: namespaces, control groups, filter, rights', async () => {
+  const container = describeContainer(candidate);
+  const { pid } = await sleeping(container);
+  const { pid: further } = await driver.exec(execOf(container), { process: processOf(['sleep', '1000']), stdin: false }, { attached: false }, deadline(candidate));
+  for (const name of ['mnt', 'pid', 'ipc', 'uts', 'net', 'cgroup', 'user']) assert.equal(readlinkSync(`/proc/${further}/ns/${name}`), readlinkSync(`/proc/${pid}/ns/${name}`), name);
+  const groups = (id: number) => readFileSync(`/proc/${id}/cgroup`, 'utf8');
+  assert.equal(groups(further), groups(pid));
+  const rights = (id: number) => readFileSync(`/proc/${id}/status`, 'utf8').split('\n').filter((line) => /^(Cap\w+|Seccomp|NoNewPrivs|Uid|Gid|Groups|Umask|SigBlk|SigIgn):/.test(line));
+  assert.deepEqual(rights(further), rights(pid));
+  await remove(driver, container);
+});
+
+test('a further process has no descriptor but its streams, and a program that nobody can change', async () => {
+  const container = describeContainer(candidate);
+  const { supervisorPid } = await sleeping(container);
+  const { streams } = await driver.exec(execOf(container), { process: processOf(['ls', '/proc/self/fd']), stdin: false }, { attached: true }, deadline(candidate));
+  assert.equal((await collect(streams!)).stdout.toString().trim().split(/\s+/).join(' '), '0 1 2 3', 'three streams, and what ls reads');
+  // A file that runs refuses to be written anyhow; its mode is asked of the mount alone.
+  assert.throws(() => chmodSync(`/proc/${supervisorPid}/exe`, 0o755), { code: 'EROFS' });
   await remove(driver, container);
 });
 
