@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -65,7 +66,21 @@ static void child_speaks(struct watch *w, uint32_t events) {
   finish(p, &error);
 }
 
-static int begin(struct pending *p, const struct birth *birth, struct error *error) {
+// Of a container that has groups of its own below its group, which then takes no process itself (cgroups(7), "no internal processes"): the main process's.
+static int place_of(pid_t pid, struct birthplace *place, struct error *error) {
+  char path[PATH_MAX], line[PATH_MAX];
+  snprintf(path, sizeof path, "/proc/%d/cgroup", pid);
+  auto_file f = fopen(path, "re");
+  while (f && fgets(line, sizeof line, f)) {
+    if (strncmp(line, "0::/", 4) != 0) continue;
+    line[strcspn(line, "\n")] = 0;
+    int n = snprintf(path, sizeof path, "/sys/fs/cgroup%s", line + 3);
+    if (n > 0 && (size_t)n < sizeof path) return birthplace_add(place, path, error);
+  }
+  return error_set(error, "container-not-running", 0, "Could not find the container's control group");
+}
+
+static int begin(struct pending *p, struct birth *birth, struct error *error) {
   struct request *r = p->request;
   struct stdio_ends ends = {-1, -1, -1};
   int sockets[2];
@@ -74,6 +89,7 @@ static int begin(struct pending *p, const struct birth *birth, struct error *err
   bool detached = tlv_get_number(r->payload, TAG_FLAGS, 0) & EXEC_DETACHED;
   if (!tlv_get_number(r->payload, TAG_TERMINAL, 0) && stdio_pipes(r->process, detached, &ends, error)) return -1;
   pid_t pid = birthplace_clone(&birth->place, birth->namespaces);
+  if (pid < 0 && errno == EBUSY && birth->init > 0 && !place_of(birth->init, &birth->place, NULL)) pid = birthplace_clone(&birth->place, birth->namespaces);
   if (pid == 0) {
     struct launch l = {.plan = r->payload, .socket = theirs, .stdio = {ends.in, ends.out, ends.err}, .enter = birth->enter, .user = birth->user};
     if (birth->enter) launch_child(&l);
@@ -88,7 +104,7 @@ static int begin(struct pending *p, const struct birth *birth, struct error *err
   return 0;
 }
 
-int launch(struct request *r, const struct birth *birth, struct error *error) {
+int launch(struct request *r, struct birth *birth, struct error *error) {
   struct pending *p = calloc(1, sizeof *p);
   if (!p) return error_set(error, "internal", ENOMEM, "Could not start the process");
   *p = (struct pending){.request = r, .watch = {.fd = -1}};
@@ -102,7 +118,7 @@ int launch(struct request *r, const struct birth *birth, struct error *error) {
 void launch_beside(struct request *r, pid_t init, char *const *cgroups) {
   struct error error;
   // Opened here, where the number means this process.
-  struct birth birth = {.join = (int)syscall(SYS_pidfd_open, init, 0), .place.group = -1};
+  struct birth birth = {.init = init, .join = (int)syscall(SYS_pidfd_open, init, 0), .place.group = -1};
   int failed = birth.join < 0 ? error_set(&error, "container-not-running", errno, "Could not join the container") : 0;
   for (char *const *c = cgroups; !failed && c && *c; c++) failed = birthplace_add(&birth.place, *c, &error);
   if (failed || launch(r, &birth, &error)) request_fail(r, &error);

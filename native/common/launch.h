@@ -17,7 +17,8 @@ struct launch {
 };
 
 struct birth {
-  int join;                              // a pidfd of the container's main process; -1: a new container
+  pid_t init;                            // the main process of the container that is joined; 0: a new container
+  int join;                              // its pidfd; -1: a new container
   struct birthplace place;               // the container's control groups
   uint64_t namespaces;                   // CLONE_NEW*, of a new container
   int (*enter)(struct launch *, struct error *);
@@ -25,7 +26,7 @@ struct birth {
 };
 
 // START and EXEC. 0: the request will be ended when the child has spoken; -1: nothing was started.
-int launch(struct request *r, const struct birth *birth, struct error *error);
+int launch(struct request *r, struct birth *birth, struct error *error);
 // EXEC beside `init`, in the control groups whose directories are given. The same, but ends the request in any case.
 void launch_beside(struct request *r, pid_t init, char *const *cgroups);
 

@@ -20,6 +20,7 @@ enum {
   HELD_LIMIT = 64 << 10,  // STDIN bytes the user may hold before reading stops
   QUEUE_LIMIT = 64 << 10, // bytes queued for sending beyond which the conversation is not writable
   READ_SIZE = 64 << 10,
+  LOOK_MS = 2,
   FAREWELL_MS = 5000, // how long a closed connection is read empty: closing with unread bytes would throw away what the peer has yet to read
 };
 
@@ -32,7 +33,10 @@ struct connection {
   bool eof, blocked, gone, farewell;
   bool parked; // hung up while input waits: out of the loop until there is room; output is thrown away
   struct timer later; // work that must not run inside a caller: parsing on, teardown
+  struct connection *next; // all of them
 };
+
+static struct connection *connections;
 
 static void later(struct timer *t);
 
@@ -46,6 +50,9 @@ static void set_events(struct connection *c) {
 }
 
 static void destroy(struct connection *c) {
+  struct connection **at = &connections;
+  while (*at != c) at = &(*at)->next;
+  *at = c->next;
   timer_stop(&c->later);
   loop_remove(&c->watch);
   close(c->fd);
@@ -239,7 +246,24 @@ static void accept_one(struct watch *w, uint32_t events) {
   c->base = (struct conversation){.transport = &unix_transport, .handler = l->handler};
   if (loop_add(&c->watch, fd, EPOLLIN, ready, NULL) != 0) return free(c);
   c->fd = steal_fd(&fd);
+  c->next = connections;
+  connections = c;
   if (l->handler->opened) l->handler->opened(&c->base);
+}
+
+static struct timer ending;
+static int64_t ends_by_ms;
+
+static void end_when_sent(struct timer *t) {
+  bool waits = false;
+  for (struct connection *c = connections; c; c = c->next) waits |= c->out.length > 0;
+  if (!waits || monotonic_ms() >= ends_by_ms) return loop_stop(0);
+  timer_start(t, LOOK_MS, end_when_sent);
+}
+
+void conversation_end_all(int limit_ms) {
+  ends_by_ms = monotonic_ms() + limit_ms;
+  end_when_sent(&ending);
 }
 
 int conversation_listen(const char *path, const struct conversation_handler *handler, struct error *error) {

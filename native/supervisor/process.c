@@ -171,7 +171,7 @@ static void finish_shutdown(void) {
   sandbox_kill();
   request_ok(shutting_down);
   shutting_down = NULL;
-  loop_stop(0);
+  conversation_end_all(LAST_WORDS_MS);
 }
 
 static void shutdown_late(struct timer *t) {

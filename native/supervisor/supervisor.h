@@ -38,6 +38,9 @@ pid_t keeper_id(void);
 bool keeper_child(pid_t pid); // true: it was the keeper, which has been started anew
 void sandbox_kill(void);      // kills everything in the sandbox's cgroups but us and the keeper
 
+// After SHUTDOWN: how long readers may take for what is left of the output. The daemon takes it at once, whatever its clients do.
+enum { LAST_WORDS_MS = 4000 };
+
 // exit_file.c: `exit.<container>`, by rename.
 void exit_file_write(const struct process *p);
 void exit_file_remove(const char *container);

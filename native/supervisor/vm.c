@@ -131,7 +131,7 @@ static bool worker_ended(pid_t pid, int status) {
   if (state == ENDING) {
     if (shutting_down) request_ok(shutting_down);
     shutting_down = NULL;
-    loop_stop(0);
+    conversation_end_all(LAST_WORDS_MS);
     return true;
   }
   if (state == BOOTING && booting_again) {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import { command } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 import { isolations } from '../support/isolations.ts';
 
@@ -97,6 +98,14 @@ for (const isolation of isolations) {
       const result = await run(['-i', '--entrypoint', 'cat', IMAGE], input);
       assert.equal(result.code, 0, result.stderr);
       assert.equal(createHash('sha256').update(result.bytes).digest('hex'), createHash('sha256').update(input).digest('hex'));
+    });
+
+    test('gives all of its output to a slow reader, also when the container has ended and is gone before that has read', async () => {
+      // More than the reader's pipe takes, less than all that holds output on the way: the process ends, and what it has left waits somewhere.
+      const sizes = [500, 700, 800, 900, 1000, 1100];
+      const words = (kibibytes: number) => `docker run --rm --isolation=${isolation} ${IMAGE} head -c ${kibibytes}k /dev/zero | (sleep 3; wc -c)`;
+      const read = await Promise.all(sizes.map((kibibytes) => command('sh', ['-c', words(kibibytes)], { env: daemon.env })));
+      assert.deepEqual(read.map(({ stdout }) => Number(stdout)), sizes.map((kibibytes) => kibibytes * 1024));
     });
 
     test('reads end of file where no input was asked for', async () => {

@@ -23,6 +23,7 @@ export class Conversation {
   #waiter: Waiter | null = null;
   #end: TwofoldError | null = null;
   #supervisorPid = 0;
+  #limitBytes = highWaterBytes;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -65,7 +66,7 @@ export class Conversation {
     const next = this.#queue.shift();
     if (next !== undefined) {
       this.#queuedBytes -= next.payload.length;
-      if (this.#queuedBytes < highWaterBytes && this.#socket.isPaused()) this.#socket.resume();
+      if (this.#queuedBytes < this.#limitBytes && this.#socket.isPaused()) this.#socket.resume();
       return next;
     }
     if (this.#end !== null) throw this.#end;
@@ -82,6 +83,12 @@ export class Conversation {
     } finally {
       signal?.removeEventListener('abort', onAbort);
     }
+  }
+
+  /** From now on what comes is taken at once and kept until it is read: the supervisor is about to end. */
+  takeAll(): void {
+    this.#limitBytes = Infinity;
+    this.#socket.resume();
   }
 
   destroy(): void {
@@ -108,7 +115,7 @@ export class Conversation {
         this.#queuedBytes += frame.payload.length;
       }
     }
-    if (this.#queuedBytes >= highWaterBytes) this.#socket.pause();
+    if (this.#queuedBytes >= this.#limitBytes) this.#socket.pause();
   }
 
   #finish(why: TwofoldError): void {

@@ -9,6 +9,8 @@ import { SupervisorStreams, type WantedStreams } from './supervisor-streams.ts';
 /** A supervisor by its socket. Holds at most one idle connection; dispose it to let go of the supervisor, which does not mind. */
 export class SupervisorConnection implements Disposable {
   readonly #socketPath: string;
+  /** Those that have become a process's streams. */
+  readonly #streaming = new Set<Conversation>();
   #idle: Conversation | null = null;
   #disposed = false;
 
@@ -36,7 +38,11 @@ export class SupervisorConnection implements Disposable {
   async openStreams(type: FrameType, payload: TlvWriter, want: WantedStreams, signal: AbortSignal): Promise<{ reply: TlvReader; streams: SupervisorStreams }> {
     const conversation = await this.#take(signal);
     const reply = await ask(conversation, type, payload, signal);
-    return { reply, streams: new SupervisorStreams(conversation, want) };
+    const streams = new SupervisorStreams(conversation, want);
+    this.#streaming.add(conversation);
+    const ended = () => this.#streaming.delete(conversation);
+    streams.exit.then(ended, ended);
+    return { reply, streams };
   }
 
   /** Events from now on, in order. Throws `sandbox-gone` when the supervisor vanishes; returns when the signal fires. */
@@ -64,6 +70,11 @@ export class SupervisorConnection implements Disposable {
     } catch (error) {
       if (!isTwofoldError(error, 'sandbox-gone')) throw error;
     }
+  }
+
+  /** Takes what processes have put out though nobody has read it yet: before the supervisor is asked to end. */
+  takeOutput(): void {
+    for (const conversation of this.#streaming) conversation.takeAll();
   }
 
   [Symbol.dispose](): void {

@@ -8,7 +8,7 @@ import { writeLayer } from '@twofold/daemon/host/layer-writer.ts';
 import { libraryParts, repository } from '../../places.ts';
 import type { Step } from '../step.ts';
 
-const programs = ['csrss', 'cmd', 'rehearsal'] as const;
+const programs = ['csrss', 'cmd'] as const;
 /** What images have, so that nothing needs to be made in a writable layer. */
 const directories = ['dev', 'etc', 'proc', 'sys'].map((name) => `${name}/`);
 const reader = join(repository, 'packages/daemon/src/images/erofs/child.ts');
@@ -19,7 +19,7 @@ export const rehearsal: Step = {
   name: 'rehearsal',
   title: 'Rehearsal of the utility VM',
   purpose: 'Lets utility VMs rehearse a start while they wait; without it Hyper-V containers start more slowly.',
-  byHand: 'set-up makes it out of csrss, cmd and rehearsal',
+  byHand: 'set-up makes it out of csrss and cmd',
   inputs: async ({ places }) => [...directories, ...await contents(places.libRoot)],
   async check({ places }) {
     const size = await stat(libraryParts(places.libRoot).rehearsal).then((found) => found.size, () => 0);

@@ -242,6 +242,7 @@ export class HypervDriver implements Driver {
   }
 
   async deleteSandbox(id: SandboxId, directory: string, options?: { readonly discard?: boolean }): Promise<void> {
+    this.#sandboxes.get(id)?.connection.takeOutput();
     this.#letGo(id);
     await endSandbox(directory, this.#cgroups, options);
   }

@@ -13,10 +13,9 @@ import { prepareContainer, startProcess, takeBackContainer } from './container.t
 import { containerCgroup } from './places.ts';
 import { withTime } from './sandbox.ts';
 
-/** Made by set-up: a layer with the programs that are run here. */
+/** Made by set-up: a layer with the two programs that are run here. */
 const program = ['/csrss', '/cmd'];
-/** What is asked of the kernel before and in a program's first steps. */
-const executed = ['/rehearsal'];
+const executed = ['/cmd', '/c', 'ver'];
 /** RFC 5737: nobody's. */
 const nowhere = { addresses: ['192.0.2.2/24'], gateway: '192.0.2.1' };
 const mtu = 1500;

@@ -221,6 +221,7 @@ export class ProcessDriver implements Driver {
     const sandbox = this.#sandboxes.get(id) ?? Sandbox.fromDisk(id, directory);
     this.#sandboxes.delete(id);
     if (sandbox !== null) {
+      sandbox.connection.takeOutput();
       await sandbox.letGo();
       const within = AbortSignal.timeout(removalTimeoutMs);
       await shutDown(directory);
