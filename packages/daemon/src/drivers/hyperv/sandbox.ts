@@ -40,6 +40,7 @@ export async function bootSandbox(spec: SandboxSpec, settings: Settings, acceler
   const copy = origin.from === 'clone' ? { from: origin.disk, to: join(spareDisks(settings.dataRoot), `${spec.id}.ext4`) } : null;
   await writeNotes(directory, { sandbox: spec.id, cgroupPath, user, layers: {}, ...(copy === null ? {} : { spare: copy.to }) });
   const copied = copy === null ? Promise.resolve() : copyDisk(copy.from, copy.to, signal);
+  copied.catch(() => undefined); // awaited below, unless something else fails first
   undo.defer(async () => {
     await copied.catch(() => undefined);
     if (copy !== null) await rm(copy.to, { force: true });
