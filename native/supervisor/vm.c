@@ -7,7 +7,6 @@
 //
 // A VM that dies takes its containers without an exit status: there is none, and nobody makes one up.
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -18,7 +17,7 @@
 // A guest that boots under emulation on a busy machine hangs now and then (measured: once in a hundred boots); the next one doesn't.
 enum { BOOT_LIMIT_MS = 60000, CLONE_LIMIT_MS = 20000, BOOT_TRIES = 2, SHUTDOWN_AT_ONCE = 1, SHUTDOWN_LIMIT_MS = 10000, TELL_MS = 100, REAP_MS = 500 };
 
-static struct worker worker = {.pid = -1, .agent = -1, .qmp = -1, .output = -1};
+static struct worker worker = {.pid = -1, .process = -1, .agent = -1, .qmp = -1, .output = -1};
 static struct link *agent;
 static enum { BOOTING, READY, ENDING, FAILED } state;
 static struct request *shutting_down;
@@ -28,13 +27,9 @@ static int tries;
 static struct timer boot_limit, shutdown_limit, leave, lost;
 static char broken_why[200];
 
-static void worker_kill(void) {
-  if (worker.pid > 0) kill(worker.pid, SIGKILL);
-}
-
 static void leave_now(struct timer *t) {
   (void)t;
-  worker_kill();
+  worker_kill(&worker);
   loop_stop(1);
 }
 
@@ -47,7 +42,7 @@ static void fail_vm(const char *why) {
   snprintf(message, sizeof message, "%s%s%s", why, *tail ? " The last of its console: " : "", tail);
   console_save();
   fprintf(stderr, "supervisor: %s\n", message);
-  worker_kill();
+  worker_kill(&worker);
   own_requests_end();
   relay_gone(message);
   qmp_fail();
@@ -66,24 +61,28 @@ void vm_broken(const char *why) { fail_vm(why); }
 
 // --- the agent's link
 
+void vm_answered(void) { timer_stop(&boot_limit); }
+
+// The agent of a template or a parent is copied as it is: nothing of this supervisor's may be under way in it.
+static void requests_begin(void) {
+  if (vm_has_flag(PLAN_TEMPLATE | PLAN_PARENT)) vm_answered();
+  else own_requests_begin(agent);
+}
+
 static void on_control(struct link *l, int type, struct tlv payload) {
   if (type != FRAME_HELLO || state != BOOTING) return fail_vm("The guest spoke out of turn.");
   if (tlv_get_number(payload, TAG_VERSION, 0) != WIRE_VERSION) return fail_vm("The guest speaks another version of the protocol: run set-up again.");
   state = READY;
   relay_ready(l);
-  // A template's agent is saved as it is: nothing of this supervisor's may be under way in it.
-  if (vm_has_flag(PLAN_TEMPLATE)) vm_answered();
-  else own_requests_begin(l);
+  requests_begin();
 }
-
-void vm_answered(void) { timer_stop(&boot_limit); }
 
 // The template's agent has said HELLO long ago.
 void vm_cloned(void) {
   if (state != BOOTING || !agent) return;
   state = READY;
   relay_ready(agent);
-  own_requests_begin(agent);
+  requests_begin();
 }
 
 static void link_lost(struct timer *t) {
@@ -104,7 +103,7 @@ static void on_broken(struct link *l, const char *why) {
 static void boot_late(struct timer *t) {
   (void)t;
   // A clone that fails is its maker's to replace by one that boots.
-  if (tries >= BOOT_TRIES || state != BOOTING || vm_has_flag(PLAN_CLONE)) return fail_vm("The VM did not boot in time.");
+  if (tries >= BOOT_TRIES || state != BOOTING || vm_has_flag(PLAN_CLONE | PLAN_PARENT | PLAN_FORK)) return fail_vm("The VM did not boot in time.");
   fprintf(stderr, "supervisor: the VM did not boot in time; trying another\n");
   console_save();
   booting_again = true;
@@ -112,7 +111,7 @@ static void boot_late(struct timer *t) {
   agent = NULL;
   qmp_close();
   console_leave();
-  worker_kill();
+  worker_kill(&worker);
 }
 
 static int boot(struct error *error) {
@@ -121,28 +120,34 @@ static int boot(struct error *error) {
   booting_again = false;
   if (worker_start(&worker, &taps, error) || console_watch(worker.output, error) || qmp_open(worker.qmp, error)) return -1;
   if (!(agent = link_open(worker.agent, &handler, NULL, error))) return -1;
-  timer_start(&boot_limit, vm_has_flag(PLAN_CLONE) ? CLONE_LIMIT_MS : BOOT_LIMIT_MS, boot_late);
+  timer_start(&boot_limit, vm_has_flag(PLAN_CLONE | PLAN_PARENT | PLAN_FORK) ? CLONE_LIMIT_MS : BOOT_LIMIT_MS, boot_late);
   return 0;
 }
 
-static bool worker_ended(pid_t pid, int status) {
-  if (pid != worker.pid) return true; // no child of ours is the service's: its processes are the guest's
+void vm_worker_ended(pid_t pid, int status) {
+  if (pid != worker.pid) return;
   worker.pid = -1;
   if (state == ENDING) {
     if (shutting_down) request_ok(shutting_down);
     shutting_down = NULL;
     conversation_end_all(LAST_WORDS_MS);
-    return true;
+    return;
   }
   if (state == BOOTING && booting_again) {
     struct error error;
     if (boot(&error)) fail_vm(error.message);
-    return true;
+    return;
   }
   char message[128];
-  if (WIFSIGNALED(status)) snprintf(message, sizeof message, "The VM's worker process was killed by signal %d.", WTERMSIG(status));
+  if (status < 0) snprintf(message, sizeof message, "The VM's worker process ended.");
+  else if (WIFSIGNALED(status)) snprintf(message, sizeof message, "The VM's worker process was killed by signal %d.", WTERMSIG(status));
   else snprintf(message, sizeof message, "The VM's worker process ended with %d.", WEXITSTATUS(status));
   fail_vm(message);
+}
+
+// No child of ours is the service's: its processes are the guest's.
+static bool child_ended(pid_t pid, int status) {
+  vm_worker_ended(pid, status);
   return true;
 }
 
@@ -192,7 +197,7 @@ static void end_worker(void) {
   timer_stop(&shutdown_limit);
   timer_stop(&boot_limit);
   // Its disks are as the guest's last sync left them, in the host's page cache: a kill loses nothing.
-  worker_kill();
+  worker_kill(&worker);
 }
 
 static void shutdown_late(struct timer *t) {
@@ -247,4 +252,4 @@ static const struct backend backend = {
 
 static int setup(struct error *error) { return keeper_start(error) || taps_open(&taps, error) || clock_watch(error) || boot(error) ? -1 : 0; }
 
-const struct kind kind_hyperv = {&backend, setup, worker_ended};
+const struct kind kind_hyperv = {&backend, setup, child_ended};

@@ -10,18 +10,27 @@
 
 // vm_worker.c: the jailed process. What it inherits has fixed numbers, which its command line names.
 enum { MOST_TAPS = 8 };
-enum { WORKER_AGENT_FD = 3, WORKER_QMP_FD = 4, WORKER_MEMORY_FD = 5, WORKER_SPARE_FD = 6, WORKER_FIRST_TAP_FD = 7, WORKER_FDS = WORKER_FIRST_TAP_FD + MOST_TAPS };
-// FLAGS of the plan. A template boots into the file MEMORY, which its clones share, and is saved into SAVED by whoever asks for it over QMP.
-enum { PLAN_TEMPLATE = 2, PLAN_CLONE = 4 };
-bool vm_has_flag(int flag);
+enum {
+  WORKER_AGENT_FD = 3, WORKER_QMP_FD = 4, WORKER_MEMORY_FD = 5, WORKER_SPARE_FD = 6, WORKER_FIRST_TAP_FD = 7,
+  WORKER_FORK_FD = WORKER_FIRST_TAP_FD + MOST_TAPS, WORKER_FDS,
+};
+// FLAGS of the plan. A template boots into the file MEMORY, which its clones share, and is saved into SAVED by whoever asks for it over QMP. A parent is
+// a clone that is forked at the socket SOURCE once it stands still; a fork asks there for its worker, and is told to go on over QMP.
+enum { PLAN_TEMPLATE = 2, PLAN_CLONE = 4, PLAN_PARENT = 8, PLAN_FORK = 16 };
+bool vm_has_flag(int flags); // any of them
 struct worker {
   pid_t pid;
+  int process;            // of a fork, which is no child of ours: its descriptor (pidfd); otherwise -1
   int agent, qmp, output; // our ends; `output` is what it writes to its stdout and stderr, and the guest's console
 };
 struct taps { int count, fds[MOST_TAPS]; };
+struct worker_ends { int agent, qmp, output, memory, spare, listening; const struct taps *taps; const struct birthplace *place; };
 int worker_start(struct worker *w, const struct taps *taps, struct error *error);
+void worker_kill(const struct worker *w);
+// vm_fork.c: the process is another's copy. `ended` is called once, with the process's id and its wait status; -1 where nobody can tell that.
+int worker_fork(pid_t *pid, int *process, const struct worker_ends *ends, void (*ended)(pid_t pid, int status), struct error *error);
+int fork_listen(struct error *error); // where a parent is asked; -1 without an error when it is none
 // vm_jail.c: in the new process. Never returns.
-struct worker_ends { int agent, qmp, output, memory, spare; const struct taps *taps; const struct birthplace *place; };
 __attribute__((noreturn)) void worker_become(const struct worker_ends *ends);
 
 // vm_tap.c: the interfaces HOST_NAME* of the plan in the host's network; each vanishes with its last descriptor.
@@ -73,9 +82,11 @@ void own_requests_end(void);
 void relay_send_alone(int type, struct tlv_writer *list); // frees the list
 // vm_clock.c: keeps the guest's clock right.
 int clock_watch(struct error *error); // once
+void clock_continued(pid_t worker);    // it was stopped, and runs on
 void clock_guest(struct link *l);     // whom to tell; NULL: nobody
 // vm.c
-void vm_cloned(void);   // QEMU has begun to load what has been saved
+void vm_cloned(void);   // QEMU has begun to load what has been saved, or to go on as a copy
+void vm_worker_ended(pid_t pid, int status);
 void vm_answered(void); // the agent has answered for the first time
 void vm_agent_shut_down(void);
 // A guest that breaks the protocol loses its VM.

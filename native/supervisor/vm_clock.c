@@ -55,15 +55,15 @@ static void due(struct watch *w, uint32_t events) {
   arm();
 }
 
-static void continued(pid_t pid) {
-  (void)pid;
+void clock_continued(pid_t worker) {
+  (void)worker;
   tell();
 }
 
 int clock_watch(struct error *error) {
   int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
   if (fd < 0 || loop_add(&timer, fd, EPOLLIN, due, error) || arm()) return error_set(error, "internal", errno, "cannot watch the host's clock");
-  loop_on_continued(continued);
+  loop_on_continued(clock_continued);
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/mount.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,7 +30,8 @@ __attribute__((noreturn)) static void give_up(const char *what, const char *whic
 // 0, 1, 2, then the fixed numbers; the rest is closed. High copies first, so that none is overwritten while it is needed.
 static void take_descriptors(const struct worker_ends *ends) {
   int from[WORKER_FDS] = {open("/dev/null", O_RDWR | O_CLOEXEC), ends->output, ends->output, ends->agent, ends->qmp, ends->memory, ends->spare};
-  for (int i = WORKER_FIRST_TAP_FD; i < WORKER_FDS; i++) from[i] = i - WORKER_FIRST_TAP_FD < ends->taps->count ? ends->taps->fds[i - WORKER_FIRST_TAP_FD] : -1;
+  from[WORKER_FORK_FD] = ends->listening;
+  for (int i = WORKER_FIRST_TAP_FD; i < WORKER_FORK_FD; i++) from[i] = i - WORKER_FIRST_TAP_FD < ends->taps->count ? ends->taps->fds[i - WORKER_FIRST_TAP_FD] : -1;
   for (int i = 0; i < WORKER_FDS; i++) from[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, WORKER_FDS);
   for (int i = 0; i < WORKER_FDS; i++) {
     close(i);
@@ -82,6 +84,11 @@ static void build_root(void) {
   if (mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) give_up("protect", "/");
 }
 
+// A parent keeps what its copies' namespaces and users take, which each copy gives up before it goes on; nobody's code but ours runs in it.
+static bool takes_to_fork(unsigned long capability) {
+  return capability == CAP_SYS_ADMIN || capability == CAP_SETUID || capability == CAP_SETGID || capability == CAP_SETPCAP;
+}
+
 static void drop_rights(void) {
   gid_t groups[16];
   size_t count = 0, at = 0;
@@ -94,8 +101,10 @@ static void drop_rights(void) {
   if (uid <= 0 || gid <= 0) give_up("become", "root");
   const struct rlimit none = {0, 0}, files = {MAX_WORKER_FILES, MAX_WORKER_FILES};
   if (setrlimit(RLIMIT_CORE, &none) || setrlimit(RLIMIT_NOFILE, &files)) give_up("set", "limits");
+  bool parent = vm_has_flag(PLAN_PARENT);
   for (unsigned long c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
-    if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0)) give_up("drop", "capabilities");
+    if (!(parent && takes_to_fork(c)) && prctl(PR_CAPBSET_DROP, c, 0, 0, 0)) give_up("drop", "capabilities");
+  if (parent) uid = gid = 0;
   if (setgroups(count, groups) || setresgid((gid_t)gid, (gid_t)gid, (gid_t)gid) || setresuid((uid_t)uid, (uid_t)uid, (uid_t)uid)) give_up("become", "the worker's user");
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) give_up("forbid", "new privileges");
   // After the change of user, which clears it: a supervisor that is killed takes its VM along.
@@ -103,7 +112,7 @@ static void drop_rights(void) {
 }
 
 void worker_become(const struct worker_ends *ends) {
-  char *environment[] = {"PATH=/usr/bin", "LC_ALL=C", "MALLOC_ARENA_MAX=1", NULL};
+  char *environment[] = {"PATH=/usr/bin", "LC_ALL=C", "MALLOC_ARENA_MAX=1", vm_has_flag(PLAN_PARENT) ? "LD_PRELOAD=/vm/fork.so" : NULL, NULL};
   loop_child_signals();
   setsid();
   umask(077);

@@ -7,7 +7,7 @@
 #include "handle.h"
 #include "vm.h"
 
-bool vm_has_flag(int flag) { return tlv_get_number(plan.raw, TAG_FLAGS, 0) & flag; }
+bool vm_has_flag(int flags) { return tlv_get_number(plan.raw, TAG_FLAGS, 0) & flags; }
 
 int memory_open(enum tag tag, struct error *error) {
   auto_free char *path = tlv_get_string(plan.raw, tag);

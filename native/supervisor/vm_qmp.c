@@ -103,7 +103,7 @@ static void greet(void) {
   if (saved < 0 && error.code[0]) return vm_broken(error.message);
   if (saved >= 0 && send_with(take, saved)) return vm_broken("The template's state cannot be handed to QEMU.");
   if (saved >= 0) answers_wanted++;
-  if (vm_has_flag(PLAN_CLONE)) {
+  if (vm_has_flag(PLAN_CLONE | PLAN_PARENT)) {
     buffer_append(&out, clone, sizeof clone - 1);
     answers_wanted += 2;
   }
@@ -120,7 +120,7 @@ static void take_line(const char *line, size_t length) {
     if (bad) return vm_broken("QEMU cannot make a clone of the VM's template.");
     if (--answers_wanted) return;
     ready = true;
-    if (vm_has_flag(PLAN_CLONE)) vm_cloned();
+    if (vm_has_flag(PLAN_CLONE | PLAN_PARENT | PLAN_FORK)) vm_cloned();
     if (waiting) next_file();
   } else if (waiting && (good || bad)) {
     struct error error;
@@ -158,7 +158,13 @@ void qmp_close(void) {
   answers_wanted = 1;
 }
 
-int qmp_open(int fd, struct error *error) { return loop_add(&monitor, fd, EPOLLIN, monitor_ready, error); }
+int qmp_open(int fd, struct error *error) {
+  static const char go_on[] = "{\"execute\":\"cont\"}\n";
+  if (loop_add(&monitor, fd, EPOLLIN, monitor_ready, error)) return -1;
+  // A fork has been greeted as its parent, and stands still.
+  if (vm_has_flag(PLAN_FORK)) buffer_append(&out, go_on, sizeof go_on - 1), flush_out();
+  return 0;
+}
 
 void qmp_request(struct request *r) {
   if (waiting || borrower) return request_failf(r, "conflict", 0, "Somebody else speaks to the VM's monitor.");

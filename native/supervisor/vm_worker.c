@@ -1,10 +1,12 @@
-// Starts the VM's worker process (named vmwp) in namespaces of its own; vm_jail.c does the rest inside.
+// Starts the VM's worker process (named vmwp) in namespaces of its own; vm_jail.c does the rest inside. Or has it forked (vm_fork.c).
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "handle.h"
 #include "vm.h"
@@ -27,27 +29,41 @@ static int find_birthplace(struct birthplace *place, struct error *error) {
   return failed;
 }
 
-int worker_start(struct worker *w, const struct taps *taps, struct error *error) {
-  int agent[2], qmp[2], output[2];
+static int start(struct worker *w, struct worker_ends *ends, struct error *error) {
   if (make_jail_directory(error)) return -1;
   error->code[0] = 0;
   auto_fd memory = memory_open(TAG_MEMORY, error);
+  auto_fd listening = fork_listen(error);
+  if ((memory < 0 || listening < 0) && error->code[0]) return -1;
+  ends->memory = memory;
+  ends->listening = listening;
+  w->pid = birthplace_clone(ends->place, namespaces);
+  if (w->pid == 0) worker_become(ends);
+  return w->pid < 0 ? error_set(error, "sandbox-failed", errno, "cannot start the worker") : 0;
+}
+
+int worker_start(struct worker *w, const struct taps *taps, struct error *error) {
+  int agent[2], qmp[2], output[2];
+  error->code[0] = 0;
   auto_fd spare = spare_open(error);
-  if ((memory < 0 || spare < 0) && error->code[0]) return -1;
+  if (spare < 0 && error->code[0]) return -1;
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, agent) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qmp) || pipe2(output, O_CLOEXEC))
     return error_set(error, "internal", errno, "cannot make the worker's descriptors");
   struct birthplace place = {.group = -1};
-  struct worker_ends ends = {agent[1], qmp[1], output[1], memory, spare, taps, &place};
-  w->pid = find_birthplace(&place, error) ? -1 : birthplace_clone(&place, namespaces);
-  if (w->pid == 0) worker_become(&ends);
-  int failed = errno;
+  struct worker_ends ends = {.agent = agent[1], .qmp = qmp[1], .output = output[1], .memory = -1, .spare = spare, .listening = -1, .taps = taps, .place = &place};
+  *w = (struct worker){-1, -1, agent[0], qmp[0], output[0]};
+  int failed = find_birthplace(&place, error);
+  if (!failed) failed = vm_has_flag(PLAN_FORK) ? worker_fork(&w->pid, &w->process, &ends, vm_worker_ended, error) : start(w, &ends, error);
   birthplace_close(&place);
   close(agent[1]);
   close(qmp[1]);
   close(output[1]);
-  *w = (struct worker){w->pid, agent[0], qmp[0], output[0]};
-  if (w->pid < 0) return error->code[0] ? -1 : error_set(error, "sandbox-failed", failed, "cannot start the worker");
   fcntl(w->qmp, F_SETFL, O_NONBLOCK);
   fcntl(w->output, F_SETFL, O_NONBLOCK);
-  return 0;
+  return failed;
+}
+
+void worker_kill(const struct worker *w) {
+  if (w->process >= 0) syscall(SYS_pidfd_send_signal, w->process, SIGKILL, NULL, 0);
+  else if (w->pid > 0) kill(w->pid, SIGKILL);
 }

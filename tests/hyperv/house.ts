@@ -12,6 +12,7 @@ import { defaults, type Settings } from '../../packages/daemon/src/settings.ts';
 import { until } from '../support/until.ts';
 
 const timeoutMs = 120_000;
+let houses = 0;
 const applets = ['cat', 'date', 'dd', 'echo', 'false', 'head', 'id', 'ls', 'mkdir', 'mknod', 'mount', 'od', 'ps', 'sh', 'sleep', 'stty', 'tail', 'true', 'tty', 'uname', 'wc'];
 const capabilities = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_KILL', 'CAP_MKNOD', 'CAP_SETGID', 'CAP_SETUID'];
 
@@ -53,7 +54,7 @@ export class House implements AsyncDisposable {
   /** With a template, so that its VMs of the standard size are clones. */
   static async open(asked: Partial<Settings> = {}): Promise<House> {
     const root = mkdtempSync(join(tmpdir(), 'twofold-hyperv-'));
-    const name = `/twofold-hyperv-${process.pid}`;
+    const name = `/twofold-hyperv-${process.pid}-${houses++}`; // each has VMs of its own that nobody asked for
     const settings = { ...defaults, vmPool: 0, vmPoolMost: 1, dataRoot: join(root, 'data'), runRoot: join(root, 'run'), cgroupParent: name, machine: { memoryBytes: 512 << 20, cpus: 1 }, ...asked };
     const house = new House(root, settings, await HypervDriver.open(settings));
     house.driver.warmUp((sentence) => house.warnings.push(sentence), specOf(['true']));

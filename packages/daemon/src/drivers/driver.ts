@@ -189,8 +189,8 @@ export interface SandboxInfo {
   readonly supervisorPid: number;
   /** Process id whose network namespace takes the veth's inner end; null where the endpoint is a TAP made by the supervisor. */
   readonly netnsPid: number | null;
-  /** How a VM was come by: one that waited, a clone of the template, or a boot. For those who ask why a start was slow. */
-  readonly origin?: 'waiting' | 'clone' | 'boot';
+  /** How a VM was come by: one that waited, a fork, a clone of the template, or a boot. For those who ask why a start was slow. */
+  readonly origin?: 'waiting' | 'fork' | 'clone' | 'boot';
 }
 
 /** A running utility VM as the host sees it. */

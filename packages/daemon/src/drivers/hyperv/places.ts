@@ -7,6 +7,8 @@ import type { ContainerId } from '@twofold/contract';
 export const hypervParts = (libRoot: string) => ({
   supervisor: join(libRoot, 'bin/twofold-supervisor'),
   seccompTool: join(libRoot, 'bin/twofold-seccomp'),
+  /** Loaded into QEMU to make it forkable. */
+  forkable: join(libRoot, 'bin/twofold-fork.so'),
   vmlinux: join(libRoot, 'kernel/vmlinux'),
   kernelRelease: join(libRoot, 'kernel/release'),
   initramfs: join(libRoot, 'initramfs'),
@@ -28,6 +30,8 @@ export const spareDisks = (dataRoot: string): string => join(dataRoot, 'hyperv',
 export const sandboxParts = (directory: string) => ({
   plan: join(directory, 'sandbox.plan'),
   socket: join(directory, 'socket'),
+  /** A parent's: where it is asked for forks. */
+  forks: join(directory, 'forks'),
   /** What clean-up needs when nobody remembers. */
   notes: join(directory, 'hyperv.json'),
   /** The layers' disk with a further layer on it (showLayer). */

@@ -17,6 +17,7 @@ import type { Settings } from '../../settings.ts';
 import type { SandboxSpec, Warn } from '../driver.ts';
 import type { Accelerator } from './machine.ts';
 import { readNotes, writeNotes } from './notes.ts';
+import type { Parent } from './parent.ts';
 import { sandboxParts } from './places.ts';
 import { decidePoolSize, type PoolDecision } from './pool-size.ts';
 import { rehearse, type Rehearsal } from './rehearsal.ts';
@@ -44,6 +45,10 @@ export interface PoolParts {
   readonly accelerator: Accelerator;
   readonly cgroups: Cgroups;
   readonly template: Template;
+  /** Settled when it is there, or can't be had. */
+  readonly parent: () => Promise<Parent | null>;
+  /** A fork of it failed. */
+  readonly giveUpParent: (error: unknown) => Promise<void>;
   readonly rehearsal: Rehearsal;
   /** Whether VMs are being made for containers just now. */
   readonly startsUnderWay: () => boolean;
@@ -166,6 +171,7 @@ export class Pool implements AsyncDisposable {
 
   async #add(signal: AbortSignal): Promise<void> {
     const { settings, accelerator, cgroups, template } = this.#parts;
+    const parent = await this.#parts.parent();
     const id = newId<SandboxId>();
     const directory = join(settings.runRoot, 'sb', id);
     await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -174,12 +180,15 @@ export class Pool implements AsyncDisposable {
     try {
       const spec = { id, namespace: 'pool', directory, hostname: 'waiting', network: { mode: 'none' as const }, machine: settings.machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
       const within = AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]);
-      const supervisorPid = await bootSandbox(spec, settings, accelerator, cgroups, { from: 'clone', memory: template.memory, saved: template.saved, disk: template.disk, background: true }, within);
+      const supervisorPid = await bootSandbox(spec, settings, accelerator, cgroups, parent === null
+        ? { from: 'clone', memory: template.memory, saved: template.saved, disk: template.disk, background: true }
+        : { from: 'fork', socket: parent.socket, disk: parent.disk, background: true }, within);
       const impatient = setTimeout(() => cgroups.background(spec.cgroupPath, false), patienceMs);
       undo.defer(() => clearTimeout(impatient));
       // Asks for nothing: it is answered when the guest is up. Who it is, it is told when it is handed out.
       await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
-      await rehearse(connection, directory, templateMac, this.#parts.rehearsal, within);
+      // A fork's parent has.
+      if (parent === null) await rehearse(connection, directory, templateMac, this.#parts.rehearsal, within);
       clearTimeout(impatient);
       cgroups.background(spec.cgroupPath, true);
       const one = { directory, connection, supervisorPid, watching: new AbortController() };
@@ -189,6 +198,7 @@ export class Pool implements AsyncDisposable {
       connection[Symbol.dispose]();
       await endSandbox(directory, cgroups);
       await rm(directory, { recursive: true, force: true });
+      if (parent !== null && !signal.aborted) await this.#parts.giveUpParent(error);
       throw error;
     }
   }

@@ -36,8 +36,8 @@ export async function bootSandbox(spec: SandboxSpec, settings: Settings, acceler
   await using undo = new AsyncDisposableStack();
   const user = await claimWorkerUser(guidDigits(spec.id), settings.workerUids);
   undo.defer(() => releaseWorkerUser(user));
-  // A clone's own; a template's belongs to the template.
-  const copy = origin.from === 'clone' ? { from: origin.disk, to: join(spareDisks(settings.dataRoot), `${spec.id}.ext4`) } : null;
+  // Its own; a template's belongs to the template.
+  const copy = origin.from !== 'boot' && origin.from !== 'template' ? { from: origin.disk, to: join(spareDisks(settings.dataRoot), `${spec.id}.ext4`) } : null;
   await writeNotes(directory, { sandbox: spec.id, cgroupPath, user, layers: {}, ...(copy === null ? {} : { spare: copy.to }) });
   const copied = copy === null ? Promise.resolve() : copyDisk(copy.from, copy.to, signal);
   copied.catch(() => undefined); // awaited below, unless something else fails first
@@ -51,11 +51,11 @@ export async function bootSandbox(spec: SandboxSpec, settings: Settings, acceler
   // Beside other sandboxes, hence the whole sandbox's group.
   if (origin.from !== 'boot' && origin.background === true) cgroups.background(cgroupPath, true);
   const own = cgroups.create(`${cgroupPath}/supervisor`, 'tracking');
-  // A clone has booted long ago.
-  const tickRateKhz = accelerator === 'tcg' && origin.from !== 'clone' ? await measureTickRate(parts.supervisor) : null;
+  // Others have booted long ago.
+  const tickRateKhz = accelerator === 'tcg' && (origin.from === 'boot' || origin.from === 'template') ? await measureTickRate(parts.supervisor) : null;
   const plan = new TlvWriter().string(Tag.CONTAINER, spec.id).string(Tag.PATH, sandboxParts(directory).socket).string(Tag.TYPE, 'hyperv').strings(Tag.CGROUP, own);
   describeWorker(plan, {
-    name: user.name, machine: thisMachine(), accelerator, memoryBytes: spec.machine.memoryBytes, cpus: spec.machine.cpus, adapters: adaptersOf(spec, origin, settings.linkPrefix), origin, spare: origin.from === 'template' ? origin.disk : (copy?.to ?? null), tickRateKhz, vmlinux: parts.vmlinux, initramfs: parts.initramfs,
+    name: user.name, machine: thisMachine(), accelerator, memoryBytes: spec.machine.memoryBytes, cpus: spec.machine.cpus, adapters: adaptersOf(spec, origin, settings.linkPrefix), origin, spare: origin.from === 'template' ? origin.disk : (copy?.to ?? null), tickRateKhz, vmlinux: parts.vmlinux, initramfs: parts.initramfs, forkable: parts.forkable,
   }, user.uid, worker);
   await writeFile(sandboxParts(directory).plan, plan.finish(), { mode: 0o600 });
   await copied;

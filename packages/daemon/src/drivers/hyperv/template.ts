@@ -63,7 +63,7 @@ export async function templateBasis({ settings }: Making): Promise<string> {
 
 /** Where the template of a size is, or would be. */
 export async function templateDirectory({ settings, accelerator }: Making, basis: string, size: Size): Promise<string> {
-  const words = workerCommand({ name: 'template', machine: thisMachine(), accelerator, ...size, adapters: [{ hostName: 'template', mac: templateMac }], origin: { from: 'template', memory: '', saved: '', disk: '' }, spare: '', tickRateKhz: null, vmlinux: '', initramfs: '' });
+  const words = workerCommand({ name: 'template', machine: thisMachine(), accelerator, ...size, adapters: [{ hostName: 'template', mac: templateMac }], origin: { from: 'template', memory: '', saved: '', disk: '' }, spare: '', tickRateKhz: null, vmlinux: '', initramfs: '', forkable: '' });
   // Under KVM the guest sees the host's own processor, and under emulation its time stamp counter.
   const processor = /^model name.*$/m.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[0] ?? '';
   return join(hypervParts(settings.libRoot).templates, `${basis}-${digest([words, processor])}`);

@@ -1,5 +1,5 @@
-// Owns how a VM is had: one that waits, a clone of its size's template, or a boot, whatever is there first; and the templates, the pool and the turns
-// that it takes. Does not own who lives in it (driver.ts), nor its end.
+// Owns how a VM is had: one that waits, a fork, a clone of its size's template, or a boot, whatever is there first; and the templates, the parent of forks,
+// the pool and the turns that it takes. Does not own who lives in it (driver.ts), nor its end.
 
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -12,11 +12,14 @@ import type { Settings } from '../../settings.ts';
 import type { SandboxInfo, SandboxSpec, Warn } from '../driver.ts';
 import type { Accelerator } from './machine.ts';
 import { sandboxParts, spareDisks } from './places.ts';
+import { makeParent, type Parent } from './parent.ts';
 import { Pool } from './pool.ts';
 import type { Rehearsal } from './rehearsal.ts';
 import { bootSandbox, configureSandbox, endSandbox, interfacesOf } from './sandbox.ts';
 import { isSameSize } from './size.ts';
+import type { Making, Template } from './template.ts';
 import { Templates } from './templates.ts';
+import type { Origin } from './worker.ts';
 
 /**
  * Clones between their making and their container's start. Under emulation that is computing, and more of them than processors only keep each other waiting:
@@ -51,6 +54,9 @@ export class Vms implements AsyncDisposable {
   /** Of sandboxes whose VMs are clones and whose containers have yet to start: what ends a turn. */
   readonly #turns = new Map<SandboxId, () => void>();
   #templates: Templates | null = null;
+  /** Null while it is made, and where it can't be had. */
+  #parent: Parent | null = null;
+  #parentMade: Promise<void> = Promise.resolve();
   #pool: Pool | null = null;
   #warm: Promise<boolean> = Promise.resolve(false);
   #warn: Warn = () => undefined;
@@ -79,8 +85,10 @@ export class Vms implements AsyncDisposable {
       const making = { ...this.#parts, rehearsal: await rehearsal() };
       this.#templates = new Templates(making, warn, this.#closing.signal);
       const template = await this.#templates.openStandard();
-      if (template !== null && settings.vmPool > 0 && !this.#closing.signal.aborted) this.#pool = new Pool({ ...making, template, warn, startsUnderWay: () => this.#turns.size > 0 });
-      return template !== null;
+      if (template === null || this.#closing.signal.aborted) return template !== null;
+      if (this.#parts.accelerator === 'tcg') this.#parentMade = this.#makeParent(making, template);
+      if (settings.vmPool > 0) this.#pool = new Pool({ ...making, template, parent: () => this.#parentMade.then(() => this.#parent), giveUpParent: (error) => this.#giveUpParent(error), warn, startsUnderWay: () => this.#turns.size > 0 });
+      return true;
     };
     this.#warm = open().catch((error: unknown) => {
       if (!this.#closing.signal.aborted) warn('Utility VMs cannot be prepared: they boot, which takes longer.', { err: error });
@@ -103,6 +111,9 @@ export class Vms implements AsyncDisposable {
     await this.#warm;
     await this.#pool?.[Symbol.asyncDispose]();
     this.#pool = null;
+    await this.#parentMade;
+    await this.#parent?.[Symbol.asyncDispose]();
+    this.#parent = null;
     await this.#templates?.[Symbol.asyncDispose]();
     this.#templates = null;
   }
@@ -142,7 +153,7 @@ export class Vms implements AsyncDisposable {
     const late = setTimeout(end, turnMs).unref();
     this.#turns.set(spec.id, end);
     try {
-      const vm = await this.#clone(this.#templates, spec, signal);
+      const vm = await this.#fork(spec, signal) ?? await this.#clone(this.#templates, spec, signal);
       if (vm === null) end();
       return vm;
     } catch (error) {
@@ -151,24 +162,58 @@ export class Vms implements AsyncDisposable {
     }
   }
 
+  async #makeParent(making: Making, template: Template): Promise<void> {
+    try {
+      const parent = await makeParent(making, template, this.#warn, this.#closing.signal);
+      this.#parent = parent;
+      void parent.gone.then((why) => (this.#parent === parent && !this.#closing.signal.aborted ? this.#giveUpParent(why) : undefined));
+    } catch (error) {
+      if (!this.#closing.signal.aborted) this.#warn('The utility VM that others are forked from could not be made: they are clones, which takes longer.', { err: error });
+    }
+  }
+
+  /** VMs are clones from now on, until the daemon is started anew. */
+  async #giveUpParent(error: unknown): Promise<void> {
+    const parent = this.#parent;
+    this.#parent = null;
+    if (parent === null) return;
+    this.#warn('Utility VMs can be forked no more: they are clones, which takes longer, until the daemon is started anew.', { err: error });
+    try {
+      await parent[Symbol.asyncDispose]();
+    } catch (failed) {
+      this.#warn('What is left of the utility VM that others were forked from could not be cleared away.', { err: failed });
+    }
+  }
+
+  /** Null where there is no parent for it, or the fork failed: then the parent is given up. */
+  async #fork(spec: SandboxSpec, signal: AbortSignal): Promise<Vm | null> {
+    const parent = this.#parent;
+    if (parent === null || !isSameSize(spec.machine, this.#parts.settings.machine)) return null;
+    return this.#make(spec, { from: 'fork', socket: parent.socket, disk: parent.disk }, (error) => this.#giveUpParent(error), signal);
+  }
+
   /** Null where there is no template for it, or the clone failed: then the template is given up. */
   async #clone(templates: Templates, spec: SandboxSpec, signal: AbortSignal): Promise<Vm | null> {
-    return templates.use(spec.machine, async ({ memory, saved, disk }) => {
-      let connection: SupervisorConnection | null = null;
-      try {
-        const supervisorPid = await bootSandbox(spec, this.#parts.settings, this.#parts.accelerator, this.#parts.cgroups, { from: 'clone', memory, saved, disk }, signal);
-        connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
-        // Here and not later: whoever is given a clone is given one that works.
-        await configureSandbox(spec, connection, AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]));
-        return { supervisorPid, connection, configured: Promise.resolve(), origin: 'clone' };
-      } catch (error) {
-        connection?.[Symbol.dispose]();
-        await endSandbox(spec.directory, this.#parts.cgroups);
-        if (signal.aborted || isCallers(error)) throw error;
-        await templates.giveUp(spec.machine, error);
-        return null;
-      }
-    });
+    return templates.use(spec.machine, ({ memory, saved, disk }) => this.#make(spec, { from: 'clone', memory, saved, disk }, (error) => templates.giveUp(spec.machine, error), signal));
+  }
+
+  /** A configured VM. Null when it failed for no fault of the caller's, after `giveUp` was told. */
+  async #make(spec: SandboxSpec, origin: Origin & { readonly from: 'fork' | 'clone' }, giveUp: (error: unknown) => Promise<void>, signal: AbortSignal): Promise<Vm | null> {
+    const { settings, accelerator, cgroups } = this.#parts;
+    let connection: SupervisorConnection | null = null;
+    try {
+      const supervisorPid = await bootSandbox(spec, settings, accelerator, cgroups, origin, signal);
+      connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
+      // Here and not later: whoever is given one is given one that works.
+      await configureSandbox(spec, connection, AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]));
+      return { supervisorPid, connection, configured: Promise.resolve(), origin: origin.from };
+    } catch (error) {
+      connection?.[Symbol.dispose]();
+      await endSandbox(spec.directory, cgroups);
+      if (signal.aborted || isCallers(error)) throw error;
+      await giveUp(error);
+      return null;
+    }
   }
 
   async #boot(spec: SandboxSpec, signal: AbortSignal): Promise<Vm> {

@@ -11,20 +11,34 @@ import { vmMemoryBytes } from './size.ts';
 const descriptors = { agent: 3, qmp: 4, memory: 5, spare: 6, firstTap: 7 } as const;
 /** vm.h: MOST_TAPS. */
 export const mostAdapters = 8;
-/** vm.h: PLAN_TEMPLATE, PLAN_CLONE. */
-const planFlags = { template: 2, clone: 4 } as const;
+/** vm.h: PLAN_TEMPLATE … PLAN_FORK. */
+const planFlags = { template: 2, clone: 4, parent: 8, fork: 16 } as const;
 /** The name that the host's process list shows. */
 const program = '/usr/bin/vmwp';
 const guestKernel = '/vm/vmlinux';
 const guestInitramfs = '/vm/initramfs';
+/** What makes QEMU forkable (native/fork), in a parent's jail. */
+const forkLibrary = '/vm/fork.so';
 /** MiB of translated code: what a rehearsal and a start need, since a buffer that overflows is thrown away whole. */
 const translationBufferMiB = 40;
 
 /**
- * How a VM comes to be: booted, booted to become a template, or as a clone of one. Memory and state are the supervisor's to open; `disk` is the spare
- * writable disk, a template's own, or the one that a clone's is copied from. `background`: others' work goes first.
+ * How a VM comes to be: booted; booted to become a template; as a clone of a template; as a clone that becomes a parent, which stands still and is forked; or
+ * as a fork of one. Memory and state are the supervisor's to open; `disk` is the spare writable disk, a template's own, or the one that a clone's or a
+ * fork's is copied from. `socket`: where a parent is asked for forks. `background`: others' work goes first.
  */
-export type Origin = { readonly from: 'boot' } | { readonly from: 'template' | 'clone'; readonly memory: string; readonly saved: string; readonly disk: string; readonly background?: true };
+export type Origin =
+  | { readonly from: 'boot' }
+  | ({ readonly from: 'template' | 'clone' } & Saved)
+  | ({ readonly from: 'parent'; readonly socket: string } & Saved)
+  | { readonly from: 'fork'; readonly socket: string; readonly disk: string; readonly background?: true };
+
+interface Saved {
+  readonly memory: string;
+  readonly saved: string;
+  readonly disk: string;
+  readonly background?: true;
+}
 
 export interface WorkerAdapter {
   /** Of the TAP, on the host. */
@@ -48,6 +62,8 @@ export interface WorkerDescription {
   readonly spare: string | null;
   readonly vmlinux: string;
   readonly initramfs: string;
+  /** The file of `forkLibrary`. */
+  readonly forkable: string;
 }
 
 /** What QEMU needs beside the guest's own memory: its heap, device state, translation buffer, page tables. Added to the worker's limit. */
@@ -66,7 +82,7 @@ export function workerCommand(vm: WorkerDescription): string[] {
     '-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
     '-machine', origin.from === 'boot' ? machine.machineType : `${machine.machineType},memory-backend=memory`,
     ...(origin.from === 'boot' ? [] : ['-object', `memory-backend-file,id=memory,size=${memory},mem-path=/proc/self/fd/${descriptors.memory},share=${share}`]),
-    ...(origin.from === 'clone' ? ['-incoming', 'defer'] : []),
+    ...(origin.from === 'clone' || origin.from === 'parent' ? ['-incoming', 'defer'] : []),
     '-accel', accelerator === 'tcg' ? `tcg,tb-size=${translationBufferMiB}` : accelerator, '-cpu', machine.cpuModel[accelerator],
     '-smp', String(vm.cpus), '-m', memory,
     '-kernel', guestKernel, '-initrd', guestInitramfs, '-append', append,
@@ -74,7 +90,8 @@ export function workerCommand(vm: WorkerDescription): string[] {
     '-chardev', `socket,id=agent,fd=${descriptors.agent}`, '-device', 'virtio-serial-pci,max_ports=2', '-device', 'virtserialport,chardev=agent,name=agent,nr=1',
     '-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console',
     ...emptyDisk('layers', layerDiskBytes, ',read-only=on'), ...(vm.spare === null ? emptyDisk('scratch', scratchBytes, '') : spareDisk('scratch')),
-    '-device', 'virtio-rng-pci',
+    // The kernel's own: a generator within QEMU would give all forks of it the same numbers.
+    '-object', 'rng-random,id=random,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=random',
     ...adapters.flatMap(({ mac }, index) => ['-netdev', `tap,id=net${index},fd=${descriptors.firstTap + index}`, '-device', `virtio-net-pci,netdev=net${index},mac=${mac},romfile=`]),
   ];
 }
@@ -96,15 +113,20 @@ const disk = (name: string): string[] => ['-device', `virtio-blk-pci,drive=${nam
 
 /** The worker's part of sandbox.plan. */
 export function describeWorker(plan: TlvWriter, vm: WorkerDescription, uid: number, cgroups: readonly string[]): void {
-  plan.strings(Tag.ARG, workerCommand(vm)).number(Tag.UID, uid).number(Tag.GID, uid).strings(Tag.TARGET, cgroups);
-  plan.strings(Tag.HOST_NAME, vm.adapters.map(({ hostName }) => hostName));
-  if (vm.origin.from !== 'boot') plan.number(Tag.FLAGS, planFlags[vm.origin.from]).string(Tag.MEMORY, vm.origin.memory).string(Tag.SAVED, vm.origin.saved);
+  const { origin } = vm;
+  plan.number(Tag.UID, uid).number(Tag.GID, uid).strings(Tag.TARGET, cgroups).strings(Tag.HOST_NAME, vm.adapters.map(({ hostName }) => hostName));
   if (vm.spare !== null) plan.string(Tag.DISK, vm.spare);
+  if (origin.from !== 'boot') plan.number(Tag.FLAGS, planFlags[origin.from]);
+  if ('socket' in origin) plan.string(Tag.SOURCE, origin.socket);
+  if (origin.from === 'fork') return; // all else is its parent's
+  plan.strings(Tag.ARG, workerCommand(vm));
+  if ('memory' in origin) plan.string(Tag.MEMORY, origin.memory).string(Tag.SAVED, origin.saved);
   const bind = (source: string, path: string) => plan.list(Tag.MOUNT, (mount) => mount.string(Tag.SOURCE, source).string(Tag.PATH, path));
   bind(programOf(vm.machine), program);
   bind(vm.vmlinux, guestKernel);
   bind(vm.initramfs, guestInitramfs);
-  bind('/dev/null', '/dev/null');
+  if (origin.from === 'parent') bind(vm.forkable, forkLibrary);
+  for (const device of ['/dev/null', '/dev/urandom']) bind(device, device);
   for (const path of [...vm.machine.libraries, '/usr/share/qemu', '/usr/share/seabios', '/etc/ld.so.cache']) if (existsSync(path)) bind(path, path);
   if (vm.accelerator !== 'kvm') return;
   bind('/dev/kvm', '/dev/kvm');

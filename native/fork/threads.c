@@ -1,0 +1,169 @@
+// Owns the threads: which there are, how they come to rest, and how a copy of the process gets all of them again. fork() copies the calling thread only,
+// but what the others are is memory, which is copied: their stacks, and glibc's descriptions of them. Each comes to rest in a signal handler that
+// remembers where it is; the copy makes threads anew upon the same stacks and descriptions, and lets them return from there.
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include "fork.h"
+
+enum { MOST_THREADS = 64, PARK_LIMIT_S = 5, BELOW = 16384, TCB_BYTES = 4096, RSEQ_BYTES = 32 };
+static const unsigned rseq_signature = 0x53053053; // glibc's on x86-64
+
+enum { FREE, LIVE, PARKED };
+struct thread {
+  _Atomic int state;
+  pid_t tid;
+  char *tcb;          // what the thread pointer points to
+  void *robust;       // its list of robust mutexes
+  size_t robust_size;
+  char *stack;        // nothing of it is in use from here on downwards
+  jmp_buf at;
+};
+static struct thread threads[MOST_THREADS]; // the first is the main one
+static __thread struct thread *self;
+static _Atomic int parked, go;
+static size_t tid_at; // where glibc keeps a thread's id, in bytes from `tcb`
+
+// Where glibc keeps its restartable sequences' area; absent in an old one.
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+
+static long futex(_Atomic int *word, int operation, int value, const struct timespec *limit) { return syscall(SYS_futex, word, operation, value, limit, NULL, 0); }
+
+static void know(struct thread *t) {
+  self = t;
+  t->tid = (pid_t)syscall(SYS_gettid);
+  t->tcb = __builtin_thread_pointer();
+  atomic_store(&t->state, LIVE);
+}
+
+static void at_rest(void) {
+  if (_setjmp(self->at)) return; // in a copy: back to what it did
+  self->stack = (char *)__builtin_frame_address(0) - BELOW;
+  syscall(SYS_get_robust_list, 0, &self->robust, &self->robust_size);
+  atomic_store(&self->state, PARKED);
+  atomic_fetch_add(&parked, 1);
+  futex(&parked, FUTEX_WAKE_PRIVATE, 1, NULL);
+  for (;;) syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
+}
+
+static void on_signal(int number) {
+  (void)number;
+  int kept = errno;
+  if (threads_is_main()) serve();
+  else if (self) at_rest();
+  errno = kept;
+}
+
+bool threads_is_main(void) { return self == threads; }
+
+struct beginning {
+  void *(*run)(void *);
+  void *argument;
+};
+
+static void forget(void *unused) {
+  (void)unused;
+  if (self) atomic_store(&self->state, FREE);
+}
+
+// QEMU's threads block every signal; ours has to come through.
+static void *begin(void *argument) {
+  struct beginning b = *(struct beginning *)argument;
+  free(argument);
+  for (struct thread *t = threads + 1; t < threads + MOST_THREADS && !self; t++) {
+    int is = FREE;
+    if (atomic_compare_exchange_strong(&t->state, &is, LIVE)) know(t);
+  }
+  sigset_t ours;
+  sigemptyset(&ours);
+  sigaddset(&ours, FORK_SIGNAL);
+  pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
+  void *result;
+  pthread_cleanup_push(forget, NULL);
+  result = b.run(b.argument);
+  pthread_cleanup_pop(1);
+  return result;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
+  static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+  if (!real) real = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(RTLD_NEXT, "pthread_create");
+  struct beginning *b = malloc(sizeof *b);
+  if (!b) return EAGAIN;
+  *b = (struct beginning){run, argument};
+  int failed = real(thread, attributes, begin, b);
+  if (failed) free(b);
+  return failed;
+}
+
+__attribute__((constructor)) static void know_main(void) {
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+  know(threads);
+  sigfillset(&action.sa_mask);
+  sigaction(FORK_SIGNAL, &action, NULL);
+}
+
+// The one place in glibc's description of a thread that holds the id of each of them.
+static bool find_tid(void) {
+  int found = 0;
+  for (size_t at = 0; at < TCB_BYTES; at += sizeof(pid_t)) {
+    bool all = true;
+    for (struct thread *t = threads; all && t < threads + MOST_THREADS; t++)
+      all = t->state == FREE || *(pid_t *)(t->tcb + at) == t->tid;
+    if (all && found++ == 0) tid_at = at;
+  }
+  return found == 1;
+}
+
+failure threads_park(void) {
+  int wanted = 0;
+  for (struct thread *t = threads + 1; t < threads + MOST_THREADS; t++)
+    if (atomic_load(&t->state) == LIVE) {
+      if (syscall(SYS_tgkill, getpid(), t->tid, FORK_SIGNAL) == 0) wanted++;
+      else atomic_store(&t->state, FREE);
+    }
+  const struct timespec limit = {PARK_LIMIT_S, 0};
+  for (int now; (now = atomic_load(&parked)) < wanted;)
+    if (futex(&parked, FUTEX_WAIT_PRIVATE, now, &limit) && errno == ETIMEDOUT) return "bring the threads to rest";
+  errno = ENOTSUP;
+  return find_tid() ? NULL : "find the threads' ids";
+}
+
+static int resume(void *argument) {
+  struct thread *t = argument;
+  syscall(SYS_set_robust_list, t->robust, t->robust_size);
+  if (&__rseq_offset) syscall(SYS_rseq, t->tcb + __rseq_offset, RSEQ_BYTES, 0, rseq_signature);
+  while (!atomic_load(&go)) futex(&go, FUTEX_WAIT_PRIVATE, 0, NULL);
+  _longjmp(t->at, 1);
+}
+
+failure threads_revive(void) {
+  const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+  signal(FORK_SIGNAL, SIG_IGN); // a copy is not forked again
+  pid_t *own = (pid_t *)(threads->tcb + tid_at);
+  *own = threads->tid = (pid_t)syscall(SYS_set_tid_address, own);
+  for (struct thread *t = threads + 1; t < threads + MOST_THREADS; t++) {
+    if (t->state != PARKED) continue;
+    pid_t *tid = (pid_t *)(t->tcb + tid_at);
+    if (clone(resume, t->stack, flags, t, tid, t->tcb, tid) < 0) return "make its threads";
+    t->tid = *tid;
+    t->state = LIVE;
+  }
+  return NULL;
+}
+
+void threads_release(void) {
+  atomic_store(&go, 1);
+  futex(&go, FUTEX_WAKE_PRIVATE, MOST_THREADS, NULL);
+}

@@ -1,0 +1,84 @@
+// Owns the one VM that others are forked from: a clone of the standard size's template that has rehearsed and then stands still, so that what comes of it
+// has QEMU's translated code, its heap and the guest's memory in common with it until it writes. Under emulation only: KVM gives no VM to another process.
+//
+//   absent ─rehearsed, stopped, brought to rest▶ ready ─dies, or a fork of it failed▶ given up, until the daemon is started anew
+//
+// Does not own what comes of it.
+
+import { mkdir, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
+import { FrameType, TlvWriter, TwofoldError, newId, type SandboxId } from '@twofold/contract';
+import { runQmp } from '../../host/qmp.ts';
+import { SupervisorConnection } from '../../host/supervisor-connection.ts';
+import type { Warn } from '../driver.ts';
+import { sandboxParts, spareDisks } from './places.ts';
+import { rehearse } from './rehearsal.ts';
+import { bootSandbox, endSandbox, templateMac } from './sandbox.ts';
+import type { Making, Template } from './template.ts';
+
+const makeTimeoutMs = 60_000;
+/** Code is translated when it runs for the first time, and some of it runs the second time only. */
+const rehearsals = Number(process.env.REH ?? 2);
+/** What the guest still has to do afterwards would be done by each fork. */
+const settleMs = 300;
+
+/** A VM that can be forked. */
+export interface Parent extends AsyncDisposable {
+  /** Where it is asked. */
+  readonly socket: string;
+  /** What its forks' writable disks are copied from. */
+  readonly disk: string;
+  /** Settled when it can be forked no more, with the reason where it was not our doing. */
+  readonly gone: Promise<unknown>;
+}
+
+/** Makes it. Throws when it can't be had; nothing of it is left then. */
+export async function makeParent({ settings, accelerator, cgroups, rehearsal }: Making, template: Template, warn: Warn, signal: AbortSignal): Promise<Parent> {
+  const id = newId<SandboxId>();
+  const directory = join(settings.runRoot, 'sb', id);
+  const socket = sandboxParts(directory).forks;
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const connection = new SupervisorConnection(sandboxParts(directory).socket);
+  const closing = new AbortController();
+  const end = async () => {
+    closing.abort();
+    connection[Symbol.dispose]();
+    await endSandbox(directory, cgroups, { discard: true });
+    await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    const within = AbortSignal.any([signal, AbortSignal.timeout(makeTimeoutMs)]);
+    const spec = { id, namespace: 'parent', directory, hostname: 'waiting', network: { mode: 'none' as const }, machine: settings.machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
+    await bootSandbox(spec, settings, accelerator, cgroups, { from: 'parent', memory: template.memory, saved: template.saved, disk: template.disk, socket }, within);
+    await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
+    for (let round = 0; round < rehearsals; round += 1) await rehearse(connection, directory, templateMac, rehearsal, within);
+    await wait(settleMs, undefined, { signal: within });
+    await runQmp(connection, 'stop the VM that is forked', [], [{ execute: 'stop', arguments: {} }], within);
+    await bringToRest(socket, within);
+    return { socket, disk: join(spareDisks(settings.dataRoot), `${id}.ext4`), gone: watch(connection, closing.signal), [Symbol.asyncDispose]: end };
+  } catch (error) {
+    await end().catch((failed: unknown) => warn('What is left of a VM that was to be forked could not be cleared away.', { err: failed }));
+    throw error;
+  }
+}
+
+/** The first connection does it (native/fork/serve.c): one that asks for nothing, and is told so once that has been done. */
+async function bringToRest(socket: string, signal: AbortSignal): Promise<void> {
+  const asker = connect({ path: socket, signal });
+  let answered = false;
+  asker.on('data', () => { answered = true; }).end();
+  await once(asker, 'close', { signal });
+  if (!answered) throw new TwofoldError('sandbox-failed', 'The VM that is to be forked did not come to rest.');
+}
+
+async function watch(connection: SupervisorConnection, closing: AbortSignal): Promise<unknown> {
+  try {
+    for await (const _ of connection.watch(closing));
+  } catch (error) {
+    return closing.aborted ? undefined : error;
+  }
+  return undefined;
+}
