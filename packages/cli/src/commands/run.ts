@@ -2,8 +2,8 @@
 
 import { Command } from 'commander';
 import { TwofoldApiError, type StartStep, type Twofold } from '@twofold/sdk';
-import { renderTable } from '@twofold/verbs/output.ts';
 import { ExitWith } from '@twofold/verbs/failure.ts';
+import { renderTable } from '@twofold/verbs/output.ts';
 import { print, tell, withDaemon } from '../output.ts';
 import { addRunOptions, createRequest, type RunOptions } from '../session/options.ts';
 import { pump } from '../session/pump.ts';
