@@ -1,6 +1,10 @@
 // Owns what the daemons themselves cost in time when they know many containers: start-up, and a list of them.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { commandText } from '../../packages/cli/src/setup/steps/command.ts';
+import { defaults } from '../../packages/daemon/src/settings.ts';
 import { spread } from '../containers.ts';
 import type { House } from '../house.ts';
 import type { Missing, Peer } from '../peer.ts';
@@ -8,7 +12,6 @@ import { inRounds } from '../rounds.ts';
 import { titles, type Row } from '../row.ts';
 import { run } from '../run.ts';
 
-const CLI = join(import.meta.dirname, '../../packages/cli/src/main.ts');
 const atOnce = 2;
 
 export async function measureDaemon({ peers, twofold, missing, options, tell }: House): Promise<Row[]> {
@@ -28,8 +31,12 @@ export async function measureDaemon({ peers, twofold, missing, options, tell }: 
 /** Both list the same containers of the same daemon. */
 async function compareLists(socket: string, ours: Peer, runs: number, missing: Missing[]): Promise<Row[]> {
   const docker: Peer = { ...ours, name: 'docker CLI' };
-  // As the installed command runs it.
-  const own: Peer = { ...ours, name: 'twofold CLI', command: (words) => ({ file: process.execPath, args: ['--disable-warning=ExperimentalWarning', CLI, '--host', `unix://${socket}`, ...words], env: process.env }) };
+  // As set-up installs it: the machine's own may be another checkout's.
+  using installed = new DisposableStack();
+  const directory = installed.adopt(mkdtempSync(join(tmpdir(), 'tfb-')), (path) => rmSync(path, { recursive: true }));
+  const file = join(directory, 'twofold');
+  writeFileSync(file, commandText(defaults.libRoot), { mode: 0o755 });
+  const own: Peer = { ...ours, name: 'twofold CLI', command: (words) => ({ file, args: ['--host', `unix://${socket}`, ...words], env: process.env }) };
   return await inRounds({ work: titles.list, unit: 'ms', peers: [docker, own], runs, missing, measure: async (peer) => (await run(peer, ['ps', '--all'])).milliseconds });
 }
 

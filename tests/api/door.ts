@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Engine } from '../../packages/daemon/src/engine/engine.ts';
+import type { RunVerb } from '../../packages/daemon/src/api/context.ts';
 import { createApi } from '../../packages/daemon/src/api/server.ts';
+import { verbRunner } from '../../packages/daemon/src/run-verb.ts';
 import { type Fake, fakeEngine } from './fake-engine.ts';
 
 export interface Front extends AsyncDisposable {
@@ -39,11 +41,11 @@ export async function openDoor(): Promise<Door> {
   return { ...await openFront(fake.engine), fake };
 }
 
-/** A front door for any engine. */
-export async function openFront(engine: Engine): Promise<Front> {
+/** A front door for any engine. Verbs run as in the daemon unless `runVerb` is given. */
+export async function openFront(engine: Engine, runVerb?: RunVerb): Promise<Front> {
   const directory = await mkdtemp(join(tmpdir(), 'twofold-api-'));
   const socketPath = join(directory, 'twofold.sock');
-  const api = createApi(engine, { logger: pino({ level: 'silent' }), socketPath, group: 'twofold', versionInfo: { version: '0.1.0' } });
+  const api = createApi(engine, { logger: pino({ level: 'silent' }), socketPath, group: 'twofold', versionInfo: { version: '0.1.0' }, runVerb: runVerb ?? verbRunner(socketPath) });
   await api.listen();
   const agent = new http.Agent({ keepAlive: true });
   return {
@@ -61,7 +63,7 @@ export async function openFront(engine: Engine): Promise<Front> {
     }),
     dial: () => dial(socketPath),
     async second(path) {
-      const other = createApi(engine, { logger: pino({ level: 'silent' }), socketPath: path, group: 'twofold', versionInfo: { version: '0.1.0' } });
+      const other = createApi(engine, { logger: pino({ level: 'silent' }), socketPath: path, group: 'twofold', versionInfo: { version: '0.1.0' }, runVerb: verbRunner(path) });
       await other.listen();
       return { path, [Symbol.asyncDispose]: () => other.close() };
     },

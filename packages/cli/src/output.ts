@@ -1,34 +1,41 @@
-// Owns how the CLI prints: tables for people, JSON for programs, colours only on a terminal.
+// Owns the streams of this process as the CLI's client of its verbs has them, and the printing of the verbs that only the CLI has.
 
-import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { Twofold } from '@twofold/sdk';
+import type { Client, Output } from '@twofold/verbs/client.ts';
+import * as daemon from '@twofold/verbs/connect.ts';
+import * as output from '@twofold/verbs/output.ts';
 
-export type Format = 'table' | 'json';
-
-/** `--format table|json`, for every command that lists something. */
-export function formatOption(): Option {
-  return new Option('--format <format>', 'table for people, json for programs').default('table').argParser((text): Format => {
-    if (text !== 'table' && text !== 'json') throw new InvalidArgumentError('It is table or json.');
-    return text;
-  });
+/** Looked at when it is asked: opening a stream that nothing is written to costs time at the start. */
+function outputOf(name: 'stdout' | 'stderr'): Output {
+  return {
+    write: (text) => void process[name].write(text),
+    get colours() { return process[name].isTTY && process.env['NO_COLOR'] === undefined; },
+    get columns() { return process[name].isTTY ? process[name].columns : undefined; },
+  };
 }
 
-/** Columns padded to their widest cell, Docker's three spaces apart. */
-export function renderTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = titles.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
-  return [titles, ...rows].map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('   ').trimEnd()).join('\n');
-}
+/** The person (or script) that has started this process. */
+export const here: Client = {
+  stdout: outputOf('stdout'),
+  stderr: outputOf('stderr'),
+  connect: (host) => new Twofold({ socketPath: daemon.socketPathOf(host) }),
+};
 
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  output.print(here, text);
 }
 
 /** Progress and notices: not part of a command's answer. */
 export function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
+  here.stderr.write(`${text}\n`);
 }
 
-const colours = { red: 31, green: 32, yellow: 33, bold: 1, dim: 2 } as const;
+export function paint(colour: Parameters<typeof output.paint>[0], text: string, stream: Output = here.stdout): string {
+  return output.paint(colour, text, stream);
+}
 
-export function paint(colour: keyof typeof colours, text: string, stream: NodeJS.WriteStream = process.stdout): string {
-  return stream.isTTY && process.env['NO_COLOR'] === undefined ? `\x1b[${colours[colour]}m${text}\x1b[0m` : text;
+/** Runs a verb's work with a client of the daemon, and explains what goes wrong. */
+export function withDaemon<T>(command: Command, work: (twofold: Twofold) => Promise<T>): Promise<T> {
+  return daemon.withDaemon(command, here, work);
 }

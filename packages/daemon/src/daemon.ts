@@ -13,6 +13,7 @@ import { openEngine } from './engine/open.ts';
 import { createSpecifications, ordinarySpecification } from './engine/specifications.ts';
 import { openImages } from './images/open.ts';
 import { openNetworks } from './networks/open.ts';
+import { verbRunner } from './run-verb.ts';
 import type { Settings } from './settings.ts';
 import { openDatabase, type Database } from './state/database.ts';
 import { lockDataRoot } from './state/lock.ts';
@@ -80,7 +81,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
   for (const [isolation, driver] of drivers) if (!('missing' in driver)) driver.warmUp?.(warn, ordinarySpecification(isolation, facts.get(isolation)!));
   // Without them the daemon is of use all the same: containers that exist, images that are loaded.
   await images.ensureBaseImages(stop).catch((error: unknown) => log.warn({ err: error }, 'The base images could not be loaded.'));
-  const api = createApi(engine, { logger: log, socketPath: settings.socket, group: settings.socketGroup, versionInfo: { version } });
+  const api = createApi(engine, { logger: log, socketPath: settings.socket, group: settings.socketGroup, versionInfo: { version }, runVerb: verbRunner(settings.socket) });
   const pidFile = join(settings.runRoot, 'twofoldd.pid');
   await api.listen();
   house.defer(() => closeInTime(api.close(), log));

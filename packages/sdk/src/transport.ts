@@ -26,9 +26,12 @@ const apiVersion = 'v1.47';
 export class Transport implements Disposable {
   readonly socketPath: string;
   readonly #agent = new http.Agent({ keepAlive: true, maxFreeSockets: 4 });
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(socketPath: string) {
+  /** `signal` calls off every request, those to come as well. */
+  constructor(socketPath: string, signal?: AbortSignal) {
     this.socketPath = socketPath;
+    this.#signal = signal;
   }
 
   /** The whole answer as JSON; undefined when it has no body. 304 is an answer like 204: the state is what was asked for. */
@@ -41,14 +44,15 @@ export class Transport implements Disposable {
   async open(method: string, path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     let answered = false;
-    const request = http.request({ ...this.#target(method, path, options), agent: this.#agent }, (response) => {
+    const target = this.#target(method, path, options);
+    const request = http.request({ ...target, agent: this.#agent }, (response) => {
       answered = true;
       resolve(response);
     });
-    request.on('error', (cause) => reject(this.#unreachable(cause, options.signal)));
+    request.on('error', (cause) => reject(this.#unreachable(cause, target.signal)));
     if (options.stream === undefined) request.end(bodyOf(options));
     // A daemon that refuses early answers while we still send: its answer counts, not the broken pipe.
-    else pipeline(Readable.from(options.stream), request).catch((cause: unknown) => { if (!answered) setTimeout(() => reject(this.#unreachable(cause, options.signal)), 1_000).unref(); });
+    else pipeline(Readable.from(options.stream), request).catch((cause: unknown) => { if (!answered) setTimeout(() => reject(this.#unreachable(cause, target.signal)), 1_000).unref(); });
     return checked(await promise);
   }
 
@@ -67,7 +71,7 @@ export class Transport implements Disposable {
         reject(new TwofoldApiError(response.statusCode ?? 0, 'The daemon did not hand over the connection.'));
       }, reject);
     });
-    request.on('error', (cause) => reject(this.#unreachable(cause, options.signal)));
+    request.on('error', (cause) => reject(this.#unreachable(cause, target.signal)));
     request.end(bodyOf(options));
     return promise;
   }
@@ -77,6 +81,7 @@ export class Transport implements Disposable {
   }
 
   #target(method: string, path: string, options: RequestOptions) {
+    const signals = [this.#signal, options.signal].filter((signal) => signal !== undefined);
     return {
       socketPath: this.socketPath,
       method,
@@ -87,7 +92,7 @@ export class Transport implements Disposable {
         ...(options.stream !== undefined ? { 'Content-Type': 'application/x-tar' } : {}),
       } as OutgoingHttpHeaders,
       servername: '', // of TLS; not given, Node finds out whether Host is an address: 4 ms for the first time
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0],
     };
   }
 

@@ -22,8 +22,9 @@ export class Twofold implements AsyncDisposable {
   readonly networks: Networks;
   readonly #transport: Transport;
 
-  constructor(options: { socketPath?: string } = {}) {
-    this.#transport = new Transport(options.socketPath ?? defaultSocketPath);
+  /** `signal` calls off every request of this client, those to come as well. */
+  constructor(options: { socketPath?: string; signal?: AbortSignal } = {}) {
+    this.#transport = new Transport(options.socketPath ?? defaultSocketPath, options.signal);
     this.containers = new Containers(this.#transport);
     this.images = new Images(this.#transport);
     this.networks = new Networks(this.#transport);

@@ -2,8 +2,7 @@
 
 import type { Command } from 'commander';
 import { TwofoldError } from '@twofold/contract';
-import { withDaemon } from '../connect.ts';
-import { tell } from '../output.ts';
+import { tell, withDaemon } from '../output.ts';
 import { pump } from '../session/pump.ts';
 
 export function register(program: Command): void {

@@ -3,8 +3,8 @@
 import { Argument, Option, type Command } from 'commander';
 import { TwofoldError, type Isolation } from '@twofold/contract';
 import type { Conversion } from '@twofold/sdk';
-import { withDaemon } from '../connect.ts';
-import { formatOption, print, tell, type Format } from '../output.ts';
+import { formatOption, type Format } from '@twofold/verbs/options.ts';
+import { print, tell, withDaemon } from '../output.ts';
 
 export function register(program: Command): void {
   program.command('convert')

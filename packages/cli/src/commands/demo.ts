@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { TwofoldError } from '@twofold/contract';
 import { Twofold } from '@twofold/sdk';
-import { explained } from '../connect.ts';
+import { explained } from '@twofold/verbs/connect.ts';
 import { startDaemon } from '../daemon/start.ts';
 import { settingsOf, wordsOrLast } from '../daemon/words.ts';
 import { show } from '../demo/show.ts';

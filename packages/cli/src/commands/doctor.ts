@@ -1,9 +1,10 @@
 // Owns `twofold doctor`: tells what examine() found, for people or programs. Exit code 1 when something is missing.
 
 import type { Command } from 'commander';
+import { formatOption, type Format } from '@twofold/verbs/options.ts';
 import { examine } from '../doctor/examine.ts';
 import type { Finding } from '../doctor/finding.ts';
-import { formatOption, paint, print, type Format } from '../output.ts';
+import { paint, print } from '../output.ts';
 import { placesOf, type Places } from '../places.ts';
 
 const marks = { ok: paint('green', '  ok     '), warning: paint('yellow', '  warning'), missing: paint('red', '  missing') } as const;

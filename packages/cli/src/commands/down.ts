@@ -5,7 +5,7 @@ import { TwofoldError } from '@twofold/contract';
 import { ask } from '../daemon/ask.ts';
 import { stopDaemon } from '../daemon/stop.ts';
 import { forgetWords, settingsOf, wordsOrLast } from '../daemon/words.ts';
-import { paint, print, tell } from '../output.ts';
+import { here, paint, print, tell } from '../output.ts';
 import { removeInstallation } from '../purge/installation.ts';
 import { sweep } from '@twofold/daemon/sweep.ts';
 
@@ -32,7 +32,7 @@ async function down(words: readonly string[], purge: boolean, keepSetup: boolean
     print(stopped ? 'twofoldd is down. Containers run on; `twofold up` finds them again.' : 'twofoldd was not up.');
     return;
   }
-  await sweep(settings, (what) => tell(paint('dim', `removing: ${what}`, process.stderr)));
+  await sweep(settings, (what) => tell(paint('dim', `removing: ${what}`, here.stderr)));
   await forgetWords();
   if (keepSetup) return print('Twofold\'s containers, images, switches and data are gone.');
   const packages = await removeInstallation(settings.libRoot);
@@ -44,7 +44,7 @@ async function removeContainers(socket: string): Promise<void> {
   const answer = await ask(socket, 'GET', '/containers/json?all=1', removeTimeoutMs);
   if (answer?.status !== 200) return; // no daemon: the sweep ends them
   for (const { Id } of JSON.parse(answer.body) as { Id: string }[]) {
-    tell(paint('dim', `removing: container ${Id.slice(0, 12)}`, process.stderr));
+    tell(paint('dim', `removing: container ${Id.slice(0, 12)}`, here.stderr));
     await ask(socket, 'DELETE', `/containers/${Id}?force=1&v=1`, removeTimeoutMs);
   }
 }

@@ -1,8 +1,8 @@
 // Owns `twofold exec`: a further command in a running container.
 
 import { Command } from 'commander';
-import { withDaemon } from '../connect.ts';
-import { gather } from '../session/options.ts';
+import { gather } from '@twofold/verbs/options.ts';
+import { withDaemon } from '../output.ts';
 import { pump, terminalSize } from '../session/pump.ts';
 
 interface ExecWords {

@@ -1,7 +1,7 @@
 // Owns `twofold logs`.
 
 import type { Command } from 'commander';
-import { withDaemon } from '../connect.ts';
+import { withDaemon } from '../output.ts';
 
 interface LogWords {
   follow?: true;

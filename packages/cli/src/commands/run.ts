@@ -2,9 +2,9 @@
 
 import { Command } from 'commander';
 import { TwofoldApiError, type StartStep, type Twofold } from '@twofold/sdk';
-import { withDaemon } from '../connect.ts';
-import { ExitWith } from '../failure.ts';
-import { print, renderTable, tell } from '../output.ts';
+import { ExitWith } from '@twofold/verbs/failure.ts';
+import { renderTable } from '@twofold/verbs/output.ts';
+import { print, tell, withDaemon } from '../output.ts';
 import { addRunOptions, createRequest, type RunOptions } from '../session/options.ts';
 import { pump } from '../session/pump.ts';
 

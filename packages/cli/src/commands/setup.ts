@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { TwofoldError } from '@twofold/contract';
-import { paint, tell } from '../output.ts';
+import { here, paint, tell } from '../output.ts';
 import { placesOf } from '../places.ts';
 import { installService } from '../setup/service.ts';
 import { runSteps } from '../setup/course.ts';
@@ -29,13 +29,13 @@ export async function setUp(options: { libRoot?: string; tests?: true }, signal:
   if (process.getuid?.() !== 0) throw new TwofoldError('forbidden', 'Set-up installs packages and needs root: run it with sudo.');
   const places = placesOf(options);
   const started = performance.now();
-  const progress = (line: string): void => tell(paint('dim', `      ${line.slice(0, 160)}`, process.stderr));
+  const progress = (line: string): void => tell(paint('dim', `      ${line.slice(0, 160)}`, here.stderr));
   await runSteps(options.tests === true ? [...steps, testTools] : steps, { places, progress, signal }, {
-    found: (step, detail) => tell(`${paint('green', '  ok', process.stderr)}  ${step.title}: ${detail}`),
+    found: (step, detail) => tell(`${paint('green', '  ok', here.stderr)}  ${step.title}: ${detail}`),
     begin: (step) => tell(`  ..  ${step.title}`),
-    without: (step, reason) => tell(`${paint('yellow', '  --', process.stderr)}  ${step.title}: ${reason} ${step.purpose}`),
-    done: (step, detail, tookMs) => tell(`${paint('green', '  ok', process.stderr)}  ${step.title}: ${detail} (${(tookMs / 1000).toFixed(1)} s)`),
+    without: (step, reason) => tell(`${paint('yellow', '  --', here.stderr)}  ${step.title}: ${reason} ${step.purpose}`),
+    done: (step, detail, tookMs) => tell(`${paint('green', '  ok', here.stderr)}  ${step.title}: ${detail} (${(tookMs / 1000).toFixed(1)} s)`),
   });
-  if ((await readAccelerator(places.libRoot))?.accelerator === 'tcg') tell(`\n${paint('yellow', `WARNING: ${emulationNotice}`, process.stderr)}\n`);
+  if ((await readAccelerator(places.libRoot))?.accelerator === 'tcg') tell(`\n${paint('yellow', `WARNING: ${emulationNotice}`, here.stderr)}\n`);
   tell(`Set-up is complete (${((performance.now() - started) / 1000).toFixed(1)} s).`);
 }

@@ -4,7 +4,7 @@ import { Command, Option } from 'commander';
 import { TwofoldError } from '@twofold/contract';
 import { daemonCommand, lackingParts, logFileOf, startDaemon } from '../daemon/start.ts';
 import { keepWords, settingsOf } from '../daemon/words.ts';
-import { paint, print, tell } from '../output.ts';
+import { here, paint, print, tell } from '../output.ts';
 import { emulationNotice, readAccelerator } from '../setup/steps/accelerator.ts';
 
 const startTimeoutMs = 60_000;
@@ -29,7 +29,7 @@ async function up(words: readonly string[], foreground: boolean): Promise<void> 
   }
   const outcome = await startDaemon(settings, words, startTimeoutMs);
   await keepWords(words);
-  if ((await readAccelerator(settings.libRoot))?.accelerator === 'tcg' && settings.accelerator !== 'kvm') tell(paint('yellow', `WARNING: ${emulationNotice}`, process.stderr));
+  if ((await readAccelerator(settings.libRoot))?.accelerator === 'tcg' && settings.accelerator !== 'kvm') tell(paint('yellow', `WARNING: ${emulationNotice}`, here.stderr));
   print([
     `twofoldd is ${outcome === 'started' ? 'up' : 'up already'}: unix://${settings.socket} (log: ${logFileOf(settings)})`,
     '',

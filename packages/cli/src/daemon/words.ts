@@ -4,7 +4,7 @@ import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readCommandLine } from '@twofold/daemon/command-line.ts';
 import { defaults, type Settings } from '@twofold/daemon/settings.ts';
-import { ExitWith } from '../failure.ts';
+import { ExitWith } from '@twofold/verbs/failure.ts';
 
 const memory = join(defaults.runRoot, 'up.json');
 

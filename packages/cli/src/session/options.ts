@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError, type Command } from 'commander';
 import type { ContainerCreateRequest, HostConfig } from '@twofold/contract';
+import { gather } from '@twofold/verbs/options.ts';
 
 export interface RunOptions {
   rm?: true;
@@ -28,8 +29,6 @@ export interface RunOptions {
   network?: string;
   restart?: string;
 }
-
-export const gather = (value: string, earlier: string[]): string[] => [...earlier, value];
 
 /** `512m`, `2g`, or bytes. */
 export function bytes(text: string): number {

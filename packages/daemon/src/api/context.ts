@@ -11,9 +11,25 @@ export interface VersionInfo {
   readonly gitCommit?: string;
 }
 
+/** One of the two streams that a verb writes to. */
+export interface VerbOutput {
+  write(text: string): void;
+  /** It ends at a terminal whose owner wants colours. */
+  readonly colours: boolean;
+  /** Of that terminal; undefined where there is none. */
+  readonly columns: number | undefined;
+}
+
+/**
+ * Runs the command line `words` of the CLI's for a client of the API and resolves with its exit code. What goes wrong is told on `stderr`;
+ * throws `invalid-argument` for words that are no verb which can run here. `signal` ends it.
+ */
+export type RunVerb = (words: readonly string[], client: { stdout: VerbOutput; stderr: VerbOutput; signal: AbortSignal }) => Promise<number>;
+
 export interface Caller {
   readonly engine: Engine;
   readonly versionInfo: VersionInfo;
+  readonly runVerb: RunVerb;
   readonly log: Logger;
   readonly parameters: Readonly<Record<string, string>>;
   readonly query: Query;

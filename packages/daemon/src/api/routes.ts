@@ -17,6 +17,7 @@ import * as networks from './handlers/networks.ts';
 import { streamEvents } from './handlers/events.ts';
 import * as system from './handlers/system.ts';
 import * as twofold from './handlers/twofold.ts';
+import { runVerb } from './handlers/verb.ts';
 import { missingRoutes } from './missing.ts';
 import { compilePattern, matchPattern, type Pattern } from './router.ts';
 
@@ -103,6 +104,7 @@ const routes: readonly (readonly [method: string, path: string, handler: Handler
   ['GET', '/twofold/compute', twofold.compute],
   ['POST', '/twofold/compute/{id}/stop', twofold.stopCompute],
   ['GET', '/twofold/switches', twofold.switches],
+  ['POST', '/twofold/verb', runVerb],
 
   ...missingRoutes,
 ];

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Engine } from '../engine/engine.ts';
-import type { Caller, VersionInfo } from './context.ts';
+import type { Caller, RunVerb, VersionInfo } from './context.ts';
 import { endSocket } from './hijack.ts';
 import { Query } from './query.ts';
 import { errorHeader, type RenderedError, renderError } from './render-error.ts';
@@ -21,6 +21,7 @@ export interface ApiOptions {
   /** Members may use the socket (0660); where the group doesn't exist, only root. */
   readonly group: string;
   readonly versionInfo: VersionInfo;
+  readonly runVerb: RunVerb;
 }
 
 export interface Api {
@@ -45,6 +46,7 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
   const callerOf = (request: IncomingMessage, route: { parameters: Record<string, string> }, minor: number, search: string, signal: AbortSignal): Caller => ({
     engine, request, minor, signal,
     versionInfo: options.versionInfo,
+    runVerb: options.runVerb,
     log: options.logger,
     parameters: route.parameters,
     query: new Query(search),

@@ -1,20 +1,28 @@
-// Owns the command `twofold` on the path: a line of shell that starts the CLI on the right Node, since the machine's own may be older.
+// Owns the command `twofold` on the path: a few lines of shell that start the CLI on the right Node, since the machine's own may be older. The
+// file's interpreter is not the shell but the front (native/front), which asks the daemon itself where that is all there is to do, and
+// otherwise gives the file to the shell. So no shell and no Node is started for `twofold ps`.
 
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TwofoldError } from '@twofold/contract';
-import { repository } from '../../places.ts';
+import { libraryParts, repository } from '../../places.ts';
 import type { Step } from '../step.ts';
 
 export const commandFile = '/usr/local/bin/twofold';
 const mark = '# Written by twofold setup.';
 
-function content(): string {
+/** What a kernel reads of a first line, at least; and it splits it at white space. */
+const longestFirstLine = 127;
+
+/** The file, for the library below `libRoot`. */
+export function commandText(libRoot: string): string {
+  const firstLine = `#!${join(libraryParts(libRoot).programs, 'twofold-front')}`;
   const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
   const build = quoted(join(repository, 'build'));
   // Node keeps what it compiles for each user apart, and writes it or does without: who can't write in the checkout has it at home. Not in
   // a home that is another's (sudo may leave it so), since what lies there is run.
-  return ['#!/bin/sh', mark, `cache=${build}/compile-cache`, `[ -w ${build} ] || [ ! -O "$HOME" ] || cache="$HOME/.cache/twofold"`,
+  return [firstLine.length <= longestFirstLine && !/\s/.test(firstLine) ? firstLine : '#!/bin/sh', mark, `cache=${build}/compile-cache`, `[ -w ${build} ] || [ ! -O "$HOME" ] || cache="$HOME/.cache/twofold"`,
     ': "${NODE_COMPILE_CACHE:=$cache}"', 'export NODE_COMPILE_CACHE',
     `exec ${quoted(process.execPath)} --disable-warning=ExperimentalWarning ${quoted(join(repository, 'packages/cli/src/main.ts'))} "$@"`, ''].join('\n');
 }
@@ -29,17 +37,20 @@ export const command: Step = {
   title: 'The command twofold',
   purpose: 'Without it the CLI is called by npm run twofold -- …',
   byHand: `a script ${commandFile} that runs packages/cli/src/main.ts`,
-  inputs: async () => [content()],
+  inputs: async ({ places }) => [commandText(places.libRoot)],
   async check() {
     const present = await readFile(commandFile, 'utf8').catch(() => null);
     if (present === null) return { there: false, detail: `${commandFile} is not there` };
-    return { there: true, detail: present.includes(mark) ? commandFile : `${commandFile} is another program's and is left alone` };
+    if (!present.includes(mark)) return { there: true, detail: `${commandFile} is another program's and is left alone` };
+    const interpreter = present.slice('#!'.length, present.indexOf('\n'));
+    if (!(await access(interpreter, constants.X_OK).then(() => true, () => false))) return { there: false, detail: `${interpreter}, which runs ${commandFile}, is not there` };
+    return { there: true, detail: commandFile };
   },
-  async mend() {
+  async mend({ places }) {
     const present = await readFile(commandFile, 'utf8').catch(() => null);
     if (present !== null && !present.includes(mark)) return;
     try {
-      await writeFile(`${commandFile}.new`, content(), { mode: 0o755 });
+      await writeFile(`${commandFile}.new`, commandText(places.libRoot), { mode: 0o755 });
       await rename(`${commandFile}.new`, commandFile);
     } catch (cause) {
       throw new TwofoldError('internal', `Could not write ${commandFile}.`, { cause });

@@ -1,17 +1,16 @@
-// Owns how the CLI reaches the daemon: the socket that was asked for, and what to do when nobody answers there.
+// Owns how verbs reach the daemon: the socket that was asked for, and what to do when nobody answers there.
 
 import type { Command } from 'commander';
 import { TwofoldError } from '@twofold/contract/errors.ts';
-import { Twofold, TwofoldApiError } from '@twofold/sdk';
-import { placesOf } from './places.ts';
+import { defaultSocketPath, TwofoldApiError, type Twofold } from '@twofold/sdk';
+import type { Client } from './client.ts';
 
-/** The client for `--host`, `TWOFOLD_HOST`, or the default socket. Throws `invalid-argument` for anything but a unix socket. */
-export function connect(command: Command): Twofold {
-  const { host } = command.optsWithGlobals<{ host?: string }>();
-  if (host === undefined) return new Twofold({ socketPath: placesOf().socket });
+/** The socket that `--host` or `TWOFOLD_HOST` means, or the default one. Throws `invalid-argument` for anything but a unix socket. */
+export function socketPathOf(host: string | undefined): string {
+  if (host === undefined) return defaultSocketPath;
   const path = host.startsWith('unix://') ? host.slice('unix://'.length) : host;
   if (!path.startsWith('/')) throw new TwofoldError('invalid-argument', `--host "${host}" is not a unix socket: unix:///run/twofold/twofold.sock is one.`);
-  return new Twofold({ socketPath: path });
+  return path;
 }
 
 /** Turns what the SDK throws when there is no daemon, or no right to ask it, into a sentence that says what to do. */
@@ -31,9 +30,9 @@ function errorCode(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Runs a verb's work with a client, and explains what goes wrong. */
-export async function withDaemon<T>(command: Command, work: (twofold: Twofold) => Promise<T>): Promise<T> {
-  await using twofold = connect(command);
+/** Runs a verb's work with a client of the daemon, and explains what goes wrong. */
+export async function withDaemon<T>(command: Command, client: Client, work: (twofold: Twofold) => Promise<T>): Promise<T> {
+  await using twofold = client.connect(command.optsWithGlobals<{ host?: string }>().host);
   try {
     return await work(twofold);
   } catch (error) {

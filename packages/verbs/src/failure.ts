@@ -1,7 +1,8 @@
 // Owns what a failed command says and with which exit code it ends.
 
 import { isTwofoldError } from '@twofold/contract/errors.ts';
-import { paint, tell } from './output.ts';
+import type { Client } from './client.ts';
+import { paint } from './output.ts';
 
 /** A command that has said all there is to say, and ends with this code. */
 export class ExitWith extends Error {
@@ -20,11 +21,11 @@ function causes(error: unknown): string[] {
 }
 
 /** Tells the user and returns the exit code. An error that nobody raised on purpose shows its stack: it is a fault of ours. */
-export function explain(error: unknown): number {
+export function explain(error: unknown, { stderr }: Client): number {
   if (error instanceof ExitWith) return error.exitCode;
   const expected = isTwofoldError(error);
   const message = expected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
-  tell(`${paint('red', 'twofold:', process.stderr)} ${message}`);
-  for (const line of causes(error)) tell(`  because: ${line}`);
+  stderr.write(`${paint('red', 'twofold:', stderr)} ${message}\n`);
+  for (const line of causes(error)) stderr.write(`  because: ${line}\n`);
   return 1;
 }

@@ -1,18 +1,20 @@
 // Owns `twofold switches`: the virtual switches and what is on them; making and removing one.
 
 import type { Command } from 'commander';
+import type { Client } from '../client.ts';
 import { withDaemon } from '../connect.ts';
-import { formatOption, print, renderTable, type Format } from '../output.ts';
+import { formatOption, type Format } from '../options.ts';
+import { print, renderTable } from '../output.ts';
 import { forEach } from './each.ts';
 
-export function register(program: Command): void {
+export function register(program: Command, client: Client): void {
   const switches = program.command('switches')
     .description('Lists the virtual switches. Docker sees them as networks.')
     .addOption(formatOption())
-    .action(async (options: { format: Format }, command: Command) => withDaemon(command, async (twofold) => {
+    .action(async (options: { format: Format }, command: Command) => withDaemon(command, client, async (twofold) => {
       const found = await twofold.switches();
-      if (options.format === 'json') return print(JSON.stringify(found, null, 2));
-      print(renderTable(['NAME', 'TYPE', 'BRIDGE', 'SUBNET', 'GATEWAY', 'CONTAINERS'], found.map((one) =>
+      if (options.format === 'json') return print(client, JSON.stringify(found, null, 2));
+      print(client, renderTable(['NAME', 'TYPE', 'BRIDGE', 'SUBNET', 'GATEWAY', 'CONTAINERS'], found.map((one) =>
         [one.Name, one.SwitchType, one.Bridge, one.Subnet, one.Gateway, [...new Set(one.Endpoints.map((endpoint) => endpoint.ContainerName))].join(', ')])));
     }));
   switches.command('create')
@@ -22,11 +24,11 @@ export function register(program: Command): void {
     .option('--gateway <address>', 'the host\'s address on it; the first of the subnet where not given')
     .option('--ip-range <cidr>', 'part of the subnet out of which addresses are given')
     .option('--internal', 'no way out of it')
-    .action((name: string, options: { subnet?: string; gateway?: string; ipRange?: string; internal?: true }, command: Command) => withDaemon(command, async (twofold) => {
-      print((await twofold.networks.create(name, options)).id);
+    .action((name: string, options: { subnet?: string; gateway?: string; ipRange?: string; internal?: true }, command: Command) => withDaemon(command, client, async (twofold) => {
+      print(client, (await twofold.networks.create(name, options)).id);
     }));
   switches.command('rm')
     .description('Removes switches that no running container is on.')
     .argument('<switch...>')
-    .action((names: string[], _options: object, command: Command) => forEach(command, names, (twofold, name) => twofold.networks.remove(name)));
+    .action((names: string[], _options: object, command: Command) => forEach(command, client, names, (twofold, name) => twofold.networks.remove(name)));
 }

@@ -2,20 +2,23 @@
 
 import type { Command } from 'commander';
 import type { Twofold } from '@twofold/sdk';
+import type { Client } from '../client.ts';
 import { explained, withDaemon } from '../connect.ts';
-import { explain } from '../failure.ts';
+import { ExitWith, explain } from '../failure.ts';
 import { print } from '../output.ts';
 
 /** Does `work` for each of `names` and prints the name where it went well. */
-export function forEach(command: Command, names: readonly string[], work: (twofold: Twofold, name: string) => Promise<void>): Promise<void> {
-  return withDaemon(command, async (twofold) => {
+export function forEach(command: Command, client: Client, names: readonly string[], work: (twofold: Twofold, name: string) => Promise<void>): Promise<void> {
+  return withDaemon(command, client, async (twofold) => {
+    let failed = 0;
     for (const name of names) {
       try {
         await work(twofold, name);
-        print(name);
+        print(client, name);
       } catch (error) {
-        process.exitCode = explain(explained(error, twofold.socketPath));
+        failed = explain(explained(error, twofold.socketPath), client);
       }
     }
+    if (failed !== 0) throw new ExitWith(failed);
   });
 }

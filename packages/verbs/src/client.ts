@@ -1,0 +1,20 @@
+// Owns what a verb knows of whoever runs it. A verb serves a person at a shell and, in the daemon, many at once: it writes nowhere else,
+// reaches no other daemon, and knows no state of the process that it runs in.
+
+import type { Twofold } from '@twofold/sdk';
+
+/** One of the two streams that a verb writes to. */
+export interface Output {
+  write(text: string): void;
+  /** It is a terminal, and its owner wants colours there. */
+  readonly colours: boolean;
+  /** Of the terminal; undefined where it is none. */
+  readonly columns: number | undefined;
+}
+
+export interface Client {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** A client of the daemon that is meant by `--host` (or TWOFOLD_HOST), or by neither. Throws `invalid-argument` for what is no address. */
+  connect(host: string | undefined): Twofold;
+}
