@@ -44,12 +44,20 @@ export function withDescendants(pids: ReadonlySet<number>, processes: readonly H
  * live in its control group (shims, monitors, supervisors), with all their descendants. Others of the host don't count.
  */
 export function belongingTo(ids: readonly string[], processes: readonly HostProcess[]): HostProcess[] {
-  const named = (pid: number): boolean => {
+  const named = processes.filter(({ pid }) => {
     const text = readOf(pid, 'cgroup') + readOf(pid, 'cmdline');
     return ids.some((id) => text.includes(id));
-  };
-  return withDescendants(new Set(processes.filter(({ pid }) => named(pid)).map(({ pid }) => pid)), processes);
+  });
+  return withDescendants(new Set([...named, ...besides(named, processes)].map(({ pid }) => pid)), processes);
 }
+
+/** Those that are in one of Twofold's sandboxes with one of `some`: a VM that waited has its control groups under another name, and its worker another parent. */
+export function besides(some: readonly HostProcess[], processes: readonly HostProcess[]): HostProcess[] {
+  const sandboxes = new Set(some.flatMap(({ pid }) => sandboxesOf(pid)));
+  return processes.filter(({ pid }) => sandboxesOf(pid).some((sandbox) => sandboxes.has(sandbox)));
+}
+
+const sandboxesOf = (pid: number): string[] => [...readOf(pid, 'cgroup').matchAll(/^[^:]*:[^:]*:(.*)\/(?:supervisor|worker)$/gm)].map(([, path]) => path!);
 
 /** Seconds of processor time that all threads of the process have used. */
 export function processorSeconds(pid: number): number {

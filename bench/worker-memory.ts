@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 
-export const workerParts = ['guest pages shared with the template', 'guest pages dirtied by the guest', 'QEMU\'s heap', 'translation buffer', 'rest of QEMU'] as const;
+export const workerParts = ['guest pages shared with other VMs', 'guest pages dirtied by the guest', 'QEMU\'s heap', 'translation buffer', 'rest of QEMU'] as const;
 export type WorkerMemory = Record<(typeof workerParts)[number], number>;
 
 /** MiB (PSS) of the worker `pid`. */
@@ -11,8 +11,8 @@ export function workerMemory(pid: number): WorkerMemory {
 }
 
 /**
- * Pure: the parts of a text of /proc/PID/smaps. A clone maps the template's memfd privately: what it has written is anonymous there. Anonymous
- * memory that is run is translated code; other anonymous memory is the heap: malloc's, its arenas and big pieces, and threads' stacks, which are tiny.
+ * Pure: the parts of a text of /proc/PID/smaps. The template's memfd is mapped privately: what the VM has written is anonymous there, and its own; what its
+ * parent had written before it was forked is anonymous and shared. Anonymous memory that is run is translated code; other anonymous memory is the heap: malloc's, its arenas and big pieces, and threads' stacks, which are tiny.
  */
 export function tellApart(smaps: string): WorkerMemory {
   const memory = Object.fromEntries(workerParts.map((part) => [part, 0])) as WorkerMemory;
@@ -21,8 +21,9 @@ export function tellApart(smaps: string): WorkerMemory {
     const [, permissions = '', , , , name = ''] = head.split(/\s+/);
     const pss = mebibytes('Pss');
     if (name.startsWith('/memfd:twofold-template')) {
-      memory['guest pages dirtied by the guest'] += mebibytes('Anonymous');
-      memory['guest pages shared with the template'] += pss - mebibytes('Anonymous');
+      const own = Math.min(mebibytes('Anonymous'), mebibytes('Private_Clean') + mebibytes('Private_Dirty'));
+      memory['guest pages dirtied by the guest'] += own;
+      memory['guest pages shared with other VMs'] += pss - own;
     } else if (name.startsWith('/')) memory['rest of QEMU'] += pss;
     else memory[permissions.includes('x') && name === '' ? 'translation buffer' : 'QEMU\'s heap'] += pss;
   }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Sleepers } from '../containers.ts';
 import type { House } from '../house.ts';
 import type { Peer } from '../peer.ts';
-import { belongingTo, hostProcesses, memoryByName, processorSeconds, withDescendants, type HostProcess } from '../processes.ts';
+import { belongingTo, besides, hostProcesses, memoryByName, processorSeconds, withDescendants, type HostProcess } from '../processes.ts';
 import { titles, type Row } from '../row.ts';
 import { mean, sum } from '../statistics.ts';
 import { workerMemory, workerParts } from '../worker-memory.ts';
@@ -81,12 +81,11 @@ function ordinary(peer: string, ids: readonly string[]): Row[] {
   ];
 }
 
-/** The daemon, and what it started that is there neither for a container nor for the next one (a VM that waits). */
+/** The daemon, and what it started that is there neither for a container nor for the next one (a VM that waits): the VM that others are forked from, too. */
 function daemonMemory(name: string, { daemonPid }: Peer, ids: readonly string[]): Row[] {
   if (daemonPid === null) return [];
   const processes = hostProcesses();
-  const waiting = processes.filter((each) => each.name === 'vmwp').map(({ parent }) => parent);
-  const others = new Set([...belongingTo(ids, processes), ...withDescendants(new Set(waiting), processes)]);
+  const others = new Set([...belongingTo(ids, processes), ...besides(processes.filter((each) => each.name === 'vmwp'), processes)]);
   const own = withDescendants(new Set([daemonPid]), processes).filter((each) => !others.has(each)).map((each) => (each.pid === daemonPid ? { ...each, name: 'the daemon itself' } : each));
   return [{ work: titles.daemonMemory, unit: 'MiB', peer: name, summary: mean([sum(own.map(({ pssMiB }) => pssMiB))]), parts: memoryByName(own) }];
 }

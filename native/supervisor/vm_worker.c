@@ -37,7 +37,8 @@ static int start(struct worker *w, struct worker_ends *ends, struct error *error
   if ((memory < 0 || listening < 0) && error->code[0]) return -1;
   ends->memory = memory;
   ends->listening = listening;
-  w->pid = birthplace_clone(ends->place, namespaces);
+  // A namespace of process ids ends with its first process, and with it those within: a parent's forks shall outlive it.
+  w->pid = birthplace_clone(ends->place, vm_has_flag(PLAN_PARENT) ? namespaces & ~(uint64_t)CLONE_NEWPID : namespaces);
   if (w->pid == 0) worker_become(ends);
   return w->pid < 0 ? error_set(error, "sandbox-failed", errno, "cannot start the worker") : 0;
 }

@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 import { House, outputOf, textOf } from './house.ts';
 
 let house: House;
-before(async () => { house = await House.open(); });
+before(async () => { house = await House.open({ vmFork: false }); });
 after(async () => {
   await house[Symbol.asyncDispose]();
   assert.deepEqual(house.leftovers(), []);
@@ -51,9 +51,10 @@ async function identityIn(of: House, number: number): Promise<string[]> {
   return [bootId!, uuid!, random!, address, name!, key];
 }
 
-for (const [kind, vmPool] of [['clones', 0], ['VMs that waited', 2]] as const) {
+for (const [kind, vmFork, vmPool] of [['clones', false, 0], ['forks', true, 0], ['VMs that waited', true, 2], ['clones that waited', false, 2]] as const) {
   test(`two ${kind} have nothing in common that a machine has for itself`, async () => {
-    await using own = await House.open({ vmPool, vmPoolMost: vmPool });
+    await using own = await House.open({ vmFork, vmPool, vmPoolMost: vmPool });
+    assert.equal(await own.driver.forkable(), vmFork);
     await until('they wait', () => own.driver.pool.waiting === vmPool);
     const [one, other] = await Promise.all([identityIn(own, 1), identityIn(own, 2)]);
     for (const [index, value] of one!.entries()) {
@@ -98,13 +99,13 @@ test('a template that is broken is told of and dropped, and the VM boots', async
   const libRoot = mkdtempSync(join(tmpdir(), 'twofold-lib-'));
   for (const part of ['bin', 'kernel', 'initramfs', 'rehearsal.erofs', 'accelerator.json']) symlinkSync(join(defaults.libRoot, part), join(libRoot, part));
   mkdirSync(join(libRoot, 'templates'), { mode: 0o700 });
-  const other = await House.open({ libRoot });
+  const other = await House.open({ libRoot, vmFork: false });
   try {
     const [name] = readdirSync(join(libRoot, 'templates'));
     truncateSync(join(libRoot, 'templates', name!, 'state'), 1000);
     const running = await other.run(['cat', '/proc/sys/kernel/osrelease']);
     assert.equal((await outputOf(running.streams)).trim(), readFileSync(join(libRoot, 'kernel/release'), 'utf8').trim());
-    assert.deepEqual(other.warnings.map((warning) => /^A clone .* failed/.test(warning)), [true]);
+    assert.equal(other.warnings.filter((warning) => /^A clone .* failed/.test(warning)).length, 1);
     assert.deepEqual(readdirSync(join(libRoot, 'templates')), []);
     assert.equal(other.events.some((event) => event.kind === 'sandbox-gone'), false);
     await other.end(running);

@@ -13,7 +13,7 @@ import { until } from '../support/until.ts';
 
 const timeoutMs = 120_000;
 let houses = 0;
-const applets = ['cat', 'date', 'dd', 'echo', 'false', 'head', 'id', 'ls', 'mkdir', 'mknod', 'mount', 'od', 'ps', 'sh', 'sleep', 'stty', 'tail', 'true', 'tty', 'uname', 'wc'];
+const applets = ['cat', 'date', 'dd', 'echo', 'false', 'head', 'id', 'ls', 'mkdir', 'mknod', 'mount', 'od', 'ps', 'sh', 'sleep', 'stty', 'grep', 'tail', 'true', 'tty', 'uname', 'wc'];
 const capabilities = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_KILL', 'CAP_MKNOD', 'CAP_SETGID', 'CAP_SETUID'];
 
 export const within = (): AbortSignal => AbortSignal.timeout(timeoutMs);
@@ -51,14 +51,14 @@ export class House implements AsyncDisposable {
     })();
   }
 
-  /** With a template, so that its VMs of the standard size are clones. */
+  /** With a template, so that its VMs of the standard size are forks, or clones where that is turned off. */
   static async open(asked: Partial<Settings> = {}): Promise<House> {
     const root = mkdtempSync(join(tmpdir(), 'twofold-hyperv-'));
     const name = `/twofold-hyperv-${process.pid}-${houses++}`; // each has VMs of its own that nobody asked for
     const settings = { ...defaults, vmPool: 0, vmPoolMost: 1, dataRoot: join(root, 'data'), runRoot: join(root, 'run'), cgroupParent: name, machine: { memoryBytes: 512 << 20, cpus: 1 }, ...asked };
     const house = new House(root, settings, await HypervDriver.open(settings));
     house.driver.warmUp((sentence) => house.warnings.push(sentence), specOf(['true']));
-    await house.driver.warm();
+    await house.driver.forkable();
     return house;
   }
 

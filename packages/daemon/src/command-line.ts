@@ -91,6 +91,7 @@ const options: readonly Option[] = [
   },
   { flags: '--vm-cpus <number>', key: 'vm-cpus', help: 'processors of a utility VM', apply: (draft, value) => void (draft.machine = { ...draft.machine, cpus: whole('--vm-cpus', value, 1, 64) }) },
   { flags: '--vm-template <boolean>', key: 'vm-template', help: 'whether utility VMs are clones of a template; otherwise every one boots, and none waits', apply: (draft, value) => void (draft.vmTemplate = oneOf('--vm-template', ['true', 'false'], value) === 'true') },
+  { flags: '--vm-fork <boolean>', key: 'vm-fork', help: 'whether emulated utility VMs are forks of one that stands still, where there is a template; otherwise they are clones', apply: (draft, value) => void (draft.vmFork = oneOf('--vm-fork', ['true', 'false'], value) === 'true') },
   { flags: '--vm-pool <number>', key: 'vm-pool', help: 'how many utility VMs wait for containers at least; 0: none', apply: (draft, value) => void (draft.vmPool = whole('--vm-pool', value, 0, 64)) },
   { flags: '--vm-pool-max <number>', key: 'vm-pool-max', help: 'how many utility VMs wait after a burst of starts', apply: (draft, value) => void (draft.vmPoolMost = whole('--vm-pool-max', value, 0, 256)) },
   { flags: '--vm-pool-idle <seconds>', key: 'vm-pool-idle', help: 'after how long without another burst its waiting utility VMs end', apply: (draft, value) => void (draft.vmPoolIdleMs = 1000 * whole('--vm-pool-idle', value, 1, 86_400)) },

@@ -24,6 +24,8 @@ export interface Settings {
   readonly machine: { readonly memoryBytes: number; readonly cpus: number };
   /** Whether utility VMs of the default size are clones of a template; without one every VM boots, and none waits. */
   readonly vmTemplate: boolean;
+  /** Whether, under emulation, those of the default size are forks of one clone that stands still. */
+  readonly vmFork: boolean;
   /** How many utility VMs of the default size wait for containers at least; 0 = none: each is made when it is needed. */
   readonly vmPool: number;
   /** How many a burst of starts may bring it to. */
@@ -57,6 +59,7 @@ export const defaults: Settings = {
   workerUids: { first: 2_000_000_000, last: 2_000_065_535 },
   machine: { memoryBytes: 2 * 2 ** 30, cpus: 2 },
   vmTemplate: true,
+  vmFork: true,
   vmPool: 1,
   // More can't be made use of at once.
   vmPoolMost: 4 * availableParallelism(),

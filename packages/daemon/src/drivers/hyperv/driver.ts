@@ -96,6 +96,11 @@ export class HypervDriver implements Driver {
     return this.#vms.warm;
   }
 
+  /** Resolves when VMs can be forked, or it is known that they can't. */
+  forkable(): Promise<boolean> {
+    return this.#vms.forkable();
+  }
+
   async configureNetwork(sandbox: SandboxId, spec: SandboxSpec, signal: AbortSignal): Promise<void> {
     if (spec.network.mode !== 'attached') return;
     await this.#request(sandbox, FrameType.NETWORK, networkRequest(spec.network.interfaces), signal);

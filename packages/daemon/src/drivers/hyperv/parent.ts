@@ -21,7 +21,7 @@ import type { Making, Template } from './template.ts';
 
 const makeTimeoutMs = 60_000;
 /** Code is translated when it runs for the first time, and some of it runs the second time only. */
-const rehearsals = Number(process.env.REH ?? 2);
+const rehearsals = 2;
 /** What the guest still has to do afterwards would be done by each fork. */
 const settleMs = 300;
 

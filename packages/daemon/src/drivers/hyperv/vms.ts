@@ -75,6 +75,13 @@ export class Vms implements AsyncDisposable {
     return this.#warm;
   }
 
+  /** Whether VMs of the standard size are forks; settled when that is known. */
+  async forkable(): Promise<boolean> {
+    await this.#warm;
+    await this.#parentMade;
+    return this.#parent !== null;
+  }
+
   /** Makes or opens the standard VMs' template in the background; what fails of it is told to `warn`, and VMs boot. Once. */
   warmUp(warn: Warn, rehearsal: () => Promise<Rehearsal>): void {
     this.#warn = warn;
@@ -86,7 +93,7 @@ export class Vms implements AsyncDisposable {
       this.#templates = new Templates(making, warn, this.#closing.signal);
       const template = await this.#templates.openStandard();
       if (template === null || this.#closing.signal.aborted) return template !== null;
-      if (this.#parts.accelerator === 'tcg') this.#parentMade = this.#makeParent(making, template);
+      if (settings.vmFork && this.#parts.accelerator === 'tcg') this.#parentMade = this.#makeParent(making, template);
       if (settings.vmPool > 0) this.#pool = new Pool({ ...making, template, parent: () => this.#parentMade.then(() => this.#parent), giveUpParent: (error) => this.#giveUpParent(error), warn, startsUnderWay: () => this.#turns.size > 0 });
       return true;
     };
