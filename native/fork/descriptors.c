@@ -1,5 +1,5 @@
-// Owns the descriptors of a copy. What is a VM's own is exchanged under the same number: its sockets, its interface, its writable disk, and every eventfd,
-// since one that two processes share would wake the wrong one. What all may share (the template's memory, /dev/null) stays; what is not known here
+// Owns the descriptors of a copy. What is a VM's own is exchanged under the same number: its sockets, its interface, its writable disk, and every eventfd
+// and signalfd, since what two processes share one can use against the other. What all may share (the template's memory, /dev/null) stays; what is not known here
 // cannot be copied, and then nothing is.
 #include <errno.h>
 #include <fcntl.h>
@@ -23,12 +23,12 @@
 // vm.h: the numbers that QEMU's command line names.
 enum { OUTPUT = 1, ERRORS = 2, AGENT = 3, QMP = 4, SPARE = 6, TAP = 7 };
 enum { MOST_DESCRIPTORS = 256 };
-enum kind { CLOSED, SHARED, EVENT, REPLACED };
+enum kind { CLOSED, SHARED, EVENT, SIGNALS, REPLACED };
 static struct {
   unsigned char kind;
-  unsigned char by; // of REPLACED: FORK_*
-  int flags;        // of EVENT
-  unsigned count;
+  unsigned char by;    // of REPLACED: FORK_*
+  int flags;           // of EVENT and SIGNALS
+  unsigned long value; // the events that wait, the mask of signals
 } table[MOST_DESCRIPTORS];
 static struct stat spare;
 static unsigned long offload; // what QEMU set last at its interface, which cannot be asked for
@@ -75,7 +75,6 @@ static failure look_at(int fd) {
   static char what[320];
   char path[64], target[256];
   struct stat s;
-  unsigned long count;
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   ssize_t n = readlink(path, target, sizeof target - 1);
   if (n < 0 || fstat(fd, &s)) return "look at its descriptors";
@@ -85,13 +84,11 @@ static failure look_at(int fd) {
   if (fd == QMP) return become(fd, REPLACED, FORK_QMP);
   if (fd == TAP && ioctl(fd, TUNGETVNETHDRSZ, &header_bytes) == 0 && ioctl(fd, TUNGETSNDBUF, &send_bytes) == 0) return become(fd, REPLACED, FORK_TAP);
   if (S_ISREG(s.st_mode) && s.st_dev == spare.st_dev && s.st_ino == spare.st_ino) return become(fd, REPLACED, FORK_SPARE);
-  if (strcmp(target, "anon_inode:[eventfd]") == 0 && described(fd, "eventfd-count:", 16, &count)) {
-    table[fd].count = (unsigned)count;
-    table[fd].flags = fcntl(fd, F_GETFL) & O_NONBLOCK ? EFD_NONBLOCK : 0;
-    return become(fd, EVENT, 0);
-  }
-  // A signalfd gives whoever reads it his own signals; what has major number 1 is memory, null and random; sealed memory is nobody's to write.
-  if (strcmp(target, "anon_inode:[signalfd]") == 0 || (S_ISCHR(s.st_mode) && major(s.st_rdev) == 1) || strncmp(target, "/memfd:", 7) == 0) return become(fd, SHARED, 0);
+  table[fd].flags = fcntl(fd, F_GETFL) & O_NONBLOCK; // EFD_NONBLOCK and SFD_NONBLOCK are that
+  if (strcmp(target, "anon_inode:[eventfd]") == 0 && described(fd, "eventfd-count:", 16, &table[fd].value)) return become(fd, EVENT, 0);
+  if (strcmp(target, "anon_inode:[signalfd]") == 0 && described(fd, "sigmask:", 16, &table[fd].value)) return become(fd, SIGNALS, 0);
+  // What has major number 1 is null and random; sealed memory is nobody's to write.
+  if ((S_ISCHR(s.st_mode) && major(s.st_rdev) == 1) || strncmp(target, "/memfd:", 7) == 0) return become(fd, SHARED, 0);
   snprintf(what, sizeof what, "copy %s", target);
   errno = ENOTSUP;
   return what;
@@ -114,10 +111,11 @@ failure descriptors_replace(const int *fds) {
   failure failed = equip_tap(fds[FORK_TAP]);
   for (int fd = 0; !failed && fd < MOST_DESCRIPTORS; fd++) {
     if (table[fd].kind == REPLACED && dup3(fds[table[fd].by], fd, O_CLOEXEC) < 0) return "take its descriptors";
-    if (table[fd].kind != EVENT) continue;
-    int event = eventfd(table[fd].count, EFD_CLOEXEC | table[fd].flags);
-    if (event < 0 || dup3(event, fd, O_CLOEXEC) < 0) return "make its events";
-    close(event);
+    if (table[fd].kind != EVENT && table[fd].kind != SIGNALS) continue;
+    int flags = O_CLOEXEC | table[fd].flags; // *_CLOEXEC are that
+    int own = table[fd].kind == EVENT ? eventfd((unsigned)table[fd].value, flags) : (int)syscall(SYS_signalfd4, -1, &table[fd].value, sizeof table[fd].value, flags);
+    if (own < 0 || dup3(own, fd, O_CLOEXEC) < 0) return "make its events";
+    close(own);
   }
   // What came beside the request, and is its own now; the other copies' connections.
   for (int fd = 0; !failed && fd < MOST_DESCRIPTORS; fd++)

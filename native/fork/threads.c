@@ -1,6 +1,8 @@
 // Owns the threads: which there are, how they come to rest, and how a copy of the process gets all of them again. fork() copies the calling thread only,
 // but what the others are is memory, which is copied: their stacks, and glibc's descriptions of them. Each comes to rest in a signal handler that
-// remembers where it is; the copy makes threads anew upon the same stacks and descriptions, and lets them return from there.
+// remembers where it is; the copy makes threads anew upon the same stacks and descriptions, and lets them return from there. Their ids are others then, and
+// a lock that its owner may take twice knows him by that: so a thread comes to rest where it waits in the kernel, and not in the middle of anything.
+#include <dlfcn.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -9,15 +11,15 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
-#include <dlfcn.h>
-#include <stdlib.h>
 
 #include "fork.h"
 
-enum { MOST_THREADS = 64, PARK_LIMIT_S = 5, BELOW = 16384, TCB_BYTES = 4096, RSEQ_BYTES = 32 };
+enum { MOST_THREADS = 64, PARK_ROUNDS = 1000, ROUND_MS = 5, BELOW = 16384, TCB_BYTES = 4096, RSEQ_BYTES = 32 };
 static const unsigned rseq_signature = 0x53053053; // glibc's on x86-64
 
 enum { FREE, LIVE, PARKED };
@@ -32,13 +34,13 @@ struct thread {
 };
 static struct thread threads[MOST_THREADS]; // the first is the main one
 static __thread struct thread *self;
-static _Atomic int parked, go;
+static _Atomic int go;
 static size_t tid_at; // where glibc keeps a thread's id, in bytes from `tcb`
 
 // Where glibc keeps its restartable sequences' area; absent in an old one.
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 
-static long futex(_Atomic int *word, int operation, int value, const struct timespec *limit) { return syscall(SYS_futex, word, operation, value, limit, NULL, 0); }
+static long futex(_Atomic int *word, int operation, int value) { return syscall(SYS_futex, word, operation, value, NULL, NULL, 0); }
 
 static void know(struct thread *t) {
   self = t;
@@ -52,16 +54,37 @@ static void at_rest(void) {
   self->stack = (char *)__builtin_frame_address(0) - BELOW;
   syscall(SYS_get_robust_list, 0, &self->robust, &self->robust_size);
   atomic_store(&self->state, PARKED);
-  atomic_fetch_add(&parked, 1);
-  futex(&parked, FUTEX_WAKE_PRIVATE, 1, NULL);
   for (;;) syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 }
 
-static void on_signal(int number) {
+// Whether the signal found its thread in a system call: that instruction was its last one, or is the next one where the kernel has it begun anew.
+static bool waits(const ucontext_t *context) {
+  const uint8_t *next = (const uint8_t *)context->uc_mcontext.gregs[REG_RIP];
+  return (next[-2] == 0x0f && next[-1] == 0x05) || (next[0] == 0x0f && next[1] == 0x05);
+}
+
+// For the main thread, which nobody else tells again.
+static void again(void) {
+  static timer_t timer;
+  static bool made;
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = FORK_SIGNAL};
+  if (!made && timer_create(CLOCK_MONOTONIC, &event, &timer)) return;
+  made = true;
+  timer_settime(timer, 0, &(struct itimerspec){.it_value = {0, ROUND_MS * 1000000L}}, NULL);
+}
+
+static void on_signal(int number, siginfo_t *info, void *context) {
   (void)number;
+  (void)info;
   int kept = errno;
-  if (threads_is_main()) serve();
-  else if (self) at_rest();
+  if (!self) {
+  } else if (!waits(context)) {
+    if (threads_is_main()) again();
+  } else if (threads_is_main()) {
+    serve();
+  } else {
+    at_rest();
+  }
   errno = kept;
 }
 
@@ -108,7 +131,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 }
 
 __attribute__((constructor)) static void know_main(void) {
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+  struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_RESTART | SA_SIGINFO};
   know(threads);
   sigfillset(&action.sa_mask);
   sigaction(FORK_SIGNAL, &action, NULL);
@@ -127,24 +150,29 @@ static bool find_tid(void) {
 }
 
 failure threads_park(void) {
-  int wanted = 0;
-  for (struct thread *t = threads + 1; t < threads + MOST_THREADS; t++)
-    if (atomic_load(&t->state) == LIVE) {
-      if (syscall(SYS_tgkill, getpid(), t->tid, FORK_SIGNAL) == 0) wanted++;
-      else atomic_store(&t->state, FREE);
+  const struct timespec moment = {0, ROUND_MS * 1000000L};
+  for (int round = 0; round < PARK_ROUNDS; round++) {
+    int moving = 0;
+    for (struct thread *t = threads + 1; t < threads + MOST_THREADS; t++) {
+      if (atomic_load(&t->state) != LIVE) continue;
+      if (syscall(SYS_tgkill, getpid(), t->tid, FORK_SIGNAL)) atomic_store(&t->state, FREE);
+      else moving++;
     }
-  const struct timespec limit = {PARK_LIMIT_S, 0};
-  for (int now; (now = atomic_load(&parked)) < wanted;)
-    if (futex(&parked, FUTEX_WAIT_PRIVATE, now, &limit) && errno == ETIMEDOUT) return "bring the threads to rest";
-  errno = ENOTSUP;
-  return find_tid() ? NULL : "find the threads' ids";
+    if (!moving) {
+      errno = ENOTSUP;
+      return find_tid() ? NULL : "find the threads' ids";
+    }
+    nanosleep(&moment, NULL);
+  }
+  errno = ETIMEDOUT;
+  return "bring the threads to rest";
 }
 
 static int resume(void *argument) {
   struct thread *t = argument;
   syscall(SYS_set_robust_list, t->robust, t->robust_size);
   if (&__rseq_offset) syscall(SYS_rseq, t->tcb + __rseq_offset, RSEQ_BYTES, 0, rseq_signature);
-  while (!atomic_load(&go)) futex(&go, FUTEX_WAIT_PRIVATE, 0, NULL);
+  while (!atomic_load(&go)) futex(&go, FUTEX_WAIT_PRIVATE, 0);
   _longjmp(t->at, 1);
 }
 
@@ -165,5 +193,5 @@ failure threads_revive(void) {
 
 void threads_release(void) {
   atomic_store(&go, 1);
-  futex(&go, FUTEX_WAKE_PRIVATE, MOST_THREADS, NULL);
+  futex(&go, FUTEX_WAKE_PRIVATE, MOST_THREADS);
 }

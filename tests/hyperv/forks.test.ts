@@ -52,7 +52,7 @@ test('what two forks write they write for themselves', async () => {
   for (const running of both) await house.end(running);
 });
 
-test('forks outlive their parent; their ends are heard of, and the next VM is a clone', async () => {
+test('forks outlive their parent; their ends are heard of, the next VM is a clone, and another parent is made', async () => {
   const [one, other] = await Promise.all([1, 2].map(() => house.run(['sleep', '1000'])));
   const parent = parentOf(await workerOf(one!));
   assert.equal(nameOf(parent), 'vmwp-parent');
@@ -62,6 +62,7 @@ test('forks outlive their parent; their ends are heard of, and the next VM is a 
   await house.event('sandbox-gone', other!.ref.sandbox);
   const next = await house.run(['sleep', '1000']);
   assert.equal(nameOf(parentOf(await workerOf(next))), 'twofold-supervi');
-  assert.equal(house.warnings.filter((warning) => /forked no more/.test(warning)).length, 1);
+  assert.equal(house.warnings.filter((warning) => /forked from is lost/.test(warning)).length, 1);
+  assert.equal(await house.driver.forkable(), true);
   for (const running of [one!, other!, next]) await house.end(running);
 });

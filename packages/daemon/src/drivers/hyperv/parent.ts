@@ -1,7 +1,7 @@
 // Owns the one VM that others are forked from: a clone of the standard size's template that has rehearsed and then stands still, so that what comes of it
 // has QEMU's translated code, its heap and the guest's memory in common with it until it writes. Under emulation only: KVM gives no VM to another process.
 //
-//   absent ─rehearsed, stopped, brought to rest▶ ready ─dies, or a fork of it failed▶ given up, until the daemon is started anew
+//   absent ─rehearsed, stopped, brought to rest▶ ready ─dies, or a fork of it failed▶ absent; vms.ts makes another, a few times
 //
 // Does not own what comes of it.
 
@@ -24,15 +24,18 @@ const makeTimeoutMs = 60_000;
 const rehearsals = 2;
 /** What the guest still has to do afterwards would be done by each fork. */
 const settleMs = 300;
+/** For QEMU to end what it does when a VM is stopped. */
+const restMs = 50;
 
 /** A VM that can be forked. */
-export interface Parent extends AsyncDisposable {
+export interface Parent {
   /** Where it is asked. */
   readonly socket: string;
   /** What its forks' writable disks are copied from. */
   readonly disk: string;
   /** Settled when it can be forked no more, with the reason where it was not our doing. */
   readonly gone: Promise<unknown>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** Makes it. Throws when it can't be had; nothing of it is left then. */
@@ -57,6 +60,7 @@ export async function makeParent({ settings, accelerator, cgroups, rehearsal }: 
     for (let round = 0; round < rehearsals; round += 1) await rehearse(connection, directory, templateMac, rehearsal, within);
     await wait(settleMs, undefined, { signal: within });
     await runQmp(connection, 'stop the VM that is forked', [], [{ execute: 'stop', arguments: {} }], within);
+    await wait(restMs, undefined, { signal: within });
     await bringToRest(socket, within);
     return { socket, disk: join(spareDisks(settings.dataRoot), `${id}.ext4`), gone: watch(connection, closing.signal), [Symbol.asyncDispose]: end };
   } catch (error) {

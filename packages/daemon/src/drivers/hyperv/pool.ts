@@ -48,7 +48,7 @@ export interface PoolParts {
   /** Settled when it is there, or can't be had. */
   readonly parent: () => Promise<Parent | null>;
   /** A fork of it failed. */
-  readonly giveUpParent: (error: unknown) => Promise<void>;
+  readonly lostParent: (error: unknown) => Promise<void>;
   readonly rehearsal: Rehearsal;
   /** Whether VMs are being made for containers just now. */
   readonly startsUnderWay: () => boolean;
@@ -198,7 +198,7 @@ export class Pool implements AsyncDisposable {
       connection[Symbol.dispose]();
       await endSandbox(directory, cgroups);
       await rm(directory, { recursive: true, force: true });
-      if (parent !== null && !signal.aborted) await this.#parts.giveUpParent(error);
+      if (parent !== null && !signal.aborted) await this.#parts.lostParent(error);
       throw error;
     }
   }

@@ -32,6 +32,9 @@ const bootTimeoutMs = 150_000;
 /** A clone that is not there by then has failed. */
 const cloneTimeoutMs = 30_000;
 
+/** So often a parent may be lost; then something is wrong with it here. */
+const mostLosses = 3;
+
 /** A VM that nobody follows yet. */
 export interface Vm {
   readonly connection: SupervisorConnection;
@@ -57,6 +60,8 @@ export class Vms implements AsyncDisposable {
   /** Null while it is made, and where it can't be had. */
   #parent: Parent | null = null;
   #parentMade: Promise<void> = Promise.resolve();
+  #renewParent: () => Promise<void> = () => Promise.resolve();
+  #losses = 0;
   #pool: Pool | null = null;
   #warm: Promise<boolean> = Promise.resolve(false);
   #warn: Warn = () => undefined;
@@ -94,7 +99,7 @@ export class Vms implements AsyncDisposable {
       const template = await this.#templates.openStandard();
       if (template === null || this.#closing.signal.aborted) return template !== null;
       if (settings.vmFork && this.#parts.accelerator === 'tcg') this.#parentMade = this.#makeParent(making, template);
-      if (settings.vmPool > 0) this.#pool = new Pool({ ...making, template, parent: () => this.#parentMade.then(() => this.#parent), giveUpParent: (error) => this.#giveUpParent(error), warn, startsUnderWay: () => this.#turns.size > 0 });
+      if (settings.vmPool > 0) this.#pool = new Pool({ ...making, template, parent: () => this.#parentMade.then(() => this.#parent), lostParent: (error) => this.#loseParent(error), warn, startsUnderWay: () => this.#turns.size > 0 });
       return true;
     };
     this.#warm = open().catch((error: unknown) => {
@@ -173,30 +178,31 @@ export class Vms implements AsyncDisposable {
     try {
       const parent = await makeParent(making, template, this.#warn, this.#closing.signal);
       this.#parent = parent;
-      void parent.gone.then((why) => (this.#parent === parent && !this.#closing.signal.aborted ? this.#giveUpParent(why) : undefined));
+      this.#renewParent = () => this.#makeParent(making, template);
+      void parent.gone.then((why) => (this.#parent === parent && !this.#closing.signal.aborted ? this.#loseParent(why) : undefined));
     } catch (error) {
       if (!this.#closing.signal.aborted) this.#warn('The utility VM that others are forked from could not be made: they are clones, which takes longer.', { err: error });
     }
   }
 
-  /** VMs are clones from now on, until the daemon is started anew. */
-  async #giveUpParent(error: unknown): Promise<void> {
+  /** VMs are clones until there is another. */
+  async #loseParent(error: unknown): Promise<void> {
     const parent = this.#parent;
     this.#parent = null;
     if (parent === null) return;
-    this.#warn('Utility VMs can be forked no more: they are clones, which takes longer, until the daemon is started anew.', { err: error });
-    try {
-      await parent[Symbol.asyncDispose]();
-    } catch (failed) {
-      this.#warn('What is left of the utility VM that others were forked from could not be cleared away.', { err: failed });
-    }
+    this.#losses += 1;
+    const another = this.#losses < mostLosses;
+    this.#warn(`The utility VM that others are forked from is lost: they are clones, which takes longer, ${another ? 'until there is another' : 'until the daemon is started anew'}.`, { err: error });
+    const ended = parent[Symbol.asyncDispose]().catch((failed: unknown) => this.#warn('What is left of the utility VM that others were forked from could not be cleared away.', { err: failed }));
+    this.#parentMade = ended.then(() => (another && !this.#closing.signal.aborted ? this.#renewParent() : undefined));
+    await ended;
   }
 
-  /** Null where there is no parent for it, or the fork failed: then the parent is given up. */
+  /** Null where there is no parent for it, or the fork failed: then the parent is lost. */
   async #fork(spec: SandboxSpec, signal: AbortSignal): Promise<Vm | null> {
     const parent = this.#parent;
     if (parent === null || !isSameSize(spec.machine, this.#parts.settings.machine)) return null;
-    return this.#make(spec, { from: 'fork', socket: parent.socket, disk: parent.disk }, (error) => this.#giveUpParent(error), signal);
+    return this.#make(spec, { from: 'fork', socket: parent.socket, disk: parent.disk }, (error) => this.#loseParent(error), signal);
   }
 
   /** Null where there is no template for it, or the clone failed: then the template is given up. */
