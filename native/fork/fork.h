@@ -15,7 +15,6 @@ typedef const char *failure; // NULL: nothing
 failure threads_park(void);   // all but the calling one, for good; once
 failure threads_revive(void); // in the copy, by the one that parked them: as they were, but not yet running
 void threads_release(void);
-bool threads_is_main(void);
 // descriptors.c
 failure descriptors_survey(int listening); // once, after the park
 failure descriptors_replace(const int *fds); // FORK_* of the request; all others of it are closed

@@ -23,7 +23,7 @@
 #include "fork_request.h"
 
 enum { MOST_COPIES = 1024, LATEST_MS = 5000 };
-// As the worker's own (native/supervisor/vm_process.c).
+// As the worker's own (native/supervisor/vm_worker.c).
 static const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 
 static struct {
@@ -33,7 +33,7 @@ static struct {
 
 // The first connection is what brings us to rest: the kernel sends the signal.
 __attribute__((constructor)) static void await(void) {
-  struct f_owner_ex owner = {F_OWNER_PID, getpid()};
+  struct f_owner_ex owner = {F_OWNER_TID, getpid()};
   if (fcntl(FORK_LISTEN_FD, F_SETOWN_EX, &owner) || fcntl(FORK_LISTEN_FD, F_SETSIG, FORK_SIGNAL) || fcntl(FORK_LISTEN_FD, F_SETFL, O_ASYNC | O_NONBLOCK)) {
     dprintf(2, "cannot wait to be forked: %s\n", strerror(errno));
     _exit(127);
@@ -106,6 +106,7 @@ static failure receive(int asker, struct fork_request *request, int *fds, size_t
   struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
   struct pollfd soon = {asker, POLLIN, 0};
   *count = 0;
+  errno = ETIMEDOUT;
   if (poll(&soon, 1, LATEST_MS) != 1) return "hear the request";
   ssize_t n = recvmsg(asker, &m, MSG_CMSG_CLOEXEC);
   for (struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
@@ -113,7 +114,8 @@ static failure receive(int asker, struct fork_request *request, int *fds, size_t
     *count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     memcpy(fds, CMSG_DATA(c), *count * sizeof(int));
   }
-  if (n == 0) return "hear the request"; // somebody who only wanted us to be at rest
+  if (n == 0) errno = ENODATA; // somebody who only wanted us to be at rest
+  if (n <= 0) return "hear the request";
   errno = EPROTO;
   if (n != sizeof *request || request->version != FORK_VERSION || request->gates > FORK_MOST_GATES || !request->uid || !request->gid) return "understand the request";
   return *count == FORK_FIXED + request->gates + (request->has_group ? 1 : 0) ? NULL : "understand the request";

@@ -19,7 +19,8 @@
 
 #include "fork.h"
 
-enum { MOST_THREADS = 64, PARK_ROUNDS = 1000, ROUND_MS = 5, BELOW = 16384, TCB_BYTES = 4096, RSEQ_BYTES = 32 };
+// QEMU has up to 64 for its disks alone. What glibc keeps of a thread begins where the thread pointer points, and is longer than is looked at.
+enum { MOST_THREADS = 256, PARK_ROUNDS = 1000, ROUND_MS = 5, BELOW = 16384, TCB_BYTES = 1024, RSEQ_BYTES = 32 };
 static const unsigned rseq_signature = 0x53053053; // glibc's on x86-64
 
 enum { FREE, LIVE, PARKED };
@@ -34,6 +35,7 @@ struct thread {
 };
 static struct thread threads[MOST_THREADS]; // the first is the main one
 static __thread struct thread *self;
+static _Atomic bool unknown, resting; // one that there was no room for; all are to come to rest
 static _Atomic int go;
 static size_t tid_at; // where glibc keeps a thread's id, in bytes from `tcb`
 
@@ -67,28 +69,27 @@ static bool waits(const ucontext_t *context) {
 static void again(void) {
   static timer_t timer;
   static bool made;
-  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = FORK_SIGNAL};
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = FORK_SIGNAL};
+  event._sigev_un._tid = threads->tid;
   if (!made && timer_create(CLOCK_MONOTONIC, &event, &timer)) return;
   made = true;
   timer_settime(timer, 0, &(struct itimerspec){.it_value = {0, ROUND_MS * 1000000L}}, NULL);
 }
 
+static bool is_main(void) { return self == threads; }
+
 static void on_signal(int number, siginfo_t *info, void *context) {
   (void)number;
   (void)info;
   int kept = errno;
-  if (!self) {
-  } else if (!waits(context)) {
-    if (threads_is_main()) again();
-  } else if (threads_is_main()) {
-    serve();
-  } else {
+  if (is_main()) {
+    if (waits(context)) serve();
+    else again();
+  } else if (self && resting && waits(context)) {
     at_rest();
   }
   errno = kept;
 }
-
-bool threads_is_main(void) { return self == threads; }
 
 struct beginning {
   void *(*run)(void *);
@@ -108,6 +109,7 @@ static void *begin(void *argument) {
     int is = FREE;
     if (atomic_compare_exchange_strong(&t->state, &is, LIVE)) know(t);
   }
+  if (!self) unknown = true;
   sigset_t ours;
   sigemptyset(&ours);
   sigaddset(&ours, FORK_SIGNAL);
@@ -151,6 +153,9 @@ static bool find_tid(void) {
 
 failure threads_park(void) {
   const struct timespec moment = {0, ROUND_MS * 1000000L};
+  errno = EMFILE;
+  if (unknown) return "know its threads";
+  resting = true;
   for (int round = 0; round < PARK_ROUNDS; round++) {
     int moving = 0;
     for (struct thread *t = threads + 1; t < threads + MOST_THREADS; t++) {

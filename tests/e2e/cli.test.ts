@@ -51,7 +51,7 @@ for (const isolation of isolations) {
       const result = await twofold(['run', '--rm', '--trace', '--isolation', isolation, IMAGE, 'echo', 'ran']);
       assert.deepEqual([result.code, result.stdout], [0, 'ran\n']);
       for (const step of ['files', 'sandbox', 'prepare', 'start', 'total']) assert.match(result.stderr, new RegExp(`^${step} +[\\d.]+ ms +[\\d.]+ ms`, 'm'));
-      assert.match(result.stderr, isolation === 'hyperv' ? /^sandbox .* ms +(boot|clone)$/m : /^sandbox .* ms *$/m);
+      assert.match(result.stderr, isolation === 'hyperv' ? /^sandbox .* ms +(fork|clone|boot)$/m : /^sandbox .* ms *$/m);
     });
 
     test('ends with 127 for an entrypoint that is not there', async () => {

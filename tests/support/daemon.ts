@@ -15,6 +15,8 @@ import { until } from './until.ts';
 
 const MAIN = join(import.meta.dirname, '../../packages/daemon/src/main.ts');
 
+let made = 0;
+
 export class TestDaemon implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'tft-'));
   readonly socket = join(this.directory, 's');
@@ -26,8 +28,8 @@ export class TestDaemon implements AsyncDisposable {
   #process: ChildProcess | null = null;
 
   constructor(flags: readonly string[] = []) {
-    // The process id keeps test files that run at once apart.
-    const slot = process.pid % 200;
+    // The process id keeps test files that run at once apart, the count the daemons of one file.
+    const slot = (process.pid + 67 * made++) % 200;
     this.linkPrefix = `t${(slot + 36).toString(36)}`.slice(0, 4);
     const firstUid = 1_900_000_000 + slot * 1000;
     this.#flags = ['--data-root', this.dataRoot, '--exec-root', this.runRoot, '--host', `unix://${this.socket}`, '--bridge-prefix', this.linkPrefix,
