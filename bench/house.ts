@@ -7,7 +7,7 @@ import { startDockerd } from './peers/dockerd.ts';
 import { startPodman } from './peers/podman.ts';
 import { startTwofold, type TwofoldDaemon } from './peers/twofold.ts';
 import { run } from './run.ts';
-import type { Variant } from './settings.ts';
+import { variants, type Variant } from './settings.ts';
 
 export interface House {
   readonly options: Options;
@@ -46,7 +46,7 @@ export async function openHouse(directory: string, options: Options, undo: Async
     peers: [...peers, twofold.byIsolation.process, twofold.byIsolation.hyperv],
     async variant(name) {
       tell(`starting twofoldd, ${name} …`);
-      const daemon = await startTwofold(join(directory, name[0]!), undo, name);
+      const daemon = await startTwofold(join(directory, `v${Object.keys(variants).indexOf(name)}`), undo, name);
       return { ...daemon.byIsolation.hyperv, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
     },
   };

@@ -24,7 +24,7 @@ export interface Options {
 
 const help = `
 Works:
-  start    docker run --rm IMAGE true; under hyperv with a VM waiting, with none waiting (a clone of the template), and with a plain boot
+  start    docker run --rm IMAGE true; under hyperv with a VM waiting, with none waiting (a fork, and a clone of the template), and with a plain boot
   exec     docker exec C true
   burst    so many containers started at once, until the last has answered an exec
   stream   docker run piping zeros to standard output (a VM's by a sixteenth)

@@ -6,6 +6,7 @@ export const settings: readonly string[] = ['--vm-pool', '1', '--vm-pool-idle', 
 /** What the rows that compare ways to make a VM change; no other row does. */
 export const variants = {
   'no VM waiting': ['--vm-pool', '0'],
+  'no VM waiting, a clone': ['--vm-pool', '0', '--vm-fork', 'false'],
   'cold boot': ['--vm-pool', '0', '--vm-template', 'false'],
 } as const satisfies Record<string, readonly string[]>;
 

@@ -37,7 +37,7 @@ export async function startTwofold(directory: string, undo: AsyncDisposableStack
   const socket = join(directory, 'twofold.sock');
   const runRoot = join(directory, 'r');
   const firstUid = 1_890_000_000 + slot * 1000;
-  const flags = ['--data-root', join(directory, 'data'), '--exec-root', runRoot, '--host', `unix://${socket}`, '--bridge-prefix', `tb${'abc'[slot]}`,
+  const flags = ['--data-root', join(directory, 'data'), '--exec-root', runRoot, '--host', `unix://${socket}`, '--bridge-prefix', `tb${'abcd'[slot]}`,
     '--default-address-pool', `base=10.${215 + slot}.0.0/16,size=24`, '--cgroup-parent', `/twofold-bench-${slot}`, '--worker-uids', `${firstUid}-${firstUid + 999}`,
     ...settings, ...(variant === undefined ? [] : variants[variant])];
   const daemon = new DaemonProcess({ words: [process.execPath, MAIN, ...flags], socket, log: join(directory, 'twofoldd.log') });
