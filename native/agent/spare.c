@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent.h"
 #include "disks.h"
+#include "handle.h"
 
 #define PLACE RUN_ROOT "/spare"
 
@@ -58,5 +60,8 @@ int spare_give_back(const char *from, struct error *error) {
     if (nftw(path, remove_one, WALK_DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT)) return error_set(error, "internal", errno, "Could not empty the spare disk");
   }
   if (mount(from, PLACE, NULL, MS_MOVE, NULL)) return error_set(error, "internal", errno, "Could not give the spare disk back");
+  // Now, and not in five seconds, when it could be in the way of a container's start.
+  auto_fd disk = open(PLACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (disk < 0 || syncfs(disk)) return error_set(error, "internal", errno, "Could not write the spare disk");
   return 0;
 }
