@@ -80,14 +80,14 @@ static int hear(int fd, struct error *error) {
 }
 
 // As it is called among our processes: the parent sees others.
-static pid_t id_of(int process) {
+static pid_t id_of(int process, struct error *error) {
   char path[64], line[128];
   int pid = -1;
   snprintf(path, sizeof path, "/proc/self/fdinfo/%d", process);
   FILE *f = fopen(path, "re");
   while (f && fgets(line, sizeof line, f) && sscanf(line, "Pid: %d", &pid) != 1) {}
   if (f) fclose(f);
-  return pid;
+  return pid < 0 ? error_set(error, "sandbox-gone", 0, "The fork of the VM has ended already.") : pid;
 }
 
 static void copy_ended(struct watch *w, uint32_t events) {
@@ -117,7 +117,7 @@ int worker_fork(pid_t *pid, int *process, const struct worker_ends *ends, void (
   if (find_socket(&address, &directory, error)) return -1;
   if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) || connect(fd, (struct sockaddr *)&address, sizeof address))
     return error_set(error, "sandbox-failed", errno, "cannot reach the VM that is forked");
-  if (ask(fd, ends, error) || (copy_process = hear(fd, error)) < 0 || (copy_id = id_of(copy_process)) < 0) return -1;
+  if (ask(fd, ends, error) || (copy_process = hear(fd, error)) < 0 || (copy_id = id_of(copy_process, error)) < 0) return -1;
   *pid = copy_id;
   *process = copy_process;
   tell_end = ended;

@@ -5,10 +5,10 @@
 //
 // Does not own what comes of it.
 
+import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { FrameType, TlvWriter, TwofoldError, newId, type SandboxId } from '@twofold/contract';
 import { runQmp } from '../../host/qmp.ts';
@@ -16,7 +16,7 @@ import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import type { Warn } from '../driver.ts';
 import { sandboxParts, spareDisks } from './places.ts';
 import { rehearse } from './rehearsal.ts';
-import { bootSandbox, endSandbox, templateMac } from './sandbox.ts';
+import { bootSandbox, endSandbox, patience, templateMac } from './sandbox.ts';
 import type { Making, Template } from './template.ts';
 
 const makeTimeoutMs = 60_000;
@@ -55,13 +55,15 @@ export async function makeParent({ settings, accelerator, cgroups, rehearsal }: 
   try {
     const within = AbortSignal.any([signal, AbortSignal.timeout(makeTimeoutMs)]);
     const spec = { id, namespace: 'parent', directory, hostname: 'waiting', network: { mode: 'none' as const }, machine: settings.machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
-    await bootSandbox(spec, settings, accelerator, cgroups, { from: 'parent', memory: template.memory, saved: template.saved, disk: template.disk, socket }, within);
+    await bootSandbox(spec, settings, accelerator, cgroups, { from: 'parent', memory: template.memory, saved: template.saved, disk: template.disk, socket, background: true }, within);
+    using _ = patience(spec.cgroupPath, cgroups);
     await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
     for (let round = 0; round < rehearsals; round += 1) await rehearse(connection, directory, templateMac, rehearsal, within);
     await wait(settleMs, undefined, { signal: within });
     await runQmp(connection, 'stop the VM that is forked', [], [{ execute: 'stop', arguments: {} }], within);
     await wait(restMs, undefined, { signal: within });
     await bringToRest(socket, within);
+    cgroups.background(spec.cgroupPath, false); // whoever asks for a fork waits for it
     return { socket, disk: join(spareDisks(settings.dataRoot), `${id}.ext4`), gone: watch(connection, closing.signal), [Symbol.asyncDispose]: end };
   } catch (error) {
     await end().catch((failed: unknown) => warn('What is left of a VM that was to be forked could not be cleared away.', { err: failed }));

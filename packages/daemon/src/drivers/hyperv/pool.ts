@@ -21,14 +21,12 @@ import type { Parent } from './parent.ts';
 import { sandboxParts } from './places.ts';
 import { decidePoolSize, type PoolDecision } from './pool-size.ts';
 import { rehearse, type Rehearsal } from './rehearsal.ts';
-import { bootSandbox, configureSandbox, endSandbox, interfacesOf, limitWorker, templateMac } from './sandbox.ts';
+import { bootSandbox, configureSandbox, endSandbox, interfacesOf, limitWorker, patience, templateMac } from './sandbox.ts';
 import type { Template } from './template.ts';
 
 const cloneTimeoutMs = 30_000;
 /** A refill waits until nobody has taken one for this long, and while others are being made for containers: it shall not slow the starts that it is too late for. */
 const refillDelayMs = 400;
-/** So long others' work goes first; on a machine that is always busy it would never be done. */
-const patienceMs = 3_000;
 /** After so many failures in a row nothing is tried any more. */
 const maxFailures = 3;
 
@@ -183,13 +181,12 @@ export class Pool implements AsyncDisposable {
       const supervisorPid = await bootSandbox(spec, settings, accelerator, cgroups, parent === null
         ? { from: 'clone', memory: template.memory, saved: template.saved, disk: template.disk, background: true }
         : { from: 'fork', socket: parent.socket, disk: parent.disk, background: true }, within);
-      const impatient = setTimeout(() => cgroups.background(spec.cgroupPath, false), patienceMs);
-      undo.defer(() => clearTimeout(impatient));
+      const impatient = undo.use(patience(spec.cgroupPath, cgroups));
       // Asks for nothing: it is answered when the guest is up. Who it is, it is told when it is handed out.
       await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
-      // A fork's parent has; what the fork itself has written and run once it need not copy and find again (12 of 124 ms of a whole `docker run`; measured).
+      // A fork's parent has. But the pages that a fork writes are copied then, which is 12 of 124 ms of a whole `docker run` (measured).
       await rehearse(connection, directory, templateMac, this.#parts.rehearsal, within);
-      clearTimeout(impatient);
+      impatient[Symbol.dispose]();
       cgroups.background(spec.cgroupPath, true);
       const one = { directory, connection, supervisorPid, watching: new AbortController() };
       this.#waiting.push(one);

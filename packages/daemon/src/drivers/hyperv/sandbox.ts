@@ -22,6 +22,7 @@ const readyTimeoutMs = 20_000;
 /** The supervisor's own limit for the guest's part is 10 s. */
 const shutdownTimeoutMs = 20_000;
 const clearTimeoutMs = 30_000;
+const patienceMs = 3_000;
 /** native/agent/configure.c. */
 const withoutNetwork = 1;
 /** native/supervisor/vm.c. */
@@ -76,6 +77,12 @@ export function limitWorker(spec: SandboxSpec, cgroupPath: string, cgroups: Cgro
     memoryBytes: 2 * vmMemoryBytes(spec.machine) + workerOverheadBytes,
     ...(spec.resources.cpus === undefined ? {} : { cpus: spec.resources.cpus + workerOverheadCpus }),
   });
+}
+
+/** Others' work goes before that of a VM which is made in the background, but not for ever: on a machine that is always busy it would never be done. */
+export function patience(cgroupPath: string, cgroups: Cgroups): Disposable {
+  const end = setTimeout(() => cgroups.background(cgroupPath, false), patienceMs);
+  return { [Symbol.dispose]: () => clearTimeout(end) };
 }
 
 /** What holds for the whole VM, as soon as it is up. The clock is told once more after a boot or a resumption that was waited for. */
