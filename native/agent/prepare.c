@@ -15,10 +15,24 @@
 
 #define READ_AHEAD_KIB "1024"
 
+static const uint32_t erofs_magic = 0xe0f5e1e2;
+enum { EROFS_SUPER_OFFSET = 1024, EROFS_BLOCK = 4096, METADATA_AHEAD = 128 << 10 };
 enum { MAX_LAYERS = 200, MAX_FILES = 64, INHERIT_ROOT = 1, TAKE_SPARE = 2, KEEP_SPARE = 1 };
 
 static int make_directory(struct error *error, const char *path) {
   return mkdir(path, 0700) && errno != EEXIST ? error_set(error, "internal", errno, "Could not make %s in the guest", path) : 0;
+}
+
+// The kernel reads what EROFS knows of its files block by block, and each is a request to the host: one for most that a start will look at comes first
+// (4 of 115 ms of a whole `docker run`; measured). Where it begins stands in the superblock (fs/erofs/erofs_fs.h), which the mount has read already. Who
+// can't have it ahead reads it later.
+static void read_metadata_ahead(const char *device) {
+  struct {
+    uint32_t magic, unused[9], first_block;
+  } super;
+  auto_fd fd = open(device, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || pread(fd, &super, sizeof super, EROFS_SUPER_OFFSET) != sizeof super || super.magic != erofs_magic) return;
+  posix_fadvise(fd, (off_t)super.first_block * EROFS_BLOCK, METADATA_AHEAD, POSIX_FADV_WILLNEED);
 }
 
 // Overlay keeps the mount point's mode nowhere, but tools look: root directories are 0755.
@@ -26,6 +40,7 @@ static int mount_layer(const char *disk, unsigned number, const char *at, struct
   char device[DISK_PATH];
   if (partition_node(disk, number, device, error)) return -1;
   if (mount(device, at, "erofs", MS_RDONLY | MS_NOATIME, NULL)) return error_set(error, "sandbox-failed", errno, "Could not mount layer %u in the guest", number);
+  read_metadata_ahead(device);
   return 0;
 }
 
