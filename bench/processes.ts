@@ -1,6 +1,7 @@
 // Owns reading the host's processes: what each one costs, and which ones are there for a container.
 
 import { readdirSync, readFileSync } from 'node:fs';
+import { sandboxesIn } from '@twofold/daemon/host/workers.ts';
 
 /** Of the kernel's times in /proc: USER_HZ, the same on every architecture that we run on. */
 const ticksPerSecond = 100;
@@ -53,11 +54,10 @@ export function belongingTo(ids: readonly string[], processes: readonly HostProc
 
 /** Those that are in one of Twofold's sandboxes with one of `some`: a VM that waited has its control groups under another name, and its worker another parent. */
 export function besides(some: readonly HostProcess[], processes: readonly HostProcess[]): HostProcess[] {
+  const sandboxesOf = (pid: number): string[] => sandboxesIn(readOf(pid, 'cgroup'));
   const sandboxes = new Set(some.flatMap(({ pid }) => sandboxesOf(pid)));
   return processes.filter(({ pid }) => sandboxesOf(pid).some((sandbox) => sandboxes.has(sandbox)));
 }
-
-const sandboxesOf = (pid: number): string[] => [...readOf(pid, 'cgroup').matchAll(/^[^:]*:[^:]*:(.*)\/(?:supervisor|worker)$/gm)].map(([, path]) => path!);
 
 /** Seconds of processor time that all threads of the process have used. */
 export function processorSeconds(pid: number): number {

@@ -20,7 +20,7 @@ int birthplace_add(struct birthplace *b, const char *directory, struct error *er
     b->group = steal_fd(&fd);
     return 0;
   }
-  int gate = b->count < sizeof b->gates / sizeof *b->gates ? openat(fd, "tasks", O_WRONLY | O_CLOEXEC) : -1;
+  int gate = b->count < MOST_GATES ? openat(fd, "tasks", O_WRONLY | O_CLOEXEC) : -1;
   if (gate < 0) return error_set(error, "internal", errno, "cannot open the control group %s", directory);
   b->gates[b->count++] = gate;
   return 0;
@@ -32,8 +32,9 @@ void birthplace_close(struct birthplace *b) {
   while (b->count > 0) close(b->gates[--b->count]);
 }
 
-pid_t birthplace_clone(const struct birthplace *b, uint64_t flags) {
+pid_t birthplace_clone(const struct birthplace *b, uint64_t flags, int *process) {
   struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};
+  if (process) arguments.flags |= CLONE_PIDFD, arguments.pidfd = (uint64_t)(uintptr_t)process;
   if (b->group >= 0) arguments.flags |= CLONE_INTO_CGROUP, arguments.cgroup = (uint64_t)b->group;
   return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
 }

@@ -3,9 +3,11 @@
 #pragma once
 #include <stdint.h>
 
-enum { FORK_VERSION = 1, FORK_MOST_GATES = 16 };
+#include "birthplace.h"
+
+enum { FORK_VERSION = 1 };
 // In this order; those that there may be more or none of last.
-enum { FORK_AGENT, FORK_QMP, FORK_OUTPUT, FORK_SPARE, FORK_TAP, FORK_FIXED, FORK_MOST_FDS = FORK_FIXED + 1 + FORK_MOST_GATES };
+enum { FORK_AGENT, FORK_QMP, FORK_OUTPUT, FORK_SPARE, FORK_TAP, FORK_FIXED, FORK_MOST_FDS = FORK_FIXED + MOST_GATES + 1 };
 
 struct fork_request {
   uint32_t version;

@@ -88,8 +88,8 @@ static int begin(struct pending *p, struct birth *birth, struct error *error) {
   auto_fd ours = sockets[0], theirs = sockets[1];
   bool detached = tlv_get_number(r->payload, TAG_FLAGS, 0) & EXEC_DETACHED;
   if (!tlv_get_number(r->payload, TAG_TERMINAL, 0) && stdio_pipes(r->process, detached, &ends, error)) return -1;
-  pid_t pid = birthplace_clone(&birth->place, birth->namespaces);
-  if (pid < 0 && errno == EBUSY && birth->init > 0 && !place_of(birth->init, &birth->place, NULL)) pid = birthplace_clone(&birth->place, birth->namespaces);
+  pid_t pid = birthplace_clone(&birth->place, birth->namespaces, NULL);
+  if (pid < 0 && errno == EBUSY && birth->init > 0 && !place_of(birth->init, &birth->place, NULL)) pid = birthplace_clone(&birth->place, birth->namespaces, NULL);
   if (pid == 0) {
     struct launch l = {.plan = r->payload, .socket = theirs, .stdio = {ends.in, ends.out, ends.err}, .enter = birth->enter, .user = birth->user};
     if (birth->enter) launch_child(&l);

@@ -1,19 +1,16 @@
 // Conversations over unix stream sockets.
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "buffer.h"
 #include "conversation.h"
+#include "unix_socket.h"
 #include "handle.h"
 
 enum {
@@ -267,19 +264,8 @@ void conversation_end_all(int limit_ms) {
 }
 
 int conversation_listen(const char *path, const struct conversation_handler *handler, struct error *error) {
-  auto_free char *copy = strdup(path), *copy2 = strdup(path);
-  auto_fd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0 || !copy || !copy2) return error_set(error, "internal", errno, "cannot make a socket");
-  auto_fd dir = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (dir < 0) return error_set(error, "internal", errno, "cannot open the directory of %s", path);
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  int n = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", dir, basename(copy2));
-  if (n < 0 || (size_t)n >= sizeof address.sun_path) return error_set(error, "internal", ENAMETOOLONG, "cannot listen on %s", path);
-  unlinkat(dir, basename(copy2), 0);
-  mode_t old = umask(0177);
-  int r = bind(fd, (struct sockaddr *)&address, sizeof address);
-  umask(old);
-  if (r != 0 || listen(fd, 128) != 0) return error_set(error, "internal", errno, "cannot listen on %s", path);
+  auto_fd fd = unix_listen(path, SOCK_NONBLOCK, error);
+  if (fd < 0) return -1;
   struct listener *l = calloc(1, sizeof *l);
   if (!l) return error_set(error, "internal", ENOMEM, "cannot listen on %s", path);
   l->handler = handler;

@@ -19,9 +19,8 @@
 
 #include "fork.h"
 #include "fork_request.h"
+#include "worker.h"
 
-// vm.h: the numbers that QEMU's command line names.
-enum { OUTPUT = 1, ERRORS = 2, AGENT = 3, QMP = 4, SPARE = 6, TAP = 7 };
 enum { MOST_DESCRIPTORS = 256 };
 enum kind { CLOSED, SHARED, EVENT, SIGNALS, REPLACED };
 static struct {
@@ -35,10 +34,10 @@ static unsigned long offload; // what QEMU set last at its interface, which cann
 static int header_bytes, send_bytes;
 
 __attribute__((constructor)) static void know_spare(void) {
-  if (fstat(SPARE, &spare)) spare = (struct stat){0};
+  if (fstat(WORKER_SPARE_FD, &spare)) spare = (struct stat){0};
 }
 
-int ioctl(int fd, unsigned long request, ...) {
+STANDS_BEFORE int ioctl(int fd, unsigned long request, ...) {
   va_list list;
   va_start(list, request);
   unsigned long argument = va_arg(list, unsigned long);
@@ -49,7 +48,7 @@ int ioctl(int fd, unsigned long request, ...) {
 }
 
 // Guest memory has to be copied, and QEMU asks that it isn't.
-int madvise(void *start, size_t length, int advice) { return advice == MADV_DONTFORK ? 0 : (int)syscall(SYS_madvise, start, length, advice); }
+STANDS_BEFORE int madvise(void *start, size_t length, int advice) { return advice == MADV_DONTFORK ? 0 : (int)syscall(SYS_madvise, start, length, advice); }
 
 // The number behind `name` in /proc's description of a descriptor.
 static bool described(int fd, const char *name, int base, unsigned long *value) {
@@ -79,10 +78,10 @@ static failure look_at(int fd) {
   ssize_t n = readlink(path, target, sizeof target - 1);
   if (n < 0 || fstat(fd, &s)) return "look at its descriptors";
   target[n] = 0;
-  if (fd == OUTPUT || fd == ERRORS) return become(fd, REPLACED, FORK_OUTPUT);
-  if (fd == AGENT) return become(fd, REPLACED, FORK_AGENT);
-  if (fd == QMP) return become(fd, REPLACED, FORK_QMP);
-  if (fd == TAP && ioctl(fd, TUNGETVNETHDRSZ, &header_bytes) == 0 && ioctl(fd, TUNGETSNDBUF, &send_bytes) == 0) return become(fd, REPLACED, FORK_TAP);
+  if (fd == WORKER_OUTPUT_FD || fd == WORKER_ERRORS_FD) return become(fd, REPLACED, FORK_OUTPUT);
+  if (fd == WORKER_AGENT_FD) return become(fd, REPLACED, FORK_AGENT);
+  if (fd == WORKER_QMP_FD) return become(fd, REPLACED, FORK_QMP);
+  if (fd == WORKER_FIRST_TAP_FD && ioctl(fd, TUNGETVNETHDRSZ, &header_bytes) == 0 && ioctl(fd, TUNGETSNDBUF, &send_bytes) == 0) return become(fd, REPLACED, FORK_TAP);
   if (S_ISREG(s.st_mode) && s.st_dev == spare.st_dev && s.st_ino == spare.st_ino) return become(fd, REPLACED, FORK_SPARE);
   table[fd].flags = fcntl(fd, F_GETFL) & O_NONBLOCK; // EFD_NONBLOCK and SFD_NONBLOCK are that
   if (strcmp(target, "anon_inode:[eventfd]") == 0 && described(fd, "eventfd-count:", 16, &table[fd].value)) return become(fd, EVENT, 0);
@@ -94,9 +93,9 @@ static failure look_at(int fd) {
   return what;
 }
 
-failure descriptors_survey(int listening) {
+failure descriptors_survey(void) {
   for (int fd = 0; fd < MOST_DESCRIPTORS; fd++) {
-    failure failed = fd == listening || fcntl(fd, F_GETFD) < 0 ? NULL : look_at(fd);
+    failure failed = fd == WORKER_FORK_FD || fcntl(fd, F_GETFD) < 0 ? NULL : look_at(fd);
     if (failed) return failed;
   }
   return NULL;

@@ -13,7 +13,7 @@ enum { MOST_INSTRUCTIONS = 4096 };
 static struct sock_filter instructions[MOST_INSTRUCTIONS];
 static struct sock_fprog program = {.filter = instructions};
 
-int seccomp_load(void *context) {
+STANDS_BEFORE int seccomp_load(void *context) {
   int (*export)(void *, int) = (int (*)(void *, int))dlsym(RTLD_NEXT, "seccomp_export_bpf");
   int file = memfd_create("filter", MFD_CLOEXEC), failed = export && file >= 0 ? export(context, file) : -ENOSYS;
   ssize_t n = failed ? 0 : pread(file, instructions, sizeof instructions, 0);

@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { FORK_SIGNAL = 40, FORK_LISTEN_FD = 15 };
+enum { FORK_SIGNAL = 40 };
+// Of a function that QEMU and its libraries shall find here first; all others are ours alone (-fvisibility=hidden).
+#define STANDS_BEFORE __attribute__((visibility("default")))
 
 // What failed, for whoever asked; errno says why.
 typedef const char *failure; // NULL: nothing
@@ -16,7 +18,7 @@ failure threads_park(void);   // all but the calling one, for good; once
 failure threads_revive(void); // in the copy, by the one that parked them: as they were, but not yet running
 void threads_release(void);
 // descriptors.c
-failure descriptors_survey(int listening); // once, after the park
+failure descriptors_survey(void); // once, after the park
 failure descriptors_replace(const int *fds); // FORK_* of the request; all others of it are closed
 // filter.c: the system call filter that QEMU wanted for itself.
 failure filter_install(void);

@@ -4,10 +4,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,11 +19,9 @@
 
 #include "fork.h"
 #include "fork_request.h"
+#include "worker.h"
 
 enum { MOST_COPIES = 1024, LATEST_MS = 5000 };
-// As the worker's own (native/supervisor/vm_worker.c).
-static const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
-
 static struct {
   pid_t pid; // 0: the entry is free
   int asker;
@@ -34,7 +30,7 @@ static struct {
 // The first connection is what brings us to rest: the kernel sends the signal.
 __attribute__((constructor)) static void await(void) {
   struct f_owner_ex owner = {F_OWNER_TID, getpid()};
-  if (fcntl(FORK_LISTEN_FD, F_SETOWN_EX, &owner) || fcntl(FORK_LISTEN_FD, F_SETSIG, FORK_SIGNAL) || fcntl(FORK_LISTEN_FD, F_SETFL, O_ASYNC | O_NONBLOCK)) {
+  if (fcntl(WORKER_FORK_FD, F_SETOWN_EX, &owner) || fcntl(WORKER_FORK_FD, F_SETSIG, FORK_SIGNAL) || fcntl(WORKER_FORK_FD, F_SETFL, O_ASYNC | O_NONBLOCK)) {
     dprintf(2, "cannot wait to be forked: %s\n", strerror(errno));
     _exit(127);
   }
@@ -80,13 +76,12 @@ static failure give_up_rights(const struct fork_request *request) {
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? "forbid new privileges" : NULL;
 }
 
-static failure copy_lives(const struct fork_request *request, const int *fds) {
+static failure copy_lives(const struct fork_request *request, const struct birthplace *place, const int *fds) {
   if (dup3(fds[FORK_OUTPUT], 2, O_CLOEXEC) < 0) return "take its descriptors";
   // Its own bounding set, too: nothing below gives it anything anew.
   for (unsigned long c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
     if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0)) return "drop capabilities";
-  for (unsigned i = 0; i < request->gates; i++)
-    if (write(fds[FORK_FIXED + i], "0", 1) != 1) return "enter its control groups";
+  if (birthplace_enter(place)) return "enter its control groups";
   setsid();
   prctl(PR_SET_NAME, "vmwp");
   // It shows the others; QEMU needed it to open what it was given.
@@ -117,27 +112,29 @@ static failure receive(int asker, struct fork_request *request, int *fds, size_t
   if (n == 0) errno = ENODATA; // somebody who only wanted us to be at rest
   if (n <= 0) return "hear the request";
   errno = EPROTO;
-  if (n != sizeof *request || request->version != FORK_VERSION || request->gates > FORK_MOST_GATES || !request->uid || !request->gid) return "understand the request";
+  if (n != sizeof *request || request->version != FORK_VERSION || request->gates > MOST_GATES || !request->uid || !request->gid) return "understand the request";
   return *count == FORK_FIXED + request->gates + (request->has_group ? 1 : 0) ? NULL : "understand the request";
 }
 
 // True in the copy.
 static bool fork_for(int asker) {
   struct fork_request request;
-  int fds[FORK_MOST_FDS], process = -1, place = 0;
+  int fds[FORK_MOST_FDS], process = -1, entry = 0;
   size_t count;
   failure failed = receive(asker, &request, fds, &count);
-  while (place < MOST_COPIES && copies[place].pid) place++;
-  if (!failed && place == MOST_COPIES) errno = EAGAIN, failed = "make another copy";
+  while (entry < MOST_COPIES && copies[entry].pid) entry++;
+  if (!failed && entry == MOST_COPIES) errno = EAGAIN, failed = "make another copy";
   pid_t pid = -1;
+  struct birthplace place = {.group = -1};
   if (!failed) {
-    struct clone_args arguments = {.flags = namespaces | CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&process, .exit_signal = SIGCHLD};
-    if (request.has_group) arguments.flags |= CLONE_INTO_CGROUP, arguments.cgroup = (uint64_t)fds[FORK_FIXED + request.gates];
-    pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    place.count = request.gates;
+    memcpy(place.gates, fds + FORK_FIXED, request.gates * sizeof(int));
+    if (request.has_group) place.group = fds[FORK_FIXED + request.gates];
+    pid = birthplace_clone(&place, WORKER_NAMESPACES, &process);
     if (pid < 0) failed = "make a copy";
   }
   if (pid == 0) {
-    if ((failed = copy_lives(&request, fds))) {
+    if ((failed = copy_lives(&request, &place, fds))) {
       dprintf(2, "a copy of the VM cannot %s: %s\n", failed, strerror(errno));
       _exit(127);
     }
@@ -146,16 +143,16 @@ static bool fork_for(int asker) {
   answer(asker, pid, process, failed);
   if (process >= 0) close(process);
   for (size_t i = 0; i < count; i++) close(fds[i]);
-  if (pid > 0) copies[place].pid = pid, copies[place].asker = asker;
+  if (pid > 0) copies[entry].pid = pid, copies[entry].asker = asker;
   else close(asker);
   return false;
 }
 
 void serve(void) {
-  fcntl(FORK_LISTEN_FD, F_SETFL, 0);
+  fcntl(WORKER_FORK_FD, F_SETFL, 0);
   prctl(PR_SET_NAME, "vmwp-parent"); // whoever looks for workers finds those that run
   failure failed = threads_park();
-  if (!failed) failed = descriptors_survey(FORK_LISTEN_FD);
+  if (!failed) failed = descriptors_survey();
   if (failed) {
     dprintf(2, "the VM cannot be forked: cannot %s: %s\n", failed, strerror(errno));
     _exit(127);
@@ -163,12 +160,12 @@ void serve(void) {
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGCHLD);
-  struct pollfd wanted[] = {{FORK_LISTEN_FD, POLLIN, 0}, {signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK), POLLIN, 0}};
+  struct pollfd wanted[] = {{WORKER_FORK_FD, POLLIN, 0}, {signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK), POLLIN, 0}};
   for (;;) {
     struct signalfd_siginfo end;
     poll(wanted, 2, -1);
     if (read(wanted[1].fd, &end, sizeof end) > 0) reap();
-    int asker = wanted[0].revents ? accept4(FORK_LISTEN_FD, NULL, NULL, SOCK_CLOEXEC) : -1;
+    int asker = wanted[0].revents ? accept4(WORKER_FORK_FD, NULL, NULL, SOCK_CLOEXEC) : -1;
     if (asker >= 0 && fork_for(asker)) break;
   }
   threads_release();

@@ -103,7 +103,7 @@ static void on_broken(struct link *l, const char *why) {
 static void boot_late(struct timer *t) {
   (void)t;
   // A clone that fails is its maker's to replace by one that boots.
-  if (tries >= BOOT_TRIES || state != BOOTING || vm_has_flag(PLAN_CLONE | PLAN_PARENT | PLAN_FORK)) return fail_vm("The VM did not boot in time.");
+  if (tries >= BOOT_TRIES || state != BOOTING || vm_has_flag(PLAN_UP)) return fail_vm("The VM did not boot in time.");
   fprintf(stderr, "supervisor: the VM did not boot in time; trying another\n");
   console_save();
   booting_again = true;
@@ -120,7 +120,7 @@ static int boot(struct error *error) {
   booting_again = false;
   if (worker_start(&worker, &taps, error) || console_watch(worker.output, error) || qmp_open(worker.qmp, error)) return -1;
   if (!(agent = link_open(worker.agent, &handler, NULL, error))) return -1;
-  timer_start(&boot_limit, vm_has_flag(PLAN_CLONE | PLAN_PARENT | PLAN_FORK) ? CLONE_LIMIT_MS : BOOT_LIMIT_MS, boot_late);
+  timer_start(&boot_limit, vm_has_flag(PLAN_UP) ? CLONE_LIMIT_MS : BOOT_LIMIT_MS, boot_late);
   return 0;
 }
 

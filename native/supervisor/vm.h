@@ -7,16 +7,12 @@
 #include "birthplace.h"
 #include "link.h"
 #include "supervisor.h"
+#include "worker.h"
 
-// vm_worker.c: the jailed process. What it inherits has fixed numbers, which its command line names.
-enum { MOST_TAPS = 8 };
-enum {
-  WORKER_AGENT_FD = 3, WORKER_QMP_FD = 4, WORKER_MEMORY_FD = 5, WORKER_SPARE_FD = 6, WORKER_FIRST_TAP_FD = 7,
-  WORKER_FORK_FD = WORKER_FIRST_TAP_FD + MOST_TAPS, WORKER_FDS,
-};
+// vm_worker.c: the jailed process, which inherits what worker.h names.
 // FLAGS of the plan. A template boots into the file MEMORY, which its clones share, and is saved into SAVED by whoever asks for it over QMP. A parent is
 // a clone that is forked at the socket SOURCE once it stands still; a fork asks there for its worker, and is told to go on over QMP.
-enum { PLAN_TEMPLATE = 2, PLAN_CLONE = 4, PLAN_PARENT = 8, PLAN_FORK = 16 };
+enum { PLAN_TEMPLATE = 2, PLAN_CLONE = 4, PLAN_PARENT = 8, PLAN_FORK = 16, PLAN_UP = PLAN_CLONE | PLAN_PARENT | PLAN_FORK }; // UP: the guest has booted long ago
 bool vm_has_flag(int flags); // any of them
 struct worker {
   pid_t pid;

@@ -1,19 +1,16 @@
 // Owns the asking of a parent for a copy of it (native/fork), and the hearing of that copy's end, which is the parent's child and not ours. A parent that
 // has ended tells nothing more: then the copy's own descriptor says that it has, but not how.
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fork_request.h"
 #include "handle.h"
+#include "unix_socket.h"
 #include "vm.h"
 
 enum { ANSWER_LIMIT_S = 10 };
@@ -23,25 +20,21 @@ static pid_t copy_id;
 static int copy_process = -1;
 static void (*tell_end)(pid_t pid, int status);
 
-// SOURCE of the plan, whose path may be longer than an address holds. The directory stays open as long as the address is used.
-static int find_socket(struct sockaddr_un *address, int *directory, struct error *error) {
-  auto_free char *path = tlv_get_string(plan.raw, TAG_SOURCE), *twin = path ? strdup(path) : NULL;
-  *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-  *directory = twin ? open(dirname(twin), O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-  if (*directory < 0) return error_set(error, "sandbox-failed", errno, "cannot find the VM that is forked");
-  int n = snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", *directory, basename(path));
-  return n < 0 || (size_t)n >= sizeof address->sun_path ? error_set(error, "internal", ENAMETOOLONG, "cannot find the VM that is forked") : 0;
+int fork_listen(struct error *error) {
+  if (!vm_has_flag(PLAN_PARENT)) return -1;
+  auto_free char *path = tlv_get_string(plan.raw, TAG_SOURCE);
+  return path ? unix_listen(path, 0, error) : error_set(error, "internal", errno, "cannot read where forks are asked for");
 }
 
-int fork_listen(struct error *error) {
+static int reach(int fd, struct error *error) {
   struct sockaddr_un address;
-  auto_fd directory = -1, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (!vm_has_flag(PLAN_PARENT)) return -1;
-  if (find_socket(&address, &directory, error)) return -1;
-  mode_t old = umask(0177);
-  int failed = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, SOMAXCONN);
-  umask(old);
-  return failed ? error_set(error, "internal", errno, "cannot listen for forks") : steal_fd(&fd);
+  const struct timeval limit = {ANSWER_LIMIT_S, 0};
+  auto_fd directory = -1;
+  auto_free char *path = tlv_get_string(plan.raw, TAG_SOURCE);
+  if (path && unix_address(path, &address, &directory, error)) return -1;
+  if (!path || fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) || connect(fd, (struct sockaddr *)&address, sizeof address))
+    return error_set(error, "sandbox-failed", errno, "cannot reach the VM that is forked");
+  return 0;
 }
 
 static int ask(int fd, const struct worker_ends *ends, struct error *error) {
@@ -111,12 +104,8 @@ static void parent_speaks(struct watch *w, uint32_t events) {
 }
 
 int worker_fork(pid_t *pid, int *process, const struct worker_ends *ends, void (*ended)(pid_t pid, int status), struct error *error) {
-  struct sockaddr_un address;
-  const struct timeval limit = {ANSWER_LIMIT_S, 0};
-  auto_fd directory = -1, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (find_socket(&address, &directory, error)) return -1;
-  if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) || connect(fd, (struct sockaddr *)&address, sizeof address))
-    return error_set(error, "sandbox-failed", errno, "cannot reach the VM that is forked");
+  auto_fd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (reach(fd, error)) return -1;
   if (ask(fd, ends, error) || (copy_process = hear(fd, error)) < 0 || (copy_id = id_of(copy_process, error)) < 0) return -1;
   *pid = copy_id;
   *process = copy_process;

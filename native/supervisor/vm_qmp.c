@@ -120,7 +120,7 @@ static void take_line(const char *line, size_t length) {
     if (bad) return vm_broken("QEMU cannot make a clone of the VM's template.");
     if (--answers_wanted) return;
     ready = true;
-    if (vm_has_flag(PLAN_CLONE | PLAN_PARENT | PLAN_FORK)) vm_cloned();
+    if (vm_has_flag(PLAN_UP)) vm_cloned();
     if (waiting) next_file();
   } else if (waiting && (good || bad)) {
     struct error error;

@@ -1,7 +1,6 @@
 // Starts the VM's worker process (named vmwp) in namespaces of its own; vm_jail.c does the rest inside. Or has it forked (vm_fork.c).
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,9 +15,6 @@ static int make_jail_directory(struct error *error) {
   snprintf(path, sizeof path, "%s/jail", plan.directory);
   return mkdir(path, 0700) && errno != EEXIST ? error_set(error, "internal", errno, "cannot make %s", path) : 0;
 }
-
-// All namespaces at once: the worker sees no other process, no network and no mount but its jail's.
-static const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 
 // TARGET* of the plan: the worker's control groups.
 static int find_birthplace(struct birthplace *place, struct error *error) {
@@ -38,7 +34,7 @@ static int start(struct worker *w, struct worker_ends *ends, struct error *error
   ends->memory = memory;
   ends->listening = listening;
   // A namespace of process ids ends with its first process, and with it those within: a parent's forks shall outlive it.
-  w->pid = birthplace_clone(ends->place, vm_has_flag(PLAN_PARENT) ? namespaces & ~(uint64_t)CLONE_NEWPID : namespaces);
+  w->pid = birthplace_clone(ends->place, vm_has_flag(PLAN_PARENT) ? WORKER_NAMESPACES & ~(uint64_t)CLONE_NEWPID : WORKER_NAMESPACES, NULL);
   if (w->pid == 0) worker_become(ends);
   return w->pid < 0 ? error_set(error, "sandbox-failed", errno, "cannot start the worker") : 0;
 }

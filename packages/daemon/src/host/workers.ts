@@ -2,7 +2,7 @@
 // asked. Parents don't tell: a worker that is a fork is another worker's child. A process that only has the name is in no such group.
 
 import { readFile, readdir } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename } from 'node:path';
 import { userNames } from './worker-users.ts';
 
 export interface RunningWorker {
@@ -35,10 +35,11 @@ async function lookForSupervisor(pid: string) {
   return basename(program) === 'twofold-supervisor' && sandboxDirectory ? { sandboxDirectory, groups: await sandboxGroups(pid) } : null;
 }
 
-/** Of `<sandbox>/worker` and `<sandbox>/supervisor` each controller's `<sandbox>`. */
-async function sandboxGroups(pid: string): Promise<string[]> {
-  const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).trim().split('\n');
-  return lines.map((line) => line.split(':').slice(2).join(':')).filter((path) => /\/(worker|supervisor)$/.test(path)).map((path) => dirname(path));
+const sandboxGroups = async (pid: string): Promise<string[]> => sandboxesIn(await readFile(`/proc/${pid}/cgroup`, 'utf8'));
+
+/** Pure: what two processes of one sandbox have in common in their /proc/PID/cgroup: of `<sandbox>/worker` and `<sandbox>/supervisor` each controller's `<sandbox>`. */
+export function sandboxesIn(cgroup: string): string[] {
+  return [...cgroup.matchAll(/^[^:]*:[^:]*:(.*)\/(?:supervisor|worker)$/gm)].map(([, path]) => path!);
 }
 
 async function lookAtAll<T>(look: (pid: string) => Promise<T | null>): Promise<T[]> {

@@ -6,18 +6,19 @@
 // Does not own what comes of it.
 
 import { once } from 'node:events';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { FrameType, TlvWriter, TwofoldError, newId, type SandboxId } from '@twofold/contract';
+import { FrameType, TlvWriter, TwofoldError } from '@twofold/contract';
 import { runQmp } from '../../host/qmp.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import type { Warn } from '../driver.ts';
 import { sandboxParts, spareDisks } from './places.ts';
 import { rehearse } from './rehearsal.ts';
-import { bootSandbox, endSandbox, patience, templateMac } from './sandbox.ts';
+import { bootSandbox, endSandbox, nobodysSandbox, patience, templateMac } from './sandbox.ts';
 import type { Making, Template } from './template.ts';
+import type { Origin } from './worker.ts';
 
 const makeTimeoutMs = 60_000;
 /** Code is translated when it runs for the first time, and some of it runs the second time only. */
@@ -29,10 +30,8 @@ const restMs = 50;
 
 /** A VM that can be forked. */
 export interface Parent {
-  /** Where it is asked. */
-  readonly socket: string;
-  /** What its forks' writable disks are copied from. */
-  readonly disk: string;
+  /** Of its forks. */
+  readonly origin: Origin & { readonly from: 'fork' };
   /** Settled when it can be forked no more, with the reason where it was not our doing. */
   readonly gone: Promise<unknown>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -40,11 +39,10 @@ export interface Parent {
 
 /** Makes it. Throws when it can't be had; nothing of it is left then. */
 export async function makeParent({ settings, accelerator, cgroups, rehearsal }: Making, template: Template, warn: Warn, signal: AbortSignal): Promise<Parent> {
-  const id = newId<SandboxId>();
-  const directory = join(settings.runRoot, 'sb', id);
-  const socket = sandboxParts(directory).forks;
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const connection = new SupervisorConnection(sandboxParts(directory).socket);
+  const spec = await nobodysSandbox(settings, settings.machine, 'parent', 'waiting');
+  const { directory, cgroupPath } = spec;
+  const { socket: own, forks: socket } = sandboxParts(directory);
+  const connection = new SupervisorConnection(own);
   const closing = new AbortController();
   const end = async () => {
     closing.abort();
@@ -54,17 +52,16 @@ export async function makeParent({ settings, accelerator, cgroups, rehearsal }: 
   };
   try {
     const within = AbortSignal.any([signal, AbortSignal.timeout(makeTimeoutMs)]);
-    const spec = { id, namespace: 'parent', directory, hostname: 'waiting', network: { mode: 'none' as const }, machine: settings.machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
     await bootSandbox(spec, settings, accelerator, cgroups, { from: 'parent', memory: template.memory, saved: template.saved, disk: template.disk, socket, background: true }, within);
-    using _ = patience(spec.cgroupPath, cgroups);
+    using _ = patience(cgroupPath, cgroups);
     await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
     for (let round = 0; round < rehearsals; round += 1) await rehearse(connection, directory, templateMac, rehearsal, within);
     await wait(settleMs, undefined, { signal: within });
     await runQmp(connection, 'stop the VM that is forked', [], [{ execute: 'stop', arguments: {} }], within);
     await wait(restMs, undefined, { signal: within });
     await bringToRest(socket, within);
-    cgroups.background(spec.cgroupPath, false); // whoever asks for a fork waits for it
-    return { socket, disk: join(spareDisks(settings.dataRoot), `${id}.ext4`), gone: watch(connection, closing.signal), [Symbol.asyncDispose]: end };
+    cgroups.background(cgroupPath, false); // whoever asks for a fork waits for it
+    return { origin: { from: 'fork', socket, disk: join(spareDisks(settings.dataRoot), `${spec.id}.ext4`) }, gone: watch(connection, closing.signal), [Symbol.asyncDispose]: end };
   } catch (error) {
     await end().catch((failed: unknown) => warn('What is left of a VM that was to be forked could not be cleared away.', { err: failed }));
     throw error;

@@ -5,11 +5,10 @@
 //   absent ─clone has answered▶ waiting ─take▶ handed out (the driver's)
 //                                  └─dies, is too many, or the pool is closed▶ absent
 
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { freemem, totalmem } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { FrameType, Tag, TlvWriter, TwofoldError, guidDigits, newId, type SandboxId } from '@twofold/contract';
+import { FrameType, Tag, TlvWriter, TwofoldError, guidDigits } from '@twofold/contract';
 import type { Cgroups } from '../../host/cgroup/index.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { renameWorkerUser } from '../../host/worker-users.ts';
@@ -21,7 +20,7 @@ import type { Parent } from './parent.ts';
 import { sandboxParts } from './places.ts';
 import { decidePoolSize, type PoolDecision } from './pool-size.ts';
 import { rehearse, type Rehearsal } from './rehearsal.ts';
-import { bootSandbox, configureSandbox, endSandbox, interfacesOf, limitWorker, patience, templateMac } from './sandbox.ts';
+import { bootSandbox, configureSandbox, endSandbox, interfacesOf, limitWorker, nobodysSandbox, patience, templateMac } from './sandbox.ts';
 import type { Template } from './template.ts';
 
 const cloneTimeoutMs = 30_000;
@@ -170,24 +169,22 @@ export class Pool implements AsyncDisposable {
   async #add(signal: AbortSignal): Promise<void> {
     const { settings, accelerator, cgroups, template } = this.#parts;
     const parent = await this.#parts.parent();
-    const id = newId<SandboxId>();
-    const directory = join(settings.runRoot, 'sb', id);
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const spec = await nobodysSandbox(settings, settings.machine, 'pool', 'waiting');
+    const { directory, cgroupPath } = spec;
     const connection = new SupervisorConnection(sandboxParts(directory).socket);
     using undo = new DisposableStack();
     try {
-      const spec = { id, namespace: 'pool', directory, hostname: 'waiting', network: { mode: 'none' as const }, machine: settings.machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
       const within = AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]);
-      const supervisorPid = await bootSandbox(spec, settings, accelerator, cgroups, parent === null
-        ? { from: 'clone', memory: template.memory, saved: template.saved, disk: template.disk, background: true }
-        : { from: 'fork', socket: parent.socket, disk: parent.disk, background: true }, within);
-      const impatient = undo.use(patience(spec.cgroupPath, cgroups));
+      const supervisorPid = await bootSandbox(spec, settings, accelerator, cgroups, {
+        ...(parent === null ? { from: 'clone', memory: template.memory, saved: template.saved, disk: template.disk } : parent.origin), background: true,
+      }, within);
+      const impatient = undo.use(patience(cgroupPath, cgroups));
       // Asks for nothing: it is answered when the guest is up. Who it is, it is told when it is handed out.
       await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
       // A fork's parent has. But the pages that a fork writes are copied then, which is 12 of 124 ms of a whole `docker run` (measured).
       await rehearse(connection, directory, templateMac, this.#parts.rehearsal, within);
       impatient[Symbol.dispose]();
-      cgroups.background(spec.cgroupPath, true);
+      cgroups.background(cgroupPath, true);
       const one = { directory, connection, supervisorPid, watching: new AbortController() };
       this.#waiting.push(one);
       void this.#watch(one);

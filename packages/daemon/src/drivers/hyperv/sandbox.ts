@@ -1,9 +1,9 @@
 // Owns the making and ending of a sandbox: worker's user, control groups, plan, supervisor; and its clearing away by what the disk tells alone.
 // Does not own containers in it.
 
-import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FrameType, Tag, TlvWriter, TwofoldError, guidDigits, isTwofoldError } from '@twofold/contract';
+import { FrameType, Tag, TlvWriter, TwofoldError, guidDigits, isTwofoldError, newId, type SandboxId } from '@twofold/contract';
 import type { Cgroups } from '../../host/cgroup/index.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { measureTickRate } from '../../host/tick-rate.ts';
@@ -29,6 +29,14 @@ const withoutNetwork = 1;
 const shutdownAtOnce = 1;
 /** A clone's adapter has it until it is given its own (NETWORK). */
 export const templateMac = '02:00:00:00:00:01';
+
+/** Of a VM of `machine`'s size that is no container's, in a directory of its own, which is made. */
+export async function nobodysSandbox(settings: Settings, machine: SandboxSpec['machine'], namespace: string, hostname: string): Promise<SandboxSpec> {
+  const id = newId<SandboxId>();
+  const directory = join(settings.runRoot, 'sb', id);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  return { id, namespace, directory, hostname, network: { mode: 'none' }, machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
+}
 
 /** Boots the VM. Resolves once the supervisor listens and the TAP is there; the guest goes on booting. */
 export async function bootSandbox(spec: SandboxSpec, settings: Settings, accelerator: Accelerator, cgroups: Cgroups, origin: Origin, signal: AbortSignal): Promise<number> {

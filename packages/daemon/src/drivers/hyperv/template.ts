@@ -10,7 +10,7 @@ import { createReadStream } from 'node:fs';
 import { access, chmod, mkdir, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { FrameType, Tag, TlvWriter, TwofoldError, newId, type SandboxId } from '@twofold/contract';
+import { FrameType, Tag, TlvWriter, TwofoldError } from '@twofold/contract';
 import type { Cgroups } from '../../host/cgroup/index.ts';
 import { runCommand } from '../../host/command.ts';
 import { runQmp } from '../../host/qmp.ts';
@@ -22,7 +22,7 @@ import { thisMachine, type Accelerator } from './machine.ts';
 import { emptyDisk, hypervParts, sandboxParts, templateParts } from './places.ts';
 import { rehearse, type Rehearsal } from './rehearsal.ts';
 import type { Size } from './size.ts';
-import { bootSandbox, endSandbox, templateMac } from './sandbox.ts';
+import { bootSandbox, endSandbox, nobodysSandbox, templateMac } from './sandbox.ts';
 import { programOf, workerCommand } from './worker.ts';
 
 /** Raised when what is saved changes in a way that the rest of the key does not show. */
@@ -129,15 +129,13 @@ async function takeLock(path: string): Promise<boolean> {
 }
 
 async function bootAndSave(directory: string, { settings, accelerator, cgroups, rehearsal }: Making, machine: Size, background: boolean, signal: AbortSignal): Promise<void> {
-  const id = newId<SandboxId>();
-  const sandbox = join(settings.runRoot, 'sb', id);
   const { memory, saved, disk } = templateParts(directory);
   const empty = emptyDisk(settings.dataRoot);
   await ensureEmptyDisk(empty, signal);
   await copyDisk(empty, disk, signal);
-  await mkdir(sandbox, { recursive: true, mode: 0o700 });
+  const spec = await nobodysSandbox(settings, machine, 'template', 'template');
+  const { directory: sandbox } = spec;
   try {
-    const spec = { id, namespace: 'template', directory: sandbox, hostname: 'template', network: { mode: 'none' as const }, machine, cgroupPath: `${settings.cgroupParent}/${id}`, resources: {} };
     await bootSandbox(spec, settings, accelerator, cgroups, { from: 'template', memory, saved, disk, ...(background ? { background } : {}) }, signal);
     using connection = new SupervisorConnection(sandboxParts(sandbox).socket);
     const within = AbortSignal.any([signal, AbortSignal.timeout(bootTimeoutMs)]);

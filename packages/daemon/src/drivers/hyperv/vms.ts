@@ -98,7 +98,8 @@ export class Vms implements AsyncDisposable {
       this.#templates = new Templates(making, warn, this.#closing.signal);
       const template = await this.#templates.openStandard();
       if (template === null || this.#closing.signal.aborted) return template !== null;
-      if (settings.vmFork && this.#parts.accelerator === 'tcg') this.#parentMade = this.#makeParent(making, template);
+      this.#renewParent = () => this.#makeParent(making, template);
+      if (settings.vmFork && this.#parts.accelerator === 'tcg') this.#parentMade = this.#renewParent();
       if (settings.vmPool > 0) this.#pool = new Pool({ ...making, template, parent: () => this.#parentMade.then(() => this.#parent), lostParent: (error) => this.#loseParent(error), warn, startsUnderWay: () => this.#turns.size > 0 });
       return true;
     };
@@ -178,7 +179,6 @@ export class Vms implements AsyncDisposable {
     try {
       const parent = await makeParent(making, template, this.#warn, this.#closing.signal);
       this.#parent = parent;
-      this.#renewParent = () => this.#makeParent(making, template);
       void parent.gone.then((why) => (this.#parent === parent && !this.#closing.signal.aborted ? this.#loseParent(why) : undefined));
     } catch (error) {
       if (!this.#closing.signal.aborted) this.#warn('The utility VM that others are forked from could not be made: they are clones, which takes longer.', { err: error });
@@ -202,7 +202,7 @@ export class Vms implements AsyncDisposable {
   async #fork(spec: SandboxSpec, signal: AbortSignal): Promise<Vm | null> {
     const parent = this.#parent;
     if (parent === null || !isSameSize(spec.machine, this.#parts.settings.machine)) return null;
-    return this.#make(spec, { from: 'fork', socket: parent.socket, disk: parent.disk }, (error) => this.#loseParent(error), signal);
+    return this.#make(spec, parent.origin, (error) => this.#loseParent(error), signal);
   }
 
   /** Null where there is no template for it, or the clone failed: then the template is given up. */

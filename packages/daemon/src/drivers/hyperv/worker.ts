@@ -7,9 +7,9 @@ import { layerDiskBytes, scratchBytes } from './disks.ts';
 import type { Accelerator, Machine } from './machine.ts';
 import { vmMemoryBytes } from './size.ts';
 
-/** vm.h: WORKER_AGENT_FD … WORKER_FIRST_TAP_FD. */
+/** native/common/worker.h: WORKER_AGENT_FD … WORKER_FIRST_TAP_FD. */
 const descriptors = { agent: 3, qmp: 4, memory: 5, spare: 6, firstTap: 7 } as const;
-/** vm.h: MOST_TAPS. */
+/** native/common/worker.h: MOST_TAPS. */
 export const mostAdapters = 8;
 /** vm.h: PLAN_TEMPLATE … PLAN_FORK. */
 const planFlags = { template: 2, clone: 4, parent: 8, fork: 16 } as const;
