@@ -1,4 +1,5 @@
-// Owns that one bench runs at a time on a machine: two would spoil each other's figures, and their engines have the same names.
+// Owns that one bench runs at a time on a machine: two would spoil each other's figures, and their engines have the
+// same names.
 
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -11,5 +12,9 @@ export async function holdMachine(): Promise<AsyncDisposable> {
   await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'EADDRINUSE' ? new Error('Another bench runs on this machine.') : error;
   });
-  return { [Symbol.asyncDispose]: async () => { await server[Symbol.asyncDispose](); } };
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]();
+    },
+  };
 }

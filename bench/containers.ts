@@ -17,7 +17,11 @@ export class Sleepers implements AsyncDisposable {
 
   /** Starts one more; its id. */
   async add(): Promise<string> {
-    const id = (await run(this.#peer, ['run', '--detach', this.#image, 'sleep', '86400'], { timeoutMs: startTimeoutMs })).stdout.split('\n').at(-1)!;
+    const id = (
+      await run(this.#peer, ['run', '--detach', this.#image, 'sleep', '86400'], { timeoutMs: startTimeoutMs })
+    ).stdout
+      .split('\n')
+      .at(-1)!;
     this.ids.push(id);
     return id;
   }
@@ -28,14 +32,17 @@ export class Sleepers implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.ids.length > 0) await run(this.#peer, ['rm', '--force', ...this.ids.splice(0)], { timeoutMs: startTimeoutMs });
+    if (this.ids.length > 0)
+      await run(this.#peer, ['rm', '--force', ...this.ids.splice(0)], { timeoutMs: startTimeoutMs });
   }
 }
 
 /** `work` for each of `count`, `atOnce` of them at a time. */
 export async function spread(count: number, atOnce: number, work: (index: number) => Promise<unknown>): Promise<void> {
   let next = 0;
-  await Promise.all(Array.from({ length: Math.min(atOnce, count) }, async () => {
-    while (next < count) await work(next++);
-  }));
+  await Promise.all(
+    Array.from({ length: Math.min(atOnce, count) }, async () => {
+      while (next < count) await work(next++);
+    }),
+  );
 }

@@ -1,4 +1,5 @@
-// Owns what the figures are held against, and the judgement. A ratio is to dockerd with runc (of `ps`: to the docker CLI) in the same run.
+// Owns what the figures are held against, and the judgement. A ratio is to dockerd with runc (of `ps`: to the docker
+// CLI) in the same run.
 
 import { ratioOf, titles, type Row, type Title } from './row.ts';
 
@@ -49,11 +50,19 @@ export interface Verdict {
 
 /** What `row` was held against: nothing, its figure, some of its parts. A ratio without its reference is not judged. */
 export function judge(row: Row, rows: readonly Row[], held: readonly Goal[] = goals): Verdict[] {
-  return held.filter(({ work, peer }) => work === row.work && peer === row.peer).flatMap((goal) => {
-    const measured = goal.part === undefined ? (goal.of === 'ratio' ? ratioOf(row, rows) : row.summary.figure) : (row.parts?.[goal.part] ?? null);
-    if (measured === null) return [];
-    const meets = (limit: number | undefined): boolean => limit !== undefined && (goal.more === true ? measured >= limit : measured <= limit);
-    const offPercent = (goal.more === true ? 1 - measured / goal.reach : measured / goal.reach - 1) * 100;
-    return [{ goal, measured, mark: meets(goal.aim) ? 'aim' : meets(goal.reach) ? 'reach' : 'missed', offPercent }];
-  });
+  return held
+    .filter(({ work, peer }) => work === row.work && peer === row.peer)
+    .flatMap((goal) => {
+      const measured =
+        goal.part === undefined
+          ? goal.of === 'ratio'
+            ? ratioOf(row, rows)
+            : row.summary.figure
+          : (row.parts?.[goal.part] ?? null);
+      if (measured === null) return [];
+      const meets = (limit: number | undefined): boolean =>
+        limit !== undefined && (goal.more === true ? measured >= limit : measured <= limit);
+      const offPercent = (goal.more === true ? 1 - measured / goal.reach : measured / goal.reach - 1) * 100;
+      return [{ goal, measured, mark: meets(goal.aim) ? 'aim' : meets(goal.reach) ? 'reach' : 'missed', offPercent }];
+    });
 }

@@ -15,20 +15,33 @@ export interface House {
   /** dockerd and podman where they can be had and a work needs them, and Twofold through each isolation. */
   readonly peers: readonly Peer[];
   readonly missing: Missing[];
-  /** A daemon whose settings differ in one thing, with the image; Hyper-V containers. It ends with the others, unless the caller ends it before. */
+  /**
+   * A daemon whose settings differ in one thing, with the image; Hyper-V containers. It ends with the others, unless
+   * the caller ends it before.
+   */
   variant(name: Variant): Promise<Peer & AsyncDisposable>;
   tell(line: string): void;
 }
 
 /** Starts all engines below `directory`, each with the image; `undo` ends them. */
-export async function openHouse(directory: string, options: Options, undo: AsyncDisposableStack, tell: (line: string) => void): Promise<House> {
+export async function openHouse(
+  directory: string,
+  options: Options,
+  undo: AsyncDisposableStack,
+  tell: (line: string) => void,
+): Promise<House> {
   const archive = join(directory, 'image.tar');
   const missing: Missing[] = [];
   tell('starting twofoldd …');
   const twofold = await startTwofold(join(directory, 't'), undo);
   await run(twofold.byIsolation.process, ['save', '--output', archive, options.image]);
   const peers: Peer[] = [];
-  const others = [...options.works].every((work) => worksAlone.has(work)) ? [] : [['dockerd + runc', startDockerd], ['podman + crun', startPodman]] as const;
+  const others = [...options.works].every((work) => worksAlone.has(work))
+    ? []
+    : ([
+        ['dockerd + runc', startDockerd],
+        ['podman + crun', startPodman],
+      ] as const);
   for (const [name, start] of others) {
     tell(`starting ${name} …`);
     try {
@@ -42,7 +55,10 @@ export async function openHouse(directory: string, options: Options, undo: Async
   }
   await twofold.byIsolation.hyperv.settled?.(); // the template, made once for a library, and the first VM
   return {
-    options, twofold, missing, tell,
+    options,
+    twofold,
+    missing,
+    tell,
     peers: [...peers, twofold.byIsolation.process, twofold.byIsolation.hyperv],
     async variant(name) {
       tell(`starting twofoldd, ${name} …`);

@@ -50,7 +50,9 @@ function positive(text: string): number {
 /** What was asked for. Prints and ends where that was help, or a mistake. */
 export function readOptions(words: readonly string[]): Options {
   const { only, ...options } = new Command('bench')
-    .description('Compares Twofold, under both isolations, with dockerd and podman, in one run on this machine, and with its goals.')
+    .description(
+      'Compares Twofold, under both isolations, with dockerd and podman, in one run on this machine, and with its goals.',
+    )
     .addOption(new Option('--only <work...>', 'these works alone').choices(workNames))
     .option('--runs <n>', 'measurements of start, exec, stop and daemon', positive, 15)
     .option('--heavy-runs <n>', 'measurements of burst and stream', positive, 15)
@@ -60,7 +62,7 @@ export function readOptions(words: readonly string[]): Options {
     .option('--stream <mebibytes>', 'stream: size of the output', positive, 1024)
     .option('--alive <n>', 'alive: Hyper-V containers', positive)
     .option('--known <n>', 'daemon: containers that it knows', positive, 100)
-    .option('--image <name>', 'image, from Twofold\'s store', 'nanoserver')
+    .option('--image <name>', "image, from Twofold's store", 'nanoserver')
     .option('--json <file>', 'write the results there')
     .option('--plot <file>', 'draw the results there, as SVG')
     .addHelpText('after', help)

@@ -1,6 +1,9 @@
 // Owns what the bench asks of an engine that it compares. One engine per file in peers/.
 
-/** A container engine under measurement, with roots of its own. Who starts it gives it a stack to put its end on, so that it leaves nothing behind. */
+/**
+ * A container engine under measurement, with roots of its own. Who starts it gives it a stack to put its end on, so
+ * that it leaves nothing behind.
+ */
 export interface Peer {
   readonly name: string;
   /** The engine's version line, for the report. */

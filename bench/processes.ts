@@ -41,8 +41,9 @@ export function withDescendants(pids: ReadonlySet<number>, processes: readonly H
 }
 
 /**
- * The processes that are there because of the containers `ids`: their own, and those of the engine that name one on their command line or
- * live in its control group (shims, monitors, supervisors), with all their descendants. Others of the host don't count.
+ * The processes that are there because of the containers `ids`: their own, and those of the engine that name one on
+ * their command line or live in its control group (shims, monitors, supervisors), with all their descendants. Others of
+ * the host don't count.
  */
 export function belongingTo(ids: readonly string[], processes: readonly HostProcess[]): HostProcess[] {
   const named = processes.filter(({ pid }) => {
@@ -52,7 +53,10 @@ export function belongingTo(ids: readonly string[], processes: readonly HostProc
   return withDescendants(new Set([...named, ...besides(named, processes)].map(({ pid }) => pid)), processes);
 }
 
-/** Those that are in one of Twofold's sandboxes with one of `some`: a VM that waited has its control groups under another name, and its worker another parent. */
+/**
+ * Those that are in one of Twofold's sandboxes with one of `some`: a VM that waited has its control groups under
+ * another name, and its worker another parent.
+ */
 export function besides(some: readonly HostProcess[], processes: readonly HostProcess[]): HostProcess[] {
   const sandboxesOf = (pid: number): string[] => sandboxesIn(readOf(pid, 'cgroup'));
   const sandboxes = new Set(some.flatMap(({ pid }) => sandboxesOf(pid)));
@@ -61,8 +65,11 @@ export function besides(some: readonly HostProcess[], processes: readonly HostPr
 
 /** Seconds of processor time that all threads of the process have used. */
 export function processorSeconds(pid: number): number {
-  // Behind the name, which is in brackets and may hold anything: state is the 3rd field, utime the 14th, stime the 15th.
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+  // Behind the name, which is in brackets and may hold anything: state is the 3rd field, utime the 14th, stime the
+  // 15th.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 

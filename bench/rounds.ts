@@ -1,5 +1,5 @@
-// Owns repeating a measurement fairly: peers take turns, so that what else happens on the machine meets all of them; and each turn begins when every engine
-// has come to rest, so that nobody pays for another's clearing away.
+// Owns repeating a measurement fairly: peers take turns, so that what else happens on the machine meets all of them;
+// and each turn begins when every engine has come to rest, so that nobody pays for another's clearing away.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Missing, Peer } from './peer.ts';
@@ -18,7 +18,10 @@ export interface Repeated {
   measure(peer: Peer): Promise<number>;
 }
 
-/** A row for each peer, of `runs` measurements after one that warms up. A peer that fails takes no further part, and the report says so. */
+/**
+ * A row for each peer, of `runs` measurements after one that warms up. A peer that fails takes no further part, and the
+ * report says so.
+ */
 export async function inRounds({ work, unit, peers, runs, missing, measure }: Repeated): Promise<Row[]> {
   const values = new Map<Peer, number[]>(peers.map((peer) => [peer, []]));
   for (let round = 0; round <= runs; round++) {

@@ -10,10 +10,10 @@ export const titles = {
   stop: 'init killed, until its VM is gone',
   memory: 'memory per sleeping container',
   withoutTranslation: 'memory without the translation buffer',
-  engineMemory: 'memory of all but the container\'s program',
-  daemonMemory: 'daemon\'s memory with them alive',
+  engineMemory: "memory of all but the container's program",
+  daemonMemory: "daemon's memory with them alive",
   idle: 'an idle container, of a core',
-  startUp: 'daemon\'s start-up until its first answer',
+  startUp: "daemon's start-up until its first answer",
   list: 'ps --all',
   alive: 'alive at once that answer an exec',
 } as const;

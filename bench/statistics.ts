@@ -11,7 +11,12 @@ export interface Summary {
 /** Median, 10th and 90th percentile of at least one number. */
 export function median(values: readonly number[]): Summary {
   const sorted = ordered(values);
-  return { figure: quantile(sorted, 0.5), low: quantile(sorted, 0.1), high: quantile(sorted, 0.9), count: sorted.length };
+  return {
+    figure: quantile(sorted, 0.5),
+    low: quantile(sorted, 0.1),
+    high: quantile(sorted, 0.9),
+    count: sorted.length,
+  };
 }
 
 /** Mean, 10th and 90th percentile of at least one number. */

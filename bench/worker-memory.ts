@@ -2,7 +2,13 @@
 
 import { readFileSync } from 'node:fs';
 
-export const workerParts = ['guest pages shared with other VMs', 'guest pages dirtied by the guest', 'QEMU\'s heap', 'translation buffer', 'rest of QEMU'] as const;
+export const workerParts = [
+  'guest pages shared with other VMs',
+  'guest pages dirtied by the guest',
+  "QEMU's heap",
+  'translation buffer',
+  'rest of QEMU',
+] as const;
 export type WorkerMemory = Record<(typeof workerParts)[number], number>;
 
 /** MiB (PSS) of the worker `pid`. */
@@ -11,13 +17,16 @@ export function workerMemory(pid: number): WorkerMemory {
 }
 
 /**
- * Pure: the parts of a text of /proc/PID/smaps. The template's memfd is mapped privately: what the VM has written is anonymous there, and its own; what its
- * parent had written before it was forked is anonymous and shared. Anonymous memory that is run is translated code; other anonymous memory is the heap: malloc's, its arenas and big pieces, and threads' stacks, which are tiny.
+ * Pure: the parts of a text of /proc/PID/smaps. The template's memfd is mapped privately: what the VM has written is
+ * anonymous there, and its own; what its parent had written before it was forked is anonymous and shared. Anonymous
+ * memory that is run is translated code; other anonymous memory is the heap: malloc's, its arenas and big pieces, and
+ * threads' stacks, which are tiny.
  */
 export function tellApart(smaps: string): WorkerMemory {
   const memory = Object.fromEntries(workerParts.map((part) => [part, 0])) as WorkerMemory;
   for (const [head = '', ...lines] of mappings(smaps)) {
-    const mebibytes = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(lines.join('\n'))?.[1] ?? 0) / 1024;
+    const mebibytes = (field: string): number =>
+      Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(lines.join('\n'))?.[1] ?? 0) / 1024;
     const [, permissions = '', , , , name = ''] = head.split(/\s+/);
     const pss = mebibytes('Pss');
     if (name.startsWith('/memfd:twofold-template')) {
@@ -25,7 +34,7 @@ export function tellApart(smaps: string): WorkerMemory {
       memory['guest pages dirtied by the guest'] += own;
       memory['guest pages shared with other VMs'] += pss - own;
     } else if (name.startsWith('/')) memory['rest of QEMU'] += pss;
-    else memory[permissions.includes('x') && name === '' ? 'translation buffer' : 'QEMU\'s heap'] += pss;
+    else memory[permissions.includes('x') && name === '' ? 'translation buffer' : "QEMU's heap"] += pss;
   }
   return memory;
 }

@@ -1,4 +1,5 @@
-// Owns the proof that the VMs behind all rows of a run are of one kind: the words that their workers (QEMU) were started with.
+// Owns the proof that the VMs behind all rows of a run are of one kind: the words that their workers (QEMU) were
+// started with.
 
 import { readOf } from './processes.ts';
 
@@ -8,19 +9,27 @@ const identities = new Set(['-name']);
 export class WorkerWords {
   #first: readonly string[] | null = null;
 
-  /** Throws when the worker was started otherwise than those before it: its figures don't belong beside theirs. One that has ended meanwhile is left out. */
+  /**
+   * Throws when the worker was started otherwise than those before it: its figures don't belong beside theirs. One that
+   * has ended meanwhile is left out.
+   */
   check(pid: number): void {
     const words = kindOf(readOf(pid, 'cmdline'));
     if (words.length === 0) return;
     this.#first ??= words;
     const differing = words.filter((word, index) => word !== this.#first![index]);
-    if (differing.length > 0 || words.length !== this.#first.length) throw new Error(`VMs of different kinds in one run: ${differing.join(' ')} is not what the first one was started with.`);
+    if (differing.length > 0 || words.length !== this.#first.length)
+      throw new Error(
+        `VMs of different kinds in one run: ${differing.join(' ')} is not what the first one was started with.`,
+      );
   }
 
   /** What tells: accelerator, processor, memory. */
   get summary(): string {
     const words = this.#first ?? [];
-    return ['-accel', '-cpu', '-smp', '-m'].flatMap((name) => (words.includes(name) ? [name, words[words.indexOf(name) + 1]!] : [])).join(' ');
+    return ['-accel', '-cpu', '-smp', '-m']
+      .flatMap((name) => (words.includes(name) ? [name, words[words.indexOf(name) + 1]!] : []))
+      .join(' ');
   }
 }
 

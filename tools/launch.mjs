@@ -1,6 +1,6 @@
-// Owns the way from any Node (18 or newer) to the Node that our sources need: npm's packages are put in place, a Node ≥ 24.15 is
-// found or fetched (npm's own package of it), and the given script runs on that. Plain JavaScript on purpose: it is read by old Nodes.
-// Does not set up the machine: that is `twofold setup`.
+// Owns the way from any Node (18 or newer) to the Node that our sources need: npm's packages are put in place, a Node ≥
+// 24.15 is found or fetched (npm's own package of it), and the given script runs on that. Plain JavaScript on purpose:
+// it is read by old Nodes. Does not set up the machine: that is `twofold setup`.
 //
 //   node tools/launch.mjs SCRIPT [arguments]
 
@@ -15,8 +15,14 @@ const build = join(repository, 'build');
 const wantedNode = [24, 15];
 
 /** Scripts that work on the machine itself; the first argument narrows it down for the CLI. */
-const rootScripts = { 'tools/test.ts': null, 'tools/picture/main.ts': null, 'bench/main.ts': null, 'packages/daemon/src/main.ts': null, 'packages/cli/src/main.ts': ['setup', 'demo', 'up', 'down'] };
-const developmentScripts = ['tools/test.ts', 'tools/picture/main.ts', 'bench/main.ts'];
+const rootScripts = {
+  'tools/test.ts': null,
+  'tools/picture/main.ts': null,
+  'bench/main.ts': null,
+  'packages/daemon/src/main.ts': null,
+  'packages/cli/src/main.ts': ['setup', 'demo', 'up', 'down'],
+};
+const developmentScripts = ['tools/check.ts', 'tools/test.ts', 'tools/picture/main.ts', 'bench/main.ts'];
 
 function fail(message) {
   process.stderr.write(`twofold: ${message}\n`);
@@ -32,10 +38,17 @@ function isNewEnough(version) {
   return major > wantedNode[0] || (major === wantedNode[0] && minor >= wantedNode[1]);
 }
 
-/** Runs a program to its end and resolves with its exit code; its output goes to standard error, so that ours stays the script's. */
+/**
+ * Runs a program to its end and resolves with its exit code; its output goes to standard error, so that ours stays the
+ * script's.
+ */
 function run(words, cwd, environment = {}) {
   return new Promise((done) => {
-    const child = spawn(words[0], words.slice(1), { cwd, stdio: ['ignore', 2, 2], env: { ...process.env, ...environment } });
+    const child = spawn(words[0], words.slice(1), {
+      cwd,
+      stdio: ['ignore', 2, 2],
+      env: { ...process.env, ...environment },
+    });
     child.on('error', () => done(127));
     child.on('close', (code) => done(code === null ? 1 : code));
   });
@@ -46,7 +59,10 @@ async function npm(what, words, cwd, environment) {
   const started = Date.now();
   const code = await run(['npm', ...words, '--no-audit', '--no-fund', '--loglevel=error'], cwd, environment);
   if (code === 127) fail('npm was not found. Install it (on Debian and Ubuntu: apt-get install npm) and try again.');
-  if (code !== 0) fail(`${what} failed (npm ended with ${code}, see above). Is the npm registry reachable? Running the same command again takes up where this stopped.`);
+  if (code !== 0)
+    fail(
+      `${what} failed (npm ended with ${code}, see above). Is the npm registry reachable? Running the same command again takes up where this stopped.`,
+    );
   say(`${what}: done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
@@ -67,8 +83,15 @@ function writeJson(file, value) {
 function dependencyKey() {
   const hash = createHash('sha256');
   const packages = join(repository, 'packages');
-  const manifests = ['package.json', 'package-lock.json', ...readdirSync(packages).sort().map((name) => join('packages', name, 'package.json'))];
-  for (const file of manifests) if (existsSync(join(repository, file))) hash.update(file).update(readFileSync(join(repository, file)));
+  const manifests = [
+    'package.json',
+    'package-lock.json',
+    ...readdirSync(packages)
+      .sort()
+      .map((name) => join('packages', name, 'package.json')),
+  ];
+  for (const file of manifests)
+    if (existsSync(join(repository, file))) hash.update(file).update(readFileSync(join(repository, file)));
   return hash.digest('hex');
 }
 
@@ -76,7 +99,12 @@ const stampFile = join(build, 'dependencies.json');
 
 function dependenciesReady(key, development) {
   const stamp = readJson(stampFile);
-  return stamp !== null && stamp.key === key && (stamp.development || !development) && existsSync(join(repository, 'node_modules'));
+  return (
+    stamp !== null &&
+    stamp.key === key &&
+    (stamp.development || !development) &&
+    existsSync(join(repository, 'node_modules'))
+  );
 }
 
 const ownNodeRoot = join(build, 'node');
@@ -100,7 +128,10 @@ async function withLock(work) {
       writeFileSync(lock, String(process.pid), { flag: 'wx' });
       break;
     } catch (error) {
-      if (error.code === 'EACCES' || error.code === 'EROFS' || error.code === 'EPERM') fail(`npm packages must be installed first, and ${repository} is not writable for you. Run: sudo npm run setup`);
+      if (error.code === 'EACCES' || error.code === 'EROFS' || error.code === 'EPERM')
+        fail(
+          `npm packages must be installed first, and ${repository} is not writable for you. Run: sudo npm run setup`,
+        );
       if (error.code !== 'EEXIST') throw error;
       let alive = true;
       try {
@@ -109,7 +140,8 @@ async function withLock(work) {
         alive = gone.code === 'EPERM';
       }
       if (!alive) rmSync(lock, { force: true });
-      else if (Date.now() > deadline) fail(`another launch has held ${lock} for ten minutes. If none is running, remove that file.`);
+      else if (Date.now() > deadline)
+        fail(`another launch has held ${lock} for ten minutes. If none is running, remove that file.`);
       else await new Promise((wake) => setTimeout(wake, 200));
     }
   }
@@ -129,14 +161,26 @@ async function prepare(development) {
     if (findNode() === null) {
       mkdirSync(ownNodeRoot, { recursive: true });
       // The platform's package itself, not `node`, whose install script a careful npm does not run.
-      await npm(`fetching Node ${wantedNode[0]} (this one is ${process.version})`, ['install', '--no-save', '--prefix', ownNodeRoot, `${ownNodePackage}@${wantedNode[0]}`], ownNodeRoot);
-      if (findNode() === null) fail(`npm brought no Node ≥ ${wantedNode.join('.')} for ${process.arch}. Install one by hand and run again with it.`);
+      await npm(
+        `fetching Node ${wantedNode[0]} (this one is ${process.version})`,
+        ['install', '--no-save', '--prefix', ownNodeRoot, `${ownNodePackage}@${wantedNode[0]}`],
+        ownNodeRoot,
+      );
+      if (findNode() === null)
+        fail(
+          `npm brought no Node ≥ ${wantedNode.join('.')} for ${process.arch}. Install one by hand and run again with it.`,
+        );
     }
     if (!dependenciesReady(key, development)) {
-      // npm leaves out optional packages (the linter's binary is one) that don't want the Node that npm itself runs on: so it runs on ours.
-      // Not `npm ci`: a registry may lack other platforms' optional packages, which ci insists on.
+      // npm leaves out optional packages (the linter's binary is one) that don't want the Node that npm itself runs on:
+      // so it runs on ours. Not `npm ci`: a registry may lack other platforms' optional packages, which ci insists on.
       const environment = { PATH: `${dirname(findNode())}:${process.env.PATH}`, NODE_NO_WARNINGS: '1' };
-      await npm('installing npm packages', ['install', '--no-save', ...(development ? [] : ['--omit=dev'])], repository, environment);
+      await npm(
+        'installing npm packages',
+        ['install', '--no-save', ...(development ? [] : ['--omit=dev'])],
+        repository,
+        environment,
+      );
       writeJson(stampFile, { key, development });
     }
   });
@@ -144,7 +188,10 @@ async function prepare(development) {
 
 /** Becomes the program where this Node can, otherwise stands in for it. */
 function become(program, words) {
-  const environment = { ...process.env, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE || join(build, 'compile-cache') };
+  const environment = {
+    ...process.env,
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE || join(build, 'compile-cache'),
+  };
   if (typeof process.execve === 'function') {
     process.removeAllListeners('warning');
     process.emitWarning = () => undefined;
@@ -171,7 +218,9 @@ if (!existsSync(path)) fail(`${script} is not there.`);
 const verbs = rootScripts[script];
 const needsRoot = verbs === null || (verbs !== undefined && verbs.includes(rest[0]));
 if (needsRoot && process.getuid() !== 0 && !rest.includes('--help') && !rest.includes('-h')) {
-  fail(`this works on the machine itself (packages, cgroups, bridges, virtual machines) and needs root. Run it with sudo.`);
+  fail(
+    `this works on the machine itself (packages, cgroups, bridges, virtual machines) and needs root. Run it with sudo.`,
+  );
 }
 await prepare(developmentScripts.includes(script));
 // node:sqlite's notice is for its developers, not for the user of a container engine.

@@ -32,15 +32,22 @@ export class DaemonProcess implements AsyncDisposable {
   /** Milliseconds until the first answer. Throws with the daemon's log when it ends or says nothing for a minute. */
   async start(): Promise<number> {
     if (this.#disposed) throw new Error('The daemon has been taken away.');
-    const { words: [file, ...args], env = process.env, socket, log } = this.#command;
+    const {
+      words: [file, ...args],
+      env = process.env,
+      socket,
+      log,
+    } = this.#command;
     const output = openSync(log, 'a');
     const began = performance.now();
     const child = spawn(file, args, { env, stdio: ['ignore', output, output] });
     closeSync(output);
     this.#child = child;
     while (!(await answers(socket))) {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${file} ended with ${child.exitCode ?? child.signalCode}: ${readFileSync(log, 'utf8')}`);
-      if (performance.now() - began > answerTimeoutMs) throw new Error(`${file} did not answer within ${answerTimeoutMs / 1000} s.`);
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`${file} ended with ${child.exitCode ?? child.signalCode}: ${readFileSync(log, 'utf8')}`);
+      if (performance.now() - began > answerTimeoutMs)
+        throw new Error(`${file} did not answer within ${answerTimeoutMs / 1000} s.`);
       await sleep(askEveryMs);
     }
     return performance.now() - began;

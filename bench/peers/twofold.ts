@@ -30,19 +30,46 @@ export interface TwofoldDaemon extends AsyncDisposable {
   workers(): Promise<number[]>;
 }
 
-/** Starts twofoldd below `directory`, with link prefix, address pool, control group and user ids of its own; `variant` changes the run's settings. */
-export async function startTwofold(directory: string, undo: AsyncDisposableStack, variant?: Variant): Promise<TwofoldDaemon> {
+/**
+ * Starts twofoldd below `directory`, with link prefix, address pool, control group and user ids of its own; `variant`
+ * changes the run's settings.
+ */
+export async function startTwofold(
+  directory: string,
+  undo: AsyncDisposableStack,
+  variant?: Variant,
+): Promise<TwofoldDaemon> {
   await mkdir(directory, { recursive: true });
   const slot = 1 + (variant === undefined ? -1 : Object.keys(variants).indexOf(variant));
   const socket = join(directory, 'twofold.sock');
   const runRoot = join(directory, 'r');
   const firstUid = 1_890_000_000 + slot * 1000;
-  const flags = ['--data-root', join(directory, 'data'), '--exec-root', runRoot, '--host', `unix://${socket}`, '--bridge-prefix', `tb${'abcd'[slot]}`,
-    '--default-address-pool', `base=10.${215 + slot}.0.0/16,size=24`, '--cgroup-parent', `/twofold-bench-${slot}`, '--worker-uids', `${firstUid}-${firstUid + 999}`,
-    ...settings, ...(variant === undefined ? [] : variants[variant])];
-  const daemon = new DaemonProcess({ words: [process.execPath, MAIN, ...flags], socket, log: join(directory, 'twofoldd.log') });
+  const flags = [
+    '--data-root',
+    join(directory, 'data'),
+    '--exec-root',
+    runRoot,
+    '--host',
+    `unix://${socket}`,
+    '--bridge-prefix',
+    `tb${'abcd'[slot]}`,
+    '--default-address-pool',
+    `base=10.${215 + slot}.0.0/16,size=24`,
+    '--cgroup-parent',
+    `/twofold-bench-${slot}`,
+    '--worker-uids',
+    `${firstUid}-${firstUid + 999}`,
+    ...settings,
+    ...(variant === undefined ? [] : variants[variant]),
+  ];
+  const daemon = new DaemonProcess({
+    words: [process.execPath, MAIN, ...flags],
+    socket,
+    log: join(directory, 'twofoldd.log'),
+  });
   const client = new Twofold({ socketPath: socket });
-  // Before it is started: one that is still starting is taken away, too. Can be done twice, for those that end before the others.
+  // Before it is started: one that is still starting is taken away, too. Can be done twice, for those that end before
+  // the others.
   const dispose = async (): Promise<void> => {
     await client[Symbol.asyncDispose]();
     await daemon[Symbol.asyncDispose]();
@@ -52,25 +79,51 @@ export async function startTwofold(directory: string, undo: AsyncDisposableStack
   undo.defer(dispose);
   const least = readCommandLine(flags)!.vmPool;
   const pool = async (): Promise<{ waiting: number; wanted: number }> => {
-    const [waiting = NaN, wanted = NaN] = (Object.fromEntries((await client.info()).DriverStatus)['Waiting VMs'] ?? '').split(' of ').map(Number);
+    const [waiting = NaN, wanted = NaN] = (Object.fromEntries((await client.info()).DriverStatus)['Waiting VMs'] ?? '')
+      .split(' of ')
+      .map(Number);
     return { waiting, wanted };
   };
   const words = new WorkerWords();
   const settled = async (): Promise<void> => {
-    await until('As many waiting VMs as there should be', async () => { const { waiting, wanted } = await pool(); return waiting === wanted && wanted >= least; }, restTimeoutMs);
+    await until(
+      'As many waiting VMs as there should be',
+      async () => {
+        const { waiting, wanted } = await pool();
+        return waiting === wanted && wanted >= least;
+      },
+      restTimeoutMs,
+    );
     if (variant === undefined) for (const pid of await workers()) words.check(pid);
   };
-  const forgotten = (): Promise<void> => until('No more waiting VMs than the least', async () => { const { waiting, wanted } = await pool(); return waiting === least && wanted === least; }, restTimeoutMs);
-  const workers = async (): Promise<number[]> => (await findWorkers()).filter(({ sandboxDirectory }) => sandboxDirectory.startsWith(`${runRoot}/`)).map(({ pid }) => pid);
+  const forgotten = (): Promise<void> =>
+    until(
+      'No more waiting VMs than the least',
+      async () => {
+        const { waiting, wanted } = await pool();
+        return waiting === least && wanted === least;
+      },
+      restTimeoutMs,
+    );
+  const workers = async (): Promise<number[]> =>
+    (await findWorkers())
+      .filter(({ sandboxDirectory }) => sandboxDirectory.startsWith(`${runRoot}/`))
+      .map(({ pid }) => pid);
   await daemon.start();
   const version = `twofold ${(await client.version()).Version}, Node ${process.version}`;
   const seenThrough = (isolation: Isolation): Peer => ({
     name: `twofold ${isolation}${variant === undefined ? '' : `, ${variant}`}`,
     version,
-    get daemonPid() { return daemon.pid; },
+    get daemonPid() {
+      return daemon.pid;
+    },
     command: ([verb = '', ...rest]) => {
       const word = verb === 'run' || verb === 'create' ? [`--isolation=${isolation}`] : [];
-      return { file: 'docker', args: [verb, ...word, ...rest], env: { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: join(directory, 'config') } };
+      return {
+        file: 'docker',
+        args: [verb, ...word, ...rest],
+        env: { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: join(directory, 'config') },
+      };
     },
     settled,
     restart: async () => {
@@ -78,5 +131,13 @@ export async function startTwofold(directory: string, undo: AsyncDisposableStack
       return daemon.start();
     },
   });
-  return { socket, client, workers, forgotten, words, byIsolation: { process: seenThrough('process'), hyperv: seenThrough('hyperv') }, [Symbol.asyncDispose]: dispose };
+  return {
+    socket,
+    client,
+    workers,
+    forgotten,
+    words,
+    byIsolation: { process: seenThrough('process'), hyperv: seenThrough('hyperv') },
+    [Symbol.asyncDispose]: dispose,
+  };
 }

@@ -11,7 +11,14 @@ export async function measureAlive({ twofold, missing, options, tell }: House): 
   const peer = twofold.byIsolation.hyperv;
   await using containers = new Sleepers(peer, options.image);
   const failures: Error[] = [];
-  const tried = async (work: Promise<unknown>): Promise<boolean> => work.then(() => true, (error: Error) => { failures.push(error); return false; });
+  const tried = async (work: Promise<unknown>): Promise<boolean> =>
+    work.then(
+      () => true,
+      (error: Error) => {
+        failures.push(error);
+        return false;
+      },
+    );
   await spread(options.alive, atOnce, async (index) => {
     await tried(containers.add());
     if ((index + 1) % 10 === 0) tell(`${index + 1} of ${options.alive} are started …`);
@@ -19,6 +26,10 @@ export async function measureAlive({ twofold, missing, options, tell }: House): 
   let answered = 0;
   // Asked only when all of them live.
   for (const id of containers.ids) if (await tried(containers.answer(id))) answered += 1;
-  if (failures.length > 0) missing.push({ what: `${failures.length} times, of ${options.alive} Hyper-V containers at once`, why: failures[0]!.message });
+  if (failures.length > 0)
+    missing.push({
+      what: `${failures.length} times, of ${options.alive} Hyper-V containers at once`,
+      why: failures[0]!.message,
+    });
   return [{ work: titles.alive, unit: 'containers', peer: peer.name, summary: mean([answered]) }];
 }

@@ -22,7 +22,11 @@ export async function measureDaemon({ peers, twofold, missing, options, tell }: 
   await using _reference = await known(reference, options.known, options.image);
   const lists = await compareLists(twofold.socket, ours, options.runs, missing);
   const starts = await inRounds({
-    work: titles.startUp, unit: 'ms', peers: [...reference, { ...ours, name: 'twofold' }], runs: options.runs, missing,
+    work: titles.startUp,
+    unit: 'ms',
+    peers: [...reference, { ...ours, name: 'twofold' }],
+    runs: options.runs,
+    missing,
     measure: (peer) => peer.restart!(),
   });
   return [...starts, ...lists];
@@ -36,21 +40,34 @@ async function compareLists(socket: string, ours: Peer, runs: number, missing: M
   const directory = installed.adopt(mkdtempSync(join(tmpdir(), 'tfb-')), (path) => rmSync(path, { recursive: true }));
   const file = join(directory, 'twofold');
   writeFileSync(file, commandText(defaults.libRoot), { mode: 0o755 });
-  const own: Peer = { ...ours, name: 'twofold CLI', command: (words) => ({ file, args: ['--host', `unix://${socket}`, ...words], env: process.env }) };
-  return await inRounds({ work: titles.list, unit: 'ms', peers: [docker, own], runs, missing, measure: async (peer) => (await run(peer, ['ps', '--all'])).milliseconds });
+  const own: Peer = {
+    ...ours,
+    name: 'twofold CLI',
+    command: (words) => ({ file, args: ['--host', `unix://${socket}`, ...words], env: process.env }),
+  };
+  return await inRounds({
+    work: titles.list,
+    unit: 'ms',
+    peers: [docker, own],
+    runs,
+    missing,
+    measure: async (peer) => (await run(peer, ['ps', '--all'])).milliseconds,
+  });
 }
 
 /** Containers that were made and never started, in turn by each of `peers`. */
 async function known(peers: readonly Peer[], count: number, image: string): Promise<AsyncDisposable> {
   const made = new Map<Peer, string[]>(peers.map((peer) => [peer, []]));
   const remove = async (): Promise<void> => {
-    for (const [peer, ids] of made) if (ids.length > 0) await run(peer, ['rm', '--force', ...ids], { timeoutMs: 600_000 });
+    for (const [peer, ids] of made)
+      if (ids.length > 0) await run(peer, ['rm', '--force', ...ids], { timeoutMs: 600_000 });
   };
   try {
-    if (peers.length > 0) await spread(count, atOnce, async (index) => {
-      const peer = peers[index % peers.length]!;
-      made.get(peer)!.push((await run(peer, ['create', image, 'sleep', '86400'])).stdout.split('\n').at(-1)!);
-    });
+    if (peers.length > 0)
+      await spread(count, atOnce, async (index) => {
+        const peer = peers[index % peers.length]!;
+        made.get(peer)!.push((await run(peer, ['create', image, 'sleep', '86400'])).stdout.split('\n').at(-1)!);
+      });
     return { [Symbol.asyncDispose]: remove };
   } catch (error) {
     await remove();

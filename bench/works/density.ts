@@ -1,10 +1,19 @@
-// Owns what containers cost while they do nothing: memory by what it consists of, processor time, and the daemons' memory meanwhile.
+// Owns what containers cost while they do nothing: memory by what it consists of, processor time, and the daemons'
+// memory meanwhile.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Sleepers } from '../containers.ts';
 import type { House } from '../house.ts';
 import type { Peer } from '../peer.ts';
-import { belongingTo, besides, hostProcesses, memoryByName, processorSeconds, withDescendants, type HostProcess } from '../processes.ts';
+import {
+  belongingTo,
+  besides,
+  hostProcesses,
+  memoryByName,
+  processorSeconds,
+  withDescendants,
+  type HostProcess,
+} from '../processes.ts';
 import { titles, type Row } from '../row.ts';
 import { mean, sum } from '../statistics.ts';
 import { workerMemory, workerParts } from '../worker-memory.ts';
@@ -25,13 +34,19 @@ export async function measureDensity(house: House): Promise<Row[]> {
   }
   const { process: ordinaryPeer, hyperv } = twofold.byIsolation;
   await using vms = await asleep(house, hyperv);
-  rows.push(...await idle(house, vms.ids), ...machines(hyperv.name, vms.ids));
+  rows.push(...(await idle(house, vms.ids)), ...machines(hyperv.name, vms.ids));
   await using processes = await asleep(house, ordinaryPeer);
-  rows.push(...ordinary(ordinaryPeer.name, processes.ids), ...daemonMemory('twofold', ordinaryPeer, [...vms.ids, ...processes.ids]));
+  rows.push(
+    ...ordinary(ordinaryPeer.name, processes.ids),
+    ...daemonMemory('twofold', ordinaryPeer, [...vms.ids, ...processes.ids]),
+  );
   return rows;
 }
 
-/** So many of them, each started when the engine had come to rest: of hyperv each one is a VM that waited, or this throws. */
+/**
+ * So many of them, each started when the engine had come to rest: of hyperv each one is a VM that waited, or this
+ * throws.
+ */
 async function asleep({ twofold, options, tell }: House, peer: Peer): Promise<Sleepers> {
   tell(`${options.containers} containers of ${peer.name} …`);
   await using undo = new AsyncDisposableStack();
@@ -40,7 +55,8 @@ async function asleep({ twofold, options, tell }: House, peer: Peer): Promise<Sl
     await peer.settled?.();
     const waiting = await twofold.workers();
     const id = await containers.add();
-    if (peer === twofold.byIsolation.hyperv && !waiting.includes(partsOf(id).worker.pid)) throw new Error('A container came by its VM otherwise than those of the other rows: none waited.');
+    if (peer === twofold.byIsolation.hyperv && !waiting.includes(partsOf(id).worker.pid))
+      throw new Error('A container came by its VM otherwise than those of the other rows: none waited.');
   }
   await peer.settled?.();
   undo.move();
@@ -66,28 +82,59 @@ function machines(peer: string, ids: readonly string[]): Row[] {
   const totals = each.map((one) => sum(Object.values(one)));
   return [
     { work: titles.memory, unit: 'MiB', peer, summary: mean(totals), parts },
-    { work: titles.withoutTranslation, unit: 'MiB', peer, summary: mean(totals.map((total, index) => total - each[index]!['translation buffer'])) },
+    {
+      work: titles.withoutTranslation,
+      unit: 'MiB',
+      peer,
+      summary: mean(totals.map((total, index) => total - each[index]!['translation buffer'])),
+    },
   ];
 }
 
 function ordinary(peer: string, ids: readonly string[]): Row[] {
   const processes = hostProcesses();
   const each = ids.map((id) => belongingTo([id], processes));
-  const parts = Object.fromEntries(Object.entries(memoryByName(each.flat())).map(([name, total]) => [name, total / ids.length]));
+  const parts = Object.fromEntries(
+    Object.entries(memoryByName(each.flat())).map(([name, total]) => [name, total / ids.length]),
+  );
   const memory = (of: readonly HostProcess[]): number => sum(of.map(({ pssMiB }) => pssMiB));
   return [
     { work: titles.memory, unit: 'MiB', peer, summary: mean(each.map(memory)), parts },
-    { work: titles.engineMemory, unit: 'MiB', peer, summary: mean(each.map((own) => memory(own.filter(({ name }) => name !== program)))) },
+    {
+      work: titles.engineMemory,
+      unit: 'MiB',
+      peer,
+      summary: mean(each.map((own) => memory(own.filter(({ name }) => name !== program)))),
+    },
   ];
 }
 
-/** The daemon, and what it started that is there neither for a container nor for the next one (a VM that waits): the VM that others are forked from, too. */
+/**
+ * The daemon, and what it started that is there neither for a container nor for the next one (a VM that waits): the VM
+ * that others are forked from, too.
+ */
 function daemonMemory(name: string, { daemonPid }: Peer, ids: readonly string[]): Row[] {
   if (daemonPid === null) return [];
   const processes = hostProcesses();
-  const others = new Set([...belongingTo(ids, processes), ...besides(processes.filter((each) => each.name === 'vmwp'), processes)]);
-  const own = withDescendants(new Set([daemonPid]), processes).filter((each) => !others.has(each)).map((each) => (each.pid === daemonPid ? { ...each, name: 'the daemon itself' } : each));
-  return [{ work: titles.daemonMemory, unit: 'MiB', peer: name, summary: mean([sum(own.map(({ pssMiB }) => pssMiB))]), parts: memoryByName(own) }];
+  const others = new Set([
+    ...belongingTo(ids, processes),
+    ...besides(
+      processes.filter((each) => each.name === 'vmwp'),
+      processes,
+    ),
+  ]);
+  const own = withDescendants(new Set([daemonPid]), processes)
+    .filter((each) => !others.has(each))
+    .map((each) => (each.pid === daemonPid ? { ...each, name: 'the daemon itself' } : each));
+  return [
+    {
+      work: titles.daemonMemory,
+      unit: 'MiB',
+      peer: name,
+      summary: mean([sum(own.map(({ pssMiB }) => pssMiB))]),
+      parts: memoryByName(own),
+    },
+  ];
 }
 
 async function idle({ options, tell, twofold }: House, ids: readonly string[]): Promise<Row[]> {
@@ -101,5 +148,12 @@ async function idle({ options, tell, twofold }: House, ids: readonly string[]): 
   const [before, began] = [used(), performance.now()];
   await sleep(options.idleSeconds * 1000);
   const [after, seconds] = [used(), (performance.now() - began) / 1000];
-  return [{ work: titles.idle, unit: '%', peer: twofold.byIsolation.hyperv.name, summary: mean(after.map((value, index) => ((value - before[index]!) / seconds) * 100)) }];
+  return [
+    {
+      work: titles.idle,
+      unit: '%',
+      peer: twofold.byIsolation.hyperv.name,
+      summary: mean(after.map((value, index) => ((value - before[index]!) / seconds) * 100)),
+    },
+  ];
 }

@@ -16,7 +16,11 @@ export async function measureExec({ peers, missing, options }: House): Promise<R
     containers.set(peer, one);
   }
   return await inRounds({
-    work: titles.exec, unit: 'ms', peers, runs: options.runs, missing,
+    work: titles.exec,
+    unit: 'ms',
+    peers,
+    runs: options.runs,
+    missing,
     measure: (peer) => containers.get(peer)!.answer(containers.get(peer)!.ids[0]!),
   });
 }

@@ -10,7 +10,11 @@ export async function measureStart({ peers, variant, missing, options }: House):
   await using clone = await variant('no VM waiting, a clone');
   await using cold = await variant('cold boot');
   return await inRounds({
-    work: titles.start, unit: 'ms', peers: [...peers, none, clone, cold], runs: options.runs, missing,
+    work: titles.start,
+    unit: 'ms',
+    peers: [...peers, none, clone, cold],
+    runs: options.runs,
+    missing,
     measure: async (peer) => (await run(peer, ['run', '--rm', options.image, 'true'])).milliseconds,
   });
 }

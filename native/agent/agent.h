@@ -1,5 +1,6 @@
-// Owns what the agent's files share. The agent is PID 1 of the utility VM: it carries out what the host asks over the link
-// (docs/protocol.md) and decides nothing. What comes from the host is checked all the same; what lies in an image is hostile.
+// Owns what the agent's files share. The agent is PID 1 of the utility VM: it carries out what the host asks over the
+// link (docs/protocol.md) and decides nothing. What comes from the host is checked all the same; what lies in an image
+// is hostile.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -74,7 +75,8 @@ void on_shutdown(struct request *r);
 void on_exiting(struct process *p);
 int guest_forget(struct container *c, bool keep_spare, struct error *error); // undoes PREPARE; fails only in keeping
 
-// rootfs.c: mounts, provided files, devices, masks; leaves the caller inside (pivot_root). `l->user` is the container's struct guest.
+// rootfs.c: mounts, provided files, devices, masks; leaves the caller inside (pivot_root). `l->user` is the container's
+// struct guest.
 int rootfs_enter(struct launch *l, struct error *error);
 // masks.c
 int masks_apply(int root, struct tlv plan, struct error *error);

@@ -15,7 +15,8 @@
 enum { CGROUP_WAIT_MS = 5000 };
 
 int cgroups_init(struct error *error) {
-  if (mount("cgroup2", CGROUP_ROOT, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) return error_set(error, "internal", errno, "Could not mount the guest's cgroups");
+  if (mount("cgroup2", CGROUP_ROOT, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
+    return error_set(error, "internal", errno, "Could not mount the guest's cgroups");
   auto_free char *controllers = file_read(CGROUP_ROOT "/cgroup.controllers");
   char *rest = controllers;
   for (char *name; rest && (name = strsep(&rest, " \n"));) {
@@ -30,8 +31,10 @@ int cgroups_init(struct error *error) {
 
 int cgroup_make(const char *name, char **directory, struct error *error) {
   if (!word_is_plain(name)) return error_set(error, "invalid-argument", 0, "The name of a cgroup cannot be right");
-  if (asprintf(directory, CGROUP_ROOT "/%s", name) < 0) return error_set(error, "internal", ENOMEM, "Could not make a cgroup");
-  if (mkdir(*directory, 0755) && errno != EEXIST) return error_set(error, "internal", errno, "Could not make the container's cgroup");
+  if (asprintf(directory, CGROUP_ROOT "/%s", name) < 0)
+    return error_set(error, "internal", ENOMEM, "Could not make a cgroup");
+  if (mkdir(*directory, 0755) && errno != EEXIST)
+    return error_set(error, "internal", errno, "Could not make the container's cgroup");
   return 0;
 }
 
@@ -45,7 +48,8 @@ int cgroup_apply(const char *directory, struct tlv list, struct error *error) {
     if (tag != TAG_CGROUP_SET) continue;
     auto_free char *name = tlv_get_string(value, TAG_PATH);
     struct tlv text;
-    if (!name || !word_is_plain(name) || tlv_find(value, TAG_VALUE, &text) != 1) return error_set(error, "invalid-argument", 0, "A limit cannot be right");
+    if (!name || !word_is_plain(name) || tlv_find(value, TAG_VALUE, &text) != 1)
+      return error_set(error, "invalid-argument", 0, "A limit cannot be right");
     if (file_write_at(fd, name, text.data, text.length, error)) return -1;
   }
   return r;
@@ -69,10 +73,13 @@ int cgroup_freeze(const char *directory, bool frozen, struct error *error) {
   if (file_write(path, frozen ? "1" : "0", 1, error)) return -1;
   snprintf(path, sizeof path, "%s/cgroup.events", directory);
   auto_fd events = open(path, O_RDONLY | O_CLOEXEC);
-  for (int64_t end = monotonic_ms() + CGROUP_WAIT_MS; event_count(directory, "cgroup.events", "frozen") != (frozen ? 1u : 0u);) {
+  for (int64_t end = monotonic_ms() + CGROUP_WAIT_MS;
+       event_count(directory, "cgroup.events", "frozen") != (frozen ? 1u : 0u);) {
     char ignored[256];
     int64_t left = end - monotonic_ms();
-    if (left <= 0) return error_set(error, "internal", ETIMEDOUT, "The container's processes did not %s", frozen ? "pause" : "resume");
+    if (left <= 0)
+      return error_set(error, "internal", ETIMEDOUT, "The container's processes did not %s",
+                       frozen ? "pause" : "resume");
     struct pollfd p = {.fd = events, .events = POLLPRI};
     // Reading arms the next notification; it may have come between count and read, so it is looked at again soon.
     if (pread(events, ignored, sizeof ignored, 0) >= 0) poll(&p, 1, 5);

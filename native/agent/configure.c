@@ -1,4 +1,5 @@
-// Owns what is settled once for the whole VM: its name, clock, entropy, sysctls, network, and what is made ahead: spare disk, control group.
+// Owns what is settled once for the whole VM: its name, clock, entropy, sysctls, network, and what is made ahead: spare
+// disk, control group.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
@@ -12,29 +13,34 @@
 #include "netif.h"
 
 enum { CONFIGURE_WITHOUT_NETWORK = 1, CONFIGURE_DROP_SPARE = 2 };
-// The host's word has been on its way for some milliseconds. Up to a quarter of a second is worked off, so that no program sees time go back.
+// The host's word has been on its way for some milliseconds. Up to a quarter of a second is worked off, so that no
+// program sees time go back.
 enum { CLOCK_RIGHT_MS = 20, CLOCK_WORKED_OFF_MS = 250 };
 
 static int clock_set(int64_t now_ns) {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
-  int64_t wrong_us = (now_ns - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec)) / 1000, much_us = wrong_us < 0 ? -wrong_us : wrong_us;
+  int64_t wrong_us = (now_ns - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec)) / 1000,
+          much_us = wrong_us < 0 ? -wrong_us : wrong_us;
   if (much_us < CLOCK_RIGHT_MS * 1000) return 0;
   if (much_us < CLOCK_WORKED_OFF_MS * 1000) return adjtime(&(struct timeval){.tv_usec = wrong_us}, NULL);
-  return clock_settime(CLOCK_REALTIME, &(struct timespec){.tv_sec = now_ns / 1000000000, .tv_nsec = now_ns % 1000000000});
+  return clock_settime(CLOCK_REALTIME,
+                       &(struct timespec){.tv_sec = now_ns / 1000000000, .tv_nsec = now_ns % 1000000000});
 }
 
-// Bytes of the host's generator, counted as full entropy, and a reseed at once: a VM that was cloned or booted without a source
-// would otherwise give what its siblings give.
+// Bytes of the host's generator, counted as full entropy, and a reseed at once: a VM that was cloned or booted without
+// a source would otherwise give what its siblings give.
 static int add_entropy(struct tlv seed, struct error *error) {
-  if (!seed.length || seed.length > 4096) return error_set(error, "invalid-argument", 0, "The seed has a length that cannot be right");
+  if (!seed.length || seed.length > 4096)
+    return error_set(error, "invalid-argument", 0, "The seed has a length that cannot be right");
   auto_free struct rand_pool_info *pool = malloc(sizeof *pool + seed.length);
   auto_fd fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
   if (!pool || fd < 0) return error_set(error, "internal", errno, "Could not open the guest's random generator");
   pool->entropy_count = (int)seed.length * 8;
   pool->buf_size = (int)seed.length;
   memcpy(pool->buf, seed.data, seed.length);
-  if (ioctl(fd, RNDADDENTROPY, pool) || ioctl(fd, RNDRESEEDCRNG)) return error_set(error, "internal", errno, "Could not seed the guest's random generator");
+  if (ioctl(fd, RNDADDENTROPY, pool) || ioctl(fd, RNDRESEEDCRNG))
+    return error_set(error, "internal", errno, "Could not seed the guest's random generator");
   return 0;
 }
 
@@ -63,8 +69,10 @@ static int configure(struct tlv list, struct error *error) {
   int64_t now = tlv_get_number(list, TAG_TIME, 0);
   if (now > 0 && clock_set(now)) return error_set(error, "internal", errno, "Could not set the guest's clock");
   struct tlv name;
-  if (tlv_find(list, TAG_HOSTNAME, &name) == 1 && sethostname((const char *)name.data, name.length)) return error_set(error, "invalid-argument", errno, "Could not set the host name");
-  if (tlv_find(list, TAG_DOMAINNAME, &name) == 1 && setdomainname((const char *)name.data, name.length)) return error_set(error, "invalid-argument", errno, "Could not set the domain name");
+  if (tlv_find(list, TAG_HOSTNAME, &name) == 1 && sethostname((const char *)name.data, name.length))
+    return error_set(error, "invalid-argument", errno, "Could not set the host name");
+  if (tlv_find(list, TAG_DOMAINNAME, &name) == 1 && setdomainname((const char *)name.data, name.length))
+    return error_set(error, "invalid-argument", errno, "Could not set the domain name");
   return sysctls_apply(list, error);
 }
 

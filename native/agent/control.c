@@ -23,7 +23,9 @@ void on_signal(struct request *r) {
   if (!g) return;
   int signal = (int)tlv_get_number(r->payload, TAG_SIGNAL, 0), failed = 0;
   if (tlv_get_number(r->payload, TAG_FLAGS, 0) & 1) failed = cgroup_signal_all(g->cgroup, signal, &error);
-  else if (r->process->pid <= 1 || kill(r->process->pid, signal)) failed = error_set(&error, errno == ESRCH ? "container-not-running" : "internal", errno, "Could not send the signal");
+  else if (r->process->pid <= 1 || kill(r->process->pid, signal))
+    failed =
+        error_set(&error, errno == ESRCH ? "container-not-running" : "internal", errno, "Could not send the signal");
   answer(r, failed, &error);
 }
 

@@ -1,4 +1,5 @@
-// Owns giving a container's cgroup the program that decides which devices may be opened. The host compiles it; the kernel's verifier checks it.
+// Owns giving a container's cgroup the program that decides which devices may be opened. The host compiles it; the
+// kernel's verifier checks it.
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
@@ -9,7 +10,8 @@
 
 enum { MAX_INSTRUCTIONS = 4096 };
 
-// The last one that was loaded: most containers have the same rules, and the verifier takes its time. A clone has its template's.
+// The last one that was loaded: most containers have the same rules, and the verifier takes its time. A clone has its
+// template's.
 static int loaded = -1;
 static void *loaded_from;
 static size_t loaded_length;
@@ -19,7 +21,10 @@ static int load(struct tlv program, struct error *error) {
   void *copy = malloc(program.length);
   if (!copy) return error_set(error, "internal", ENOMEM, "Could not set the device rules");
   memcpy(copy, program.data, program.length);
-  union bpf_attr load = {.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE, .insns = (uintptr_t)copy, .insn_cnt = (uint32_t)(program.length / sizeof(struct bpf_insn)), .license = (uintptr_t) "Apache-2.0"};
+  union bpf_attr load = {.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+                         .insns = (uintptr_t)copy,
+                         .insn_cnt = (uint32_t)(program.length / sizeof(struct bpf_insn)),
+                         .license = (uintptr_t) "Apache-2.0"};
   int fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load);
   if (fd < 0) {
     free(copy);
@@ -38,8 +43,12 @@ int device_filter_attach(int cgroup, struct tlv plan, struct error *error) {
   struct tlv program;
   if (tlv_find(plan, TAG_DATA, &program) != 1) return 0;
   size_t count = program.length / sizeof(struct bpf_insn);
-  if (!count || count > MAX_INSTRUCTIONS || program.length % sizeof(struct bpf_insn)) return error_set(error, "invalid-argument", 0, "The device rules cannot be right");
+  if (!count || count > MAX_INSTRUCTIONS || program.length % sizeof(struct bpf_insn))
+    return error_set(error, "invalid-argument", 0, "The device rules cannot be right");
   if (load(program, error)) return -1;
-  union bpf_attr attach = {.target_fd = (uint32_t)cgroup, .attach_bpf_fd = (uint32_t)loaded, .attach_type = BPF_CGROUP_DEVICE};
-  return syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach) ? error_set(error, "internal", errno, "Could not set the device rules") : 0;
+  union bpf_attr attach = {
+      .target_fd = (uint32_t)cgroup, .attach_bpf_fd = (uint32_t)loaded, .attach_type = BPF_CGROUP_DEVICE};
+  return syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach)
+             ? error_set(error, "internal", errno, "Could not set the device rules")
+             : 0;
 }

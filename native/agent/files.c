@@ -10,11 +10,14 @@
 int file_write_at(int directory, const char *name, const void *data, size_t length, struct error *error) {
   auto_fd fd = openat(directory, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return error_set(error, "internal", errno, "Could not open %s in the guest", name);
-  if (write(fd, data, length) != (ssize_t)length) return error_set(error, "invalid-argument", errno, "The guest's kernel refused a value for %s", name);
+  if (write(fd, data, length) != (ssize_t)length)
+    return error_set(error, "invalid-argument", errno, "The guest's kernel refused a value for %s", name);
   return 0;
 }
 
-int file_write(const char *path, const void *data, size_t length, struct error *error) { return file_write_at(AT_FDCWD, path, data, length, error); }
+int file_write(const char *path, const void *data, size_t length, struct error *error) {
+  return file_write_at(AT_FDCWD, path, data, length, error);
+}
 
 char *file_read(const char *path) {
   auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -52,7 +55,8 @@ int sysctls_apply(struct tlv list, struct error *error) {
     char *equals = text ? strchr(text, '=') : NULL;
     if (!equals) return error_set(error, "invalid-argument", 0, "A sysctl is not of the form key=value");
     *equals = 0;
-    if (strstr(text, "..") || !word_is_plain(text)) return error_set(error, "invalid-argument", 0, "The sysctl's name %s cannot be right", text);
+    if (strstr(text, "..") || !word_is_plain(text))
+      return error_set(error, "invalid-argument", 0, "The sysctl's name %s cannot be right", text);
     char path[512] = "/proc/sys/";
     size_t n = strlen(path);
     for (const char *p = text; *p && n < sizeof path - 1; p++) path[n++] = *p == '.' ? '/' : *p;

@@ -1,5 +1,6 @@
-// Owns PREPARE and its undoing: layers as partitions of one disk, the scratch disk, the overlay over both, the files that the
-// engine provides. Layout, which the host's tools are told: RUN_ROOT/<id>/{layer/<n>,scratch/{upper,work},root,files/<n>}.
+// Owns PREPARE and its undoing: layers as partitions of one disk, the scratch disk, the overlay over both, the files
+// that the engine provides. Layout, which the host's tools are told:
+// RUN_ROOT/<id>/{layer/<n>,scratch/{upper,work},root,files/<n>}.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,18 +21,21 @@ enum { EROFS_SUPER_OFFSET = 1024, EROFS_BLOCK = 4096, METADATA_AHEAD = 128 << 10
 enum { MAX_LAYERS = 200, MAX_FILES = 64, INHERIT_ROOT = 1, TAKE_SPARE = 2, KEEP_SPARE = 1 };
 
 static int make_directory(struct error *error, const char *path) {
-  return mkdir(path, 0700) && errno != EEXIST ? error_set(error, "internal", errno, "Could not make %s in the guest", path) : 0;
+  return mkdir(path, 0700) && errno != EEXIST
+             ? error_set(error, "internal", errno, "Could not make %s in the guest", path)
+             : 0;
 }
 
-// The kernel reads what EROFS knows of its files block by block, and each is a request to the host: one for most that a start will look at comes first
-// (4 of 115 ms of a whole `docker run`; measured). Where it begins stands in the superblock (fs/erofs/erofs_fs.h), which the mount has read already. Who
-// can't have it ahead reads it later.
+// The kernel reads what EROFS knows of its files block by block, and each is a request to the host: one for most that a
+// start will look at comes first (4 of 115 ms of a whole `docker run`; measured). Where it begins stands in the
+// superblock (fs/erofs/erofs_fs.h), which the mount has read already. Who can't have it ahead reads it later.
 static void read_metadata_ahead(const char *device) {
   struct {
     uint32_t magic, unused[9], first_block;
   } super;
   auto_fd fd = open(device, O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || pread(fd, &super, sizeof super, EROFS_SUPER_OFFSET) != sizeof super || super.magic != erofs_magic) return;
+  if (fd < 0 || pread(fd, &super, sizeof super, EROFS_SUPER_OFFSET) != sizeof super || super.magic != erofs_magic)
+    return;
   posix_fadvise(fd, (off_t)super.first_block * EROFS_BLOCK, METADATA_AHEAD, POSIX_FADV_WILLNEED);
 }
 
@@ -39,7 +43,8 @@ static void read_metadata_ahead(const char *device) {
 static int mount_layer(const char *disk, unsigned number, const char *at, struct error *error) {
   char device[DISK_PATH];
   if (partition_node(disk, number, device, error)) return -1;
-  if (mount(device, at, "erofs", MS_RDONLY | MS_NOATIME, NULL)) return error_set(error, "sandbox-failed", errno, "Could not mount layer %u in the guest", number);
+  if (mount(device, at, "erofs", MS_RDONLY | MS_NOATIME, NULL))
+    return error_set(error, "sandbox-failed", errno, "Could not mount layer %u in the guest", number);
   read_metadata_ahead(device);
   return 0;
 }
@@ -59,8 +64,11 @@ static int mount_layers(struct guest *g, struct tlv list, char *lower, size_t si
   unsigned count = 0;
   while ((r = tlv_next(list, &at, &tag, &value)) == 1) {
     if (tag != TAG_PARTITION) continue;
-    if (++count > MAX_LAYERS) return error_set(error, "unsupported", 0, "A container in a VM has at most %d layers", MAX_LAYERS);
-    if (partition_add(g->layer_disk, count, tlv_get_number(value, TAG_OFFSET, -1), tlv_get_number(value, TAG_LENGTH, -1), error)) return -1;
+    if (++count > MAX_LAYERS)
+      return error_set(error, "unsupported", 0, "A container in a VM has at most %d layers", MAX_LAYERS);
+    if (partition_add(g->layer_disk, count, tlv_get_number(value, TAG_OFFSET, -1),
+                      tlv_get_number(value, TAG_LENGTH, -1), error))
+      return -1;
     g->partitions = count;
     snprintf(path, sizeof path, "%s/layer/%u", g->directory, count);
     if (make_directory(error, path) || mount_layer(g->layer_disk, count, path, error)) return -1;
@@ -92,14 +100,17 @@ static int make_upper(struct guest *g, const char *lower, bool inherit, bool spa
   // A spare disk's is there, and is right unless it is to be like the top layer's root.
   if (!access(path, F_OK)) {
     if (!spare || !inherit) return 0;
-    if (rename(path, fresh)) return error_set(error, "internal", errno, "Could not make the container's writable layer in the guest");
+    if (rename(path, fresh))
+      return error_set(error, "internal", errno, "Could not make the container's writable layer in the guest");
   }
   struct stat st = {.st_mode = 0755};
-  if (inherit && stat(top, &st)) return error_set(error, "internal", errno, "Could not read the top layer's root in the guest");
+  if (inherit && stat(top, &st))
+    return error_set(error, "internal", errno, "Could not read the top layer's root in the guest");
   struct timespec times[2] = {st.st_atim, st.st_mtim};
   // Under another name until it is right: a VM that dies in between must not leave it half made.
   if (make_directory(error, fresh)) return -1;
-  if (chown(fresh, st.st_uid, st.st_gid) || chmod(fresh, st.st_mode & 07777) || (inherit && utimensat(AT_FDCWD, fresh, times, 0)) || rename(fresh, path))
+  if (chown(fresh, st.st_uid, st.st_gid) || chmod(fresh, st.st_mode & 07777) ||
+      (inherit && utimensat(AT_FDCWD, fresh, times, 0)) || rename(fresh, path))
     return error_set(error, "internal", errno, "Could not make the container's writable layer in the guest");
   return 0;
 }
@@ -119,10 +130,15 @@ static int mount_overlay(struct guest *g, const char *lower, struct error *error
   snprintf(below, sizeof below, "%s/layer", g->directory);
   if (make_directory(error, root)) return -1;
   // The same explicit switches as on the host: a layer means the same under both isolations.
-  int n = snprintf(options, sizeof options, "lowerdir=%s,upperdir=../scratch/upper,workdir=../scratch/work,redirect_dir=off,metacopy=off,index=off", lower);
+  int n = snprintf(
+      options, sizeof options,
+      "lowerdir=%s,upperdir=../scratch/upper,workdir=../scratch/work,redirect_dir=off,metacopy=off,index=off", lower);
   if (n >= (int)sizeof options) return error_set(error, "unsupported", 0, "The container has too many layers");
   if (chdir(below)) return error_set(error, "internal", errno, "Could not enter the layers");
-  int failed = mount("overlay", root, "overlay", 0, options) ? error_set(error, "sandbox-failed", errno, "Could not mount the container's file system in the guest") : 0;
+  int failed =
+      mount("overlay", root, "overlay", 0, options)
+          ? error_set(error, "sandbox-failed", errno, "Could not mount the container's file system in the guest")
+          : 0;
   return chdir("/") || failed ? -1 : 0;
 }
 
@@ -136,11 +152,13 @@ static int provide_files(struct guest *g, struct tlv list, struct error *error) 
   while ((r = tlv_next(list, &at, &tag, &value)) == 1) {
     if (tag != TAG_FILE) continue;
     auto_free char *inside = tlv_get_string(value, TAG_PATH);
-    if (g->file_count == MAX_FILES || !inside || tlv_find(value, TAG_DATA, &data) != 1) return error_set(error, "invalid-argument", 0, "A provided file cannot be right");
+    if (g->file_count == MAX_FILES || !inside || tlv_find(value, TAG_DATA, &data) != 1)
+      return error_set(error, "invalid-argument", 0, "A provided file cannot be right");
     snprintf(path, sizeof path, "%s/files/%zu", g->directory, g->file_count);
     mode_t mode = (mode_t)tlv_get_number(value, TAG_MODE, 0644) & 07777;
     auto_fd fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (fd < 0 || write(fd, data.data, data.length) != (ssize_t)data.length || fchmod(fd, mode)) return error_set(error, "internal", errno, "Could not write a provided file in the guest");
+    if (fd < 0 || write(fd, data.data, data.length) != (ssize_t)data.length || fchmod(fd, mode))
+      return error_set(error, "internal", errno, "Could not write a provided file in the guest");
     g->files[g->file_count++] = inside;
     inside = NULL;
   }
@@ -150,7 +168,8 @@ static int provide_files(struct guest *g, struct tlv list, struct error *error) 
 static int prepare(struct container *c, struct tlv list, struct error *error) {
   if (!word_is_plain(c->id)) return error_set(error, "invalid-argument", 0, "The container's id cannot be right");
   struct guest *g = calloc(1, sizeof *g);
-  if (!g || asprintf(&g->directory, RUN_ROOT "/%s", c->id) < 0) return error_set(error, "internal", ENOMEM, "Could not prepare the container");
+  if (!g || asprintf(&g->directory, RUN_ROOT "/%s", c->id) < 0)
+    return error_set(error, "internal", ENOMEM, "Could not prepare the container");
   c->user = g;
   auto_free char *layers = tlv_get_string(list, TAG_SOURCE);
   auto_free char *scratch = tlv_get_string(list, TAG_DISK);
@@ -158,8 +177,12 @@ static int prepare(struct container *c, struct tlv list, struct error *error) {
   char lower[2048], path[256];
   snprintf(path, sizeof path, "%s/layer", g->directory);
   if (make_directory(error, g->directory) || make_directory(error, path)) return -1;
-  if (disk_find(layers, g->layer_disk, error) || read_ahead(g->layer_disk, error) || mount_layers(g, list, lower, sizeof lower, error)) return -1;
-  if (mount_scratch(g, scratch, lower, (int)tlv_get_number(list, TAG_FLAGS, 0), error) || mount_overlay(g, lower, error)) return -1;
+  if (disk_find(layers, g->layer_disk, error) || read_ahead(g->layer_disk, error) ||
+      mount_layers(g, list, lower, sizeof lower, error))
+    return -1;
+  if (mount_scratch(g, scratch, lower, (int)tlv_get_number(list, TAG_FLAGS, 0), error) ||
+      mount_overlay(g, lower, error))
+    return -1;
   return provide_files(g, list, error);
 }
 
@@ -180,7 +203,8 @@ static int resolve(const struct guest *g, struct tlv list, struct tlv_writer *re
 void on_prepare(struct request *r) {
   struct error error = {.code = "internal", .message = "Could not prepare the container in the guest"};
   struct tlv_writer reply = {0};
-  if (!r->container->user && !prepare(r->container, r->payload, &error) && !resolve(r->container->user, r->payload, &reply, &error)) {
+  if (!r->container->user && !prepare(r->container, r->payload, &error) &&
+      !resolve(r->container->user, r->payload, &reply, &error)) {
     request_reply(r, &reply);
     return;
   }

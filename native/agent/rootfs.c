@@ -1,5 +1,6 @@
-// Owns how a container's root comes to be the child's root: its mounts, provided files, devices, masks, then pivot_root. Everything is placed
-// while the guest's own /proc and /dev are still in view, by descriptors reached through target.c.
+// Owns how a container's root comes to be the child's root: its mounts, provided files, devices, masks, then
+// pivot_root. Everything is placed while the guest's own /proc and /dev are still in view, by descriptors reached
+// through target.c.
 #include <errno.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -20,10 +21,12 @@ static int mount_one(int root, struct tlv m, struct error *error) {
   static const char *const allowed[] = {"proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup2"};
   bool known = false;
   for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) known |= !strcmp(type, allowed[i]);
-  if (!known || flags & (MS_BIND | MS_MOVE)) return error_set(error, "unsupported", 0, "A mount of type %s is not possible in the guest", type);
+  if (!known || flags & (MS_BIND | MS_MOVE))
+    return error_set(error, "unsupported", 0, "A mount of type %s is not possible in the guest", type);
   auto_fd target = target_open(root, path, TARGET_DIRECTORY, true, error);
   if (target < 0) return -1;
-  if (mount(source ? source : type, fd_path(target).text, type, flags, data && *data ? data : NULL)) return error_set(error, "invalid-argument", errno, "Could not mount %s at %s", type, path);
+  if (mount(source ? source : type, fd_path(target).text, type, flags, data && *data ? data : NULL))
+    return error_set(error, "invalid-argument", errno, "Could not mount %s at %s", type, path);
   return 0;
 }
 
@@ -44,12 +47,14 @@ static int place_files(int root, const struct guest *g, struct error *error) {
     auto_fd target = target_open(root, g->files[i], TARGET_FILE, true, error);
     if (target < 0) return -1;
     auto_fd tree = source < 0 ? -1 : mount_clone(source);
-    if (tree < 0 || mount_put(tree, target)) return error_set(error, "internal", errno, "Could not place %s in the container", g->files[i]);
+    if (tree < 0 || mount_put(tree, target))
+      return error_set(error, "internal", errno, "Could not place %s in the container", g->files[i]);
   }
   return 0;
 }
 
-// Docker makes a missing working directory, as root, also where the root is read-only afterwards. What cannot be made is told when it is entered.
+// Docker makes a missing working directory, as root, also where the root is read-only afterwards. What cannot be made
+// is told when it is entered.
 static void make_working_directory(int root, struct tlv plan) {
   auto_free char *cwd = tlv_get_string(plan, TAG_CWD);
   auto_fd made = cwd && *cwd == '/' ? target_open(root, cwd, TARGET_DIRECTORY, true, NULL) : -1;
@@ -71,7 +76,9 @@ int rootfs_enter(struct launch *l, struct error *error) {
   }
   make_working_directory(here, l->plan);
   if (sysctls_apply(l->plan, error) || masks_apply(here, l->plan, error)) return -1;
-  if (tlv_get_number(l->plan, TAG_ROOT_READONLY, 0) && mount_set(here, MOUNT_ATTR_RDONLY, 0)) return error_set(error, "internal", errno, "Could not make the container's root read-only");
-  if (fchdir(here) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/")) return error_set(error, "internal", errno, "Could not enter the container's file system");
+  if (tlv_get_number(l->plan, TAG_ROOT_READONLY, 0) && mount_set(here, MOUNT_ATTR_RDONLY, 0))
+    return error_set(error, "internal", errno, "Could not make the container's root read-only");
+  if (fchdir(here) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/"))
+    return error_set(error, "internal", errno, "Could not enter the container's file system");
   return 0;
 }

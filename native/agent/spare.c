@@ -1,4 +1,5 @@
-// Owns the writable disk that a VM has mounted before any container is its own: in the template, so that no clone has to mount it.
+// Owns the writable disk that a VM has mounted before any container is its own: in the template, so that no clone has
+// to mount it.
 //
 //   absent ─spare_mount▶ spare ─spare_take▶ a container's ─spare_give_back, after a rehearsal▶ spare
 //                          └─spare_drop▶ absent
@@ -22,26 +23,33 @@ int scratch_mount(const char *serial, const char *at, struct error *error) {
   char disk[16], device[32];
   if (disk_find(serial, disk, error)) return -1;
   snprintf(device, sizeof device, "/dev/%s", disk);
-  if (mkdir(at, 0700) && errno != EEXIST) return error_set(error, "internal", errno, "Could not make %s in the guest", at);
-  if (mount(device, at, "ext4", MS_NOATIME, "errors=remount-ro,discard,noinit_itable")) return error_set(error, "sandbox-failed", errno, "Could not mount the container's writable disk in the guest");
+  if (mkdir(at, 0700) && errno != EEXIST)
+    return error_set(error, "internal", errno, "Could not make %s in the guest", at);
+  if (mount(device, at, "ext4", MS_NOATIME, "errors=remount-ro,discard,noinit_itable"))
+    return error_set(error, "sandbox-failed", errno, "Could not mount the container's writable disk in the guest");
   return 0;
 }
 
 int spare_mount(const char *serial, struct error *error) {
   if (scratch_mount(serial, PLACE, error)) return -1;
   // As prepare.c would make them.
-  if ((mkdir(PLACE "/upper", 0755) && errno != EEXIST) || chmod(PLACE "/upper", 0755) || (mkdir(PLACE "/work", 0700) && errno != EEXIST)) return error_set(error, "internal", errno, "Could not furnish the spare disk");
+  if ((mkdir(PLACE "/upper", 0755) && errno != EEXIST) || chmod(PLACE "/upper", 0755) ||
+      (mkdir(PLACE "/work", 0700) && errno != EEXIST))
+    return error_set(error, "internal", errno, "Could not furnish the spare disk");
   return 0;
 }
 
 int spare_drop(struct error *error) {
-  if (umount2(PLACE, 0) && errno != EINVAL && errno != ENOENT) return error_set(error, "internal", errno, "Could not let go of the spare disk");
+  if (umount2(PLACE, 0) && errno != EINVAL && errno != ENOENT)
+    return error_set(error, "internal", errno, "Could not let go of the spare disk");
   return 0;
 }
 
 int spare_take(const char *at, struct error *error) {
-  if (mkdir(at, 0700) && errno != EEXIST) return error_set(error, "internal", errno, "Could not make %s in the guest", at);
-  if (mount(PLACE, at, NULL, MS_MOVE, NULL)) return error_set(error, "sandbox-failed", errno, "The guest has no spare disk");
+  if (mkdir(at, 0700) && errno != EEXIST)
+    return error_set(error, "internal", errno, "Could not make %s in the guest", at);
+  if (mount(PLACE, at, NULL, MS_MOVE, NULL))
+    return error_set(error, "sandbox-failed", errno, "The guest has no spare disk");
   return 0;
 }
 
@@ -57,9 +65,11 @@ int spare_give_back(const char *from, struct error *error) {
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     char path[256];
     snprintf(path, sizeof path, "%s/%s", from, parts[i]);
-    if (nftw(path, remove_one, WALK_DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT)) return error_set(error, "internal", errno, "Could not empty the spare disk");
+    if (nftw(path, remove_one, WALK_DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT))
+      return error_set(error, "internal", errno, "Could not empty the spare disk");
   }
-  if (mount(from, PLACE, NULL, MS_MOVE, NULL)) return error_set(error, "internal", errno, "Could not give the spare disk back");
+  if (mount(from, PLACE, NULL, MS_MOVE, NULL))
+    return error_set(error, "internal", errno, "Could not give the spare disk back");
   // Now, and not in five seconds, when it could be in the way of a container's start.
   auto_fd disk = open(PLACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (disk < 0 || syncfs(disk)) return error_set(error, "internal", errno, "Could not write the spare disk");

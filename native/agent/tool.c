@@ -1,4 +1,5 @@
-// Owns TOOL: the layer tool, run in the guest's own mount namespace. It never runs in a container, and dies with its client.
+// Owns TOOL: the layer tool, run in the guest's own mount namespace. It never runs in a container, and dies with its
+// client.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
-// cmd: a small command prompt in the manner of cmd.exe for the base images. Owns: reading lines, %VARIABLE%, quotes, ^, the
-// operators & && || | < > >> and a few built-in words; any other word runs as a program of the image.
-// Does not own: batch files, for, if, job control. It says it is a stand-in and knows only Linux paths (a \ in an argument of
-// cd, dir and type counts as /).
+// cmd: a small command prompt in the manner of cmd.exe for the base images. Owns: reading lines, %VARIABLE%, quotes, ^,
+// the operators & && || | < > >> and a few built-in words; any other word runs as a program of the image. Does not own:
+// batch files, for, if, job control. It says it is a stand-in and knows only Linux paths (a \ in an argument of cd, dir
+// and type counts as /).
 //
 //   cmd            lines from standard input, with a prompt where that is a terminal
 //   cmd /c LINE    one line, then ends with its exit code        cmd /k LINE    one line, then the prompt
@@ -170,7 +170,8 @@ static bool built_in(struct command *c, int *code) {
   else if (strcasecmp(w, "set") == 0) *code = set_variable(c);
   else if (strcasecmp(w, "cls") == 0) fputs("\033[H\033[2J", stdout);
   else if (strcasecmp(w, "rem") == 0) return true;
-  else if (strcasecmp(w, "help") == 0) puts("CD CLS DIR ECHO EXIT HELP REM SET TYPE VER; any other word runs a program of this Linux image.");
+  else if (strcasecmp(w, "help") == 0)
+    puts("CD CLS DIR ECHO EXIT HELP REM SET TYPE VER; any other word runs a program of this Linux image.");
   else if (strcasecmp(w, "exit") == 0) {
     int i = c->count > 1 && strcasecmp(c->words[1], "/b") == 0 ? 2 : 1;
     *code = i < c->count ? atoi(c->words[i]) : error_level;
@@ -188,7 +189,8 @@ static int redirect(const struct command *c) {
     close(fd);
   }
   if (c->output) {
-    if ((fd = open(c->output, O_WRONLY | O_CREAT | (c->append ? O_APPEND : O_TRUNC), 0666)) < 0) return fail("Access is denied.");
+    if ((fd = open(c->output, O_WRONLY | O_CREAT | (c->append ? O_APPEND : O_TRUNC), 0666)) < 0)
+      return fail("Access is denied.");
     dup2(fd, STDOUT_FILENO);
     close(fd);
   }
@@ -203,7 +205,8 @@ static void run_in_child(struct command *c) {
   if (redirect(c) != 0) _exit(1);
   if (built_in(c, &code)) _exit(code & 255);
   execvp(c->words[0], c->words);
-  if (errno == ENOENT || errno == ENOTDIR) fail("'%s' is not recognized as an internal or external command,\noperable program or batch file.", c->words[0]);
+  if (errno == ENOENT || errno == ENOTDIR)
+    fail("'%s' is not recognized as an internal or external command,\noperable program or batch file.", c->words[0]);
   else fail("%s: %s", c->words[0], strerror(errno));
   _exit(errno == ENOENT || errno == ENOTDIR ? not_found : 126);
 }
@@ -326,7 +329,8 @@ static void run_line(const char *line) {
   }
 }
 
-// One line, read byte by byte: what stands behind it belongs to the programs that are started. False at the end of the input.
+// One line, read byte by byte: what stands behind it belongs to the programs that are started. False at the end of the
+// input.
 static bool read_line(char *line, size_t size) {
   size_t length = 0;
   for (;;) {

@@ -1,6 +1,6 @@
-// csrss: the base images' ENTRYPOINT, a session process that is process 1 in each container. Owns: starting the command it is
-// given, passing signals on to it, reaping what nobody else reaps, and ending as the command ended.
-// Does not own: anything of the engine, which knows nothing of this file. It is Linux all the way; only the name is Windows'.
+// csrss: the base images' ENTRYPOINT, a session process that is process 1 in each container. Owns: starting the command
+// it is given, passing signals on to it, reaping what nobody else reaps, and ending as the command ended. Does not own:
+// anything of the engine, which knows nothing of this file. It is Linux all the way; only the name is Windows'.
 //
 //   csrss COMMAND [ARGUMENT…]      without a command: cmd
 //   exit: the command's code; 128 + n when signal n ended it; 127 not found; 126 found but can't be executed
@@ -17,11 +17,12 @@
 
 enum { cannot_execute = 126, not_found = 127, signal_base = 128 };
 
-// The child's half: its own process group in front of the terminal (so that Ctrl+C reaches it from the kernel), then exec.
-// Returns the errno of a failed exec.
+// The child's half: its own process group in front of the terminal (so that Ctrl+C reaches it from the kernel), then
+// exec. Returns the errno of a failed exec.
 static int become_command(char **command, const sigset_t *old_mask) {
   setpgid(0, 0);
-  // SIGTTOU is still blocked here, so a process group in the background may do this. Without a terminal it fails: no matter.
+  // SIGTTOU is still blocked here, so a process group in the background may do this. Without a terminal it fails: no
+  // matter.
   tcsetpgrp(STDIN_FILENO, getpid());
   sigprocmask(SIG_SETMASK, old_mask, NULL);
   execvp(command[0], command);
@@ -84,7 +85,8 @@ static int reap(pid_t child) {
     if (pid != child) continue;
     if (WIFEXITED(status)) return WEXITSTATUS(status);
     if (WIFSIGNALED(status)) return signal_base + WTERMSIG(status);
-    // Ctrl+Z: there is no shell above that could ever continue it, so it goes on (as process 1 of a container would have).
+    // Ctrl+Z: there is no shell above that could ever continue it, so it goes on (as process 1 of a container would
+    // have).
     if (WIFSTOPPED(status) && WSTOPSIG(status) == SIGTSTP) kill(child, SIGCONT);
   }
   return -1;

@@ -14,7 +14,9 @@ enum { CGROUP2_MAGIC = 0x63677270 };
 int birthplace_add(struct birthplace *b, const char *directory, struct error *error) {
   struct statfs s;
   auto_fd fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0 || fstatfs(fd, &s)) return error_set(error, errno == ENOENT ? "container-not-running" : "internal", errno, "cannot open the control group %s", directory);
+  if (fd < 0 || fstatfs(fd, &s))
+    return error_set(error, errno == ENOENT ? "container-not-running" : "internal", errno,
+                     "cannot open the control group %s", directory);
   if (s.f_type == CGROUP2_MAGIC) {
     close_fd(&b->group);
     b->group = steal_fd(&fd);

@@ -1,5 +1,6 @@
-// Owns how a process of ours comes into control groups without waiting. A migration by cgroup.procs waits for the kernel (a grace period of RCU,
-// 5–20 ms); a process that is born in a group of version 2, or a thread that moves itself by `tasks` of version 1, does not (measured).
+// Owns how a process of ours comes into control groups without waiting. A migration by cgroup.procs waits for the
+// kernel (a grace period of RCU, 5–20 ms); a process that is born in a group of version 2, or a thread that moves
+// itself by `tasks` of version 1, does not (measured).
 #pragma once
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,8 +17,8 @@ struct birthplace {
 // Begins as {.group = -1}. Opens one more group, by its directory.
 int birthplace_add(struct birthplace *b, const char *directory, struct error *error);
 void birthplace_close(struct birthplace *b);
-// clone3 with CLONE_* `flags` and SIGCHLD, in the group of version 2; `process` gets the child's descriptor (pidfd), unless it is NULL. The child calls
-// birthplace_enter before anything else of it is to be counted.
+// clone3 with CLONE_* `flags` and SIGCHLD, in the group of version 2; `process` gets the child's descriptor (pidfd),
+// unless it is NULL. The child calls birthplace_enter before anything else of it is to be counted.
 pid_t birthplace_clone(const struct birthplace *b, uint64_t flags, int *process);
 // In the child, which has one thread: 0 or -1 with errno.
 int birthplace_enter(const struct birthplace *b);

@@ -1,5 +1,5 @@
-// Owns finding a command as Docker does (in the container's PATH, as the container's user) and how its failures read: clients
-// tell 126 and 127 apart by these words.
+// Owns finding a command as Docker does (in the container's PATH, as the container's user) and how its failures read:
+// clients tell 126 and 127 apart by these words.
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,16 +40,23 @@ int command_exec(char **argv, char **env, struct error *error) {
   if (!strchr(path, '/')) {
     if (!(path = found = search(argv[0], env, &denied)))
       return denied ? error_set(error, "command-not-executable", 0, "exec: \"%s\": permission denied", argv[0])
-                    : error_set(error, "command-not-found", 0, "exec: \"%s\": executable file not found in $PATH", argv[0]);
+                    : error_set(error, "command-not-found", 0, "exec: \"%s\": executable file not found in $PATH",
+                                argv[0]);
   } else {
     int failed = executable(path);
-    if (failed == EISDIR) return error_set(error, "command-not-executable", 0, "exec: \"%s\": is a directory: permission denied", path);
+    if (failed == EISDIR)
+      return error_set(error, "command-not-executable", 0, "exec: \"%s\": is a directory: permission denied", path);
     if (failed == EACCES) return error_set(error, "command-not-executable", 0, "exec: \"%s\": permission denied", path);
-    if (failed) return error_set(error, "command-not-found", 0, "exec: \"%s\": stat %s: %s", path, path, failed == ENOENT || failed == ENOTDIR ? "no such file or directory" : strerror(failed));
+    if (failed)
+      return error_set(error, "command-not-found", 0, "exec: \"%s\": stat %s: %s", path, path,
+                       failed == ENOENT || failed == ENOTDIR ? "no such file or directory" : strerror(failed));
   }
   execve(path, argv, env);
   int failed = errno;
   // ENOENT here: the interpreter named in the file is missing.
   if (failed == ENOENT) return error_set(error, "command-not-found", 0, "exec %s: no such file or directory", argv[0]);
-  return error_set(error, "command-not-executable", 0, "exec %s: %s", argv[0], failed == ENOEXEC ? "exec format error" : failed == EACCES ? "permission denied" : strerror(failed));
+  return error_set(error, "command-not-executable", 0, "exec %s: %s", argv[0],
+                   failed == ENOEXEC  ? "exec format error"
+                   : failed == EACCES ? "permission denied"
+                                      : strerror(failed));
 }

@@ -4,7 +4,8 @@
 //   accepted/opened ─frames▶ handler->frame() … ─hang-up, broken frame or conversation_close▶ handler->gone() ─▶ freed
 //
 // Sending never blocks and never fails: frames queue. Whoever produces stream frames in bulk asks conversation_writable
-// first and waits for handler->writable; what it sends beyond that (at most what is left in a pipe at a process's end) queues.
+// first and waits for handler->writable; what it sends beyond that (at most what is left in a pipe at a process's end)
+// queues.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,8 +19,8 @@ struct conversation;
 // What a conversation's user wants to know; one for all conversations of a server.
 struct conversation_handler {
   void (*opened)(struct conversation *);
-  // A whole frame. The payload is only good until this returns. For a FRAME_STDIN the bytes count as held by the user until
-  // conversation_consumed has given them back; the peer is stopped when too many are held.
+  // A whole frame. The payload is only good until this returns. For a FRAME_STDIN the bytes count as held by the user
+  // until conversation_consumed has given them back; the peer is stopped when too many are held.
   void (*frame)(struct conversation *, int type, struct tlv payload);
   // conversation_writable has become true again.
   void (*writable)(struct conversation *);
@@ -54,10 +55,10 @@ void conversation_consumed(struct conversation *c, size_t length);
 void conversation_close(struct conversation *c);
 void conversation_abort(struct conversation *c);
 
-// Ends the loop with code 0 once everything that was said has been taken by the peers' sockets, or after `limit_ms`: output that a slow reader has
-// yet to take must not be cut off by the end of a program that holds it.
+// Ends the loop with code 0 once everything that was said has been taken by the peers' sockets, or after `limit_ms`:
+// output that a slow reader has yet to take must not be cut off by the end of a program that holds it.
 void conversation_end_all(int limit_ms);
 
-// Listens on a unix stream socket (made anew, mode 0600) and opens a conversation for each connection. Paths longer than
-// sun_path are bound by way of /proc/self/fd.
+// Listens on a unix stream socket (made anew, mode 0600) and opens a conversation for each connection. Paths longer
+// than sun_path are bound by way of /proc/self/fd.
 int conversation_listen(const char *path, const struct conversation_handler *handler, struct error *error);

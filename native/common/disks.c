@@ -1,4 +1,5 @@
-// Owns the guest's disks: which one is which (by the serial that the host gave), and partitions made in the kernel's table only.
+// Owns the guest's disks: which one is which (by the serial that the host gave), and partitions made in the kernel's
+// table only.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/blkpg.h>
@@ -45,7 +46,8 @@ static int partition_ioctl(const char *disk, int operation, unsigned number, int
 }
 
 int partition_add(const char *disk, unsigned number, int64_t offset, int64_t length, struct error *error) {
-  if (partition_ioctl(disk, BLKPG_ADD_PARTITION, number, offset, length)) return error_set(error, "sandbox-failed", errno, "Could not find layer %u on the VM's disk", number);
+  if (partition_ioctl(disk, BLKPG_ADD_PARTITION, number, offset, length))
+    return error_set(error, "sandbox-failed", errno, "Could not find layer %u on the VM's disk", number);
   return 0;
 }
 

@@ -1,4 +1,5 @@
-// Owns a guest's disks: device by the serial that the host gave it, and partitions by the kernel's own table (nothing is written to the disk).
+// Owns a guest's disks: device by the serial that the host gave it, and partitions by the kernel's own table (nothing
+// is written to the disk).
 #pragma once
 #include <stdint.h>
 

@@ -1,5 +1,6 @@
-// Owns what a supervisor says to a VM that can be forked (native/fork), over its stream socket: one request a connection, the descriptors beside it.
-// The answer is a fork_answer; with `pid` > 0 a descriptor of the process (pidfd) is beside it, and when that runs on after a stop, or has ended, its wait status (int32) follows.
+// Owns what a supervisor says to a VM that can be forked (native/fork), over its stream socket: one request a
+// connection, the descriptors beside it. The answer is a fork_answer; with `pid` > 0 a descriptor of the process
+// (pidfd) is beside it, and when that runs on after a stop, or has ended, its wait status (int32) follows.
 #pragma once
 #include <stdint.h>
 
@@ -7,7 +8,9 @@
 
 enum { FORK_VERSION = 1 };
 // In this order; those that there may be more or none of last.
-enum { FORK_AGENT, FORK_QMP, FORK_OUTPUT, FORK_SPARE, FORK_TAP, FORK_FIXED, FORK_MOST_FDS = FORK_FIXED + MOST_GATES + 1 };
+enum {
+  FORK_AGENT, FORK_QMP, FORK_OUTPUT, FORK_SPARE, FORK_TAP, FORK_FIXED, FORK_MOST_FDS = FORK_FIXED + MOST_GATES + 1,
+};
 
 struct fork_request {
   uint32_t version;

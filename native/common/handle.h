@@ -1,4 +1,5 @@
-// Owns the cleanup attributes: a handle that goes out of scope is closed. Set it to -1 or NULL (or use steal_fd) to keep it.
+// Owns the cleanup attributes: a handle that goes out of scope is closed. Set it to -1 or NULL (or use steal_fd) to
+// keep it.
 #pragma once
 #include <dirent.h>
 #include <stdio.h>

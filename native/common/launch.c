@@ -1,4 +1,5 @@
-// Owns START and EXEC on the launcher's side: stdio, the clone, and waiting for the child's word. The child's side is child.c. See launch.h.
+// Owns START and EXEC on the launcher's side: stdio, the clone, and waiting for the child's word. The child's side is
+// child.c. See launch.h.
 #include "launch.h"
 
 #include <errno.h>
@@ -34,9 +35,12 @@ static void finish(struct pending *p, const struct error *error) {
 static int take_terminal(struct pending *p, struct msghdr *m, struct error *error) {
   struct cmsghdr *c = CMSG_FIRSTHDR(m);
   int master;
-  if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof master)) return error_set(error, "internal", 0, "The terminal did not arrive");
+  if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof master))
+    return error_set(error, "internal", 0, "The terminal did not arrive");
   memcpy(&master, CMSG_DATA(c), sizeof master);
-  if (!stdio_terminal(p->request->process, master, (unsigned)tlv_get_number(p->request->payload, TAG_ROWS, 0), (unsigned)tlv_get_number(p->request->payload, TAG_COLUMNS, 0), error)) return 0;
+  if (!stdio_terminal(p->request->process, master, (unsigned)tlv_get_number(p->request->payload, TAG_ROWS, 0),
+                      (unsigned)tlv_get_number(p->request->payload, TAG_COLUMNS, 0), error))
+    return 0;
   close(master); // whose terminal it is hangs up
   return -1;
 }
@@ -66,7 +70,8 @@ static void child_speaks(struct watch *w, uint32_t events) {
   finish(p, &error);
 }
 
-// Of a container that has groups of its own below its group, which then takes no process itself (cgroups(7), "no internal processes"): the main process's.
+// Of a container that has groups of its own below its group, which then takes no process itself (cgroups(7), "no
+// internal processes"): the main process's.
 static int place_of(pid_t pid, struct birthplace *place, struct error *error) {
   char path[PATH_MAX], line[PATH_MAX];
   snprintf(path, sizeof path, "/proc/%d/cgroup", pid);
@@ -84,20 +89,29 @@ static int begin(struct pending *p, struct birth *birth, struct error *error) {
   struct request *r = p->request;
   struct stdio_ends ends = {-1, -1, -1};
   int sockets[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets)) return error_set(error, "internal", errno, "Could not start the process");
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
+    return error_set(error, "internal", errno, "Could not start the process");
   auto_fd ours = sockets[0], theirs = sockets[1];
   bool detached = tlv_get_number(r->payload, TAG_FLAGS, 0) & EXEC_DETACHED;
   if (!tlv_get_number(r->payload, TAG_TERMINAL, 0) && stdio_pipes(r->process, detached, &ends, error)) return -1;
   pid_t pid = birthplace_clone(&birth->place, birth->namespaces, NULL);
-  if (pid < 0 && errno == EBUSY && birth->init > 0 && !place_of(birth->init, &birth->place, NULL)) pid = birthplace_clone(&birth->place, birth->namespaces, NULL);
+  if (pid < 0 && errno == EBUSY && birth->init > 0 && !place_of(birth->init, &birth->place, NULL))
+    pid = birthplace_clone(&birth->place, birth->namespaces, NULL);
   if (pid == 0) {
-    struct launch l = {.plan = r->payload, .socket = theirs, .stdio = {ends.in, ends.out, ends.err}, .enter = birth->enter, .user = birth->user};
+    struct launch l = {.plan = r->payload,
+                       .socket = theirs,
+                       .stdio = {ends.in, ends.out, ends.err},
+                       .enter = birth->enter,
+                       .user = birth->user};
     if (birth->enter) launch_child(&l);
     launch_usher(&l, birth);
   }
   int failed = errno;
   stdio_ends_close(&ends);
-  if (pid < 0) return error_set(error, failed == ESRCH || failed == ENOENT || failed == ENODEV ? "container-not-running" : "internal", failed, "Could not start the process");
+  if (pid < 0)
+    return error_set(error,
+                     failed == ESRCH || failed == ENOENT || failed == ENODEV ? "container-not-running" : "internal",
+                     failed, "Could not start the process");
   if (birth->enter) p->pid = pid;
   if (loop_add(&p->watch, ours, EPOLLIN, child_speaks, error)) return -1;
   steal_fd(&ours);

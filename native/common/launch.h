@@ -1,8 +1,9 @@
-// Owns a process's way from clone to exec: where it is born, what it is given, and the way its failure comes back. A new container's process gets
-// there by the caller's `enter`; a further one joins a container that runs.
+// Owns a process's way from clone to exec: where it is born, what it is given, and the way its failure comes back. A
+// new container's process gets there by the caller's `enter`; a further one joins a container that runs.
 //
 //   new:      launcher ─clone into namespaces and group▶ process ─enter, stdio, credentials▶ exec
-//   further:  launcher ─clone into the group▶ usher ─joins everything, lets go of all else, clones▶ process (the launcher's child) ─stdio, credentials▶ exec
+//   further:  launcher ─clone into the group▶ usher ─joins everything, lets go of all else, clones▶ process (the
+//   launcher's child) ─stdio, credentials▶ exec
 #pragma once
 #include "birthplace.h"
 #include "service.h"
@@ -12,7 +13,8 @@ struct launch {
   struct tlv plan; // the process part of a launch plan, or all of it
   int socket;      // to the launcher: a terminal's master, a process id, or the error; closed by exec
   int stdio[3];
-  int (*enter)(struct launch *, struct error *); // a new container: makes what is in its namespaces. NULL: the process joins one
+  int (*enter)(struct launch *,
+               struct error *);  // a new container: makes what is in its namespaces. NULL: the process joins one
   const void *user;                              // enter's own
 };
 
@@ -33,7 +35,8 @@ void launch_beside(struct request *r, pid_t init, char *const *cgroups);
 // child.c
 _Noreturn void launch_child(struct launch *l);
 _Noreturn void launch_usher(struct launch *l, const struct birth *birth);
-// terminal.c: a terminal of the container's own devpts. On success *slave is open; the master has been sent to the launcher.
+// terminal.c: a terminal of the container's own devpts. On success *slave is open; the master has been sent to the
+// launcher.
 int terminal_open(int root, struct launch *l, int *slave, struct error *error);
 int terminal_as_console(int root, int slave, struct error *error);
 // credentials.c: everything from rlimits to seccomp, in the order in which each is still allowed.

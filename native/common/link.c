@@ -73,7 +73,8 @@ static void put(struct link *l, uint32_t id, int type, const void *payload, size
   if (l->why) return;
   uint8_t header[WIRE_HEADER_BYTES];
   frame_encode(header, (uint32_t)length, id, (enum frame_type)type);
-  if (buffer_append(&l->out, header, sizeof header) != 0 || buffer_append(&l->out, payload, length) != 0) return break_link(l, "out of memory");
+  if (buffer_append(&l->out, header, sizeof header) != 0 || buffer_append(&l->out, payload, length) != 0)
+    return break_link(l, "out of memory");
 }
 
 static void send_close(struct channel *c) {
@@ -123,14 +124,15 @@ static void channel_send(struct conversation *base, int type, const void *payloa
   } else {
     uint8_t header[WIRE_HEADER_BYTES];
     frame_encode(header, (uint32_t)length, c->id, (enum frame_type)type);
-    if (buffer_append(&c->queue, header, sizeof header) != 0 || buffer_append(&c->queue, payload, length) != 0) return break_link(l, "out of memory");
+    if (buffer_append(&c->queue, header, sizeof header) != 0 || buffer_append(&c->queue, payload, length) != 0)
+      return break_link(l, "out of memory");
   }
   // While parsing, everything goes out in one write at its end.
   if (!l->parsing) flush(l);
 }
 
-// In quarters of the window: a frame per chunk would double the link's traffic. A peer that doesn't read is told nothing more, and its
-// window runs out; otherwise what it sends would grow our queue.
+// In quarters of the window: a frame per chunk would double the link's traffic. A peer that doesn't read is told
+// nothing more, and its window runs out; otherwise what it sends would grow our queue.
 static void tell_consumed(struct channel *c) {
   struct link *l = c->link;
   if (c->close_sent || c->give_back < WIRE_LINK_WINDOW / 4 || l->out.length >= LINK_QUEUE_LIMIT) return;
@@ -210,7 +212,11 @@ static struct channel *find(struct link *l, uint32_t id) {
 static struct channel *add(struct link *l, uint32_t id, const struct conversation_handler *handler) {
   struct channel *c = l->count < MAX_CHANNELS ? calloc(1, sizeof *c) : NULL;
   if (!c) return NULL;
-  *c = (struct channel){.base = {.transport = &channel_transport, .handler = handler}, .link = l, .id = id, .credit = WIRE_LINK_WINDOW, .next = l->channels};
+  *c = (struct channel){.base = {.transport = &channel_transport, .handler = handler},
+                        .link = l,
+                        .id = id,
+                        .credit = WIRE_LINK_WINDOW,
+                        .next = l->channels};
   l->channels = c;
   l->count++;
   return c;
@@ -236,7 +242,8 @@ static void frame(struct link *l, const struct frame_header *header, struct tlv 
     if (c) return break_link(l, "a frame came on a channel that was closed");
   }
   if (!c) {
-    if (!l->serve || header->type == FRAME_CLOSE || header->type == FRAME_WINDOW) return break_link(l, "a frame came on a channel that is not open");
+    if (!l->serve || header->type == FRAME_CLOSE || header->type == FRAME_WINDOW)
+      return break_link(l, "a frame came on a channel that is not open");
     c = add(l, header->channel, l->serve);
     if (!c) return break_link(l, "too many channels are open");
     if (l->serve->opened) l->serve->opened(&c->base);
@@ -252,7 +259,8 @@ static void frame(struct link *l, const struct frame_header *header, struct tlv 
     return;
   }
   if (is_stream(header->type)) {
-    if (header->length > WIRE_MAX_CHUNK || header->length > WIRE_LINK_WINDOW - c->held - c->give_back) return break_link(l, "a stream exceeded its window");
+    if (header->length > WIRE_MAX_CHUNK || header->length > WIRE_LINK_WINDOW - c->held - c->give_back)
+      return break_link(l, "a stream exceeded its window");
     c->held += header->length;
   }
   if (!c->base.closing) c->base.handler->frame(&c->base, header->type, payload);
@@ -311,7 +319,8 @@ static void ready(struct watch *w, uint32_t events) {
   flush(l);
 }
 
-struct link *link_open(int fd, const struct link_handler *handler, const struct conversation_handler *serve, struct error *error) {
+struct link *link_open(int fd, const struct link_handler *handler, const struct conversation_handler *serve,
+                       struct error *error) {
   struct link *l = calloc(1, sizeof *l);
   if (!l) return error_set(error, "internal", ENOMEM, "cannot open the link"), NULL;
   l->handler = handler;

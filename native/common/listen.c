@@ -18,7 +18,8 @@ enum {
   QUEUE_LIMIT = 64 << 10, // bytes queued for sending beyond which the conversation is not writable
   READ_SIZE = 64 << 10,
   LOOK_MS = 2,
-  FAREWELL_MS = 5000, // how long a closed connection is read empty: closing with unread bytes would throw away what the peer has yet to read
+  // How long a closed connection is read empty: closing with unread bytes would throw away what the peer has yet to read.
+  FAREWELL_MS = 5000,
 };
 
 struct connection {
@@ -102,7 +103,8 @@ static int parse(struct connection *c) {
 
 static size_t wanted(const struct connection *c) {
   struct frame_header header;
-  if (c->in.length < WIRE_HEADER_BYTES || frame_decode(c->in.data + c->in.at, &header) != 0) return c->in.capacity > 4096 ? READ_SIZE : 2048;
+  if (c->in.length < WIRE_HEADER_BYTES || frame_decode(c->in.data + c->in.at, &header) != 0)
+    return c->in.capacity > 4096 ? READ_SIZE : 2048;
   size_t whole = WIRE_HEADER_BYTES + header.length;
   return whole > c->in.length && whole - c->in.length > READ_SIZE ? whole - c->in.length : READ_SIZE;
 }
@@ -181,7 +183,8 @@ static void unix_send(struct conversation *base, int type, const void *payload, 
     sent = n < 0 ? 0 : (size_t)n;
   }
   size_t head = sent < sizeof header ? sent : sizeof header;
-  if (buffer_append(&c->out, header + head, sizeof header - head) != 0 || buffer_append(&c->out, (const uint8_t *)payload + (sent - head), length - (sent - head)) != 0)
+  if (buffer_append(&c->out, header + head, sizeof header - head) != 0 ||
+      buffer_append(&c->out, (const uint8_t *)payload + (sent - head), length - (sent - head)) != 0)
     return conversation_abort(base);
   if (c->out.length > QUEUE_LIMIT) c->blocked = true;
   set_events(c);

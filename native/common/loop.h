@@ -1,8 +1,9 @@
-// Owns waiting: one epoll loop per program, with descriptors, timers and ended children. Knows nothing of frames or processes.
+// Owns waiting: one epoll loop per program, with descriptors, timers and ended children. Knows nothing of frames or
+// processes.
 //
 // Everything is embedded in its owner and found back by container_of. Callbacks run one after the other; it is legal to
-// remove or free any watch or timer from within any callback, also the one that is running (events already fetched for a
-// removed watch are dropped).
+// remove or free any watch or timer from within any callback, also the one that is running (events already fetched for
+// a removed watch are dropped).
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

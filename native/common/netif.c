@@ -36,7 +36,8 @@ static int ask_device(int request, struct ifreq *r) {
   return fd < 0 ? -1 : ioctl(fd, (unsigned long)request, r);
 }
 
-// The index of `name` when there is no other interface but the loopback: who it is needs no looking up, which costs as much as all the rest.
+// The index of `name` when there is no other interface but the loopback: who it is needs no looking up, which costs as
+// much as all the rest.
 static int only_adapter(const char *name) {
   struct ifreq next = {.ifr_ifindex = FIRST_ADAPTER + 1};
   return (int)if_nametoindex(name) == FIRST_ADAPTER && ask_device(SIOCGIFNAME, &next) != 0 ? FIRST_ADAPTER : 0;
@@ -82,13 +83,15 @@ static int parse_cidr(const char *cidr, struct cidr *c, struct error *error) {
   c->family = parse_ip(text, c->ip);
   int bits = c->family == AF_INET ? 32 : 128;
   c->prefix = slash ? atoi(slash + 1) : bits;
-  if (!c->family || c->prefix < 0 || c->prefix > bits) return error_set(error, "invalid-argument", 0, "%s is no address with a prefix", cidr);
+  if (!c->family || c->prefix < 0 || c->prefix > bits)
+    return error_set(error, "invalid-argument", 0, "%s is no address with a prefix", cidr);
   return 0;
 }
 
 static int add_address(int fd, int index, const struct cidr *c, struct error *error) {
   struct netlink_message m;
-  struct ifaddrmsg info = {.ifa_family = (uint8_t)c->family, .ifa_prefixlen = (uint8_t)c->prefix, .ifa_index = (uint32_t)index};
+  struct ifaddrmsg info = {
+      .ifa_family = (uint8_t)c->family, .ifa_prefixlen = (uint8_t)c->prefix, .ifa_index = (uint32_t)index};
   netlink_begin(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof info);
   netlink_put(&m, IFA_LOCAL, c->ip, ip_size(c->family));
   netlink_put(&m, IFA_ADDRESS, c->ip, ip_size(c->family));
@@ -112,23 +115,35 @@ static int add_subnet(int fd, int index, const struct cidr *c, uint32_t table, s
   uint8_t net[16] = {0};
   for (int bit = 0; bit < c->prefix; bit++) net[bit / 8] |= (uint8_t)(c->ip[bit / 8] & 0x80 >> bit % 8);
   struct netlink_message m;
-  struct rtmsg info = {.rtm_family = (uint8_t)c->family, .rtm_dst_len = (uint8_t)c->prefix, .rtm_table = RT_TABLE_UNSPEC, .rtm_protocol = RTPROT_BOOT, .rtm_scope = RT_SCOPE_LINK, .rtm_type = RTN_UNICAST};
+  struct rtmsg info = {.rtm_family = (uint8_t)c->family,
+                       .rtm_dst_len = (uint8_t)c->prefix,
+                       .rtm_table = RT_TABLE_UNSPEC,
+                       .rtm_protocol = RTPROT_BOOT,
+                       .rtm_scope = RT_SCOPE_LINK,
+                       .rtm_type = RTN_UNICAST};
   netlink_begin(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof info);
   netlink_put(&m, RTA_DST, net, ip_size(c->family));
   netlink_put(&m, RTA_OIF, &index, sizeof index);
   netlink_put_number(&m, RTA_TABLE, table);
-  return netlink_ask(fd, &m) == 0 || errno == EEXIST ? 0 : error_set(error, "internal", errno, "cannot set the route of an address");
+  return netlink_ask(fd, &m) == 0 || errno == EEXIST
+             ? 0
+             : error_set(error, "internal", errno, "cannot set the route of an address");
 }
 
 // What is sent from the address asks the table.
 static int add_rule(int fd, const struct cidr *c, uint32_t table, struct error *error) {
   struct netlink_message m;
-  struct fib_rule_hdr info = {.family = (uint8_t)c->family, .src_len = (uint8_t)(ip_size(c->family) * 8), .table = RT_TABLE_UNSPEC, .action = FR_ACT_TO_TBL};
+  struct fib_rule_hdr info = {.family = (uint8_t)c->family,
+                              .src_len = (uint8_t)(ip_size(c->family) * 8),
+                              .table = RT_TABLE_UNSPEC,
+                              .action = FR_ACT_TO_TBL};
   netlink_begin(&m, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
   netlink_put(&m, FRA_SRC, c->ip, ip_size(c->family));
   netlink_put_number(&m, FRA_TABLE, table);
   netlink_put_number(&m, FRA_PRIORITY, table);
-  return netlink_ask(fd, &m) == 0 || errno == EEXIST ? 0 : error_set(error, "internal", errno, "cannot set the rule of an address");
+  return netlink_ask(fd, &m) == 0 || errno == EEXIST
+             ? 0
+             : error_set(error, "internal", errno, "cannot set the rule of an address");
 }
 
 static int add_gateway(int fd, int index, const char *gateway, uint32_t table, struct error *error) {
@@ -136,12 +151,17 @@ static int add_gateway(int fd, int index, const char *gateway, uint32_t table, s
   int family = parse_ip(gateway, ip);
   if (!family) return error_set(error, "invalid-argument", 0, "%s is no address of a gateway", gateway);
   struct netlink_message m;
-  struct rtmsg info = {.rtm_family = (uint8_t)family, .rtm_table = RT_TABLE_UNSPEC, .rtm_protocol = RTPROT_BOOT, .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST};
+  struct rtmsg info = {.rtm_family = (uint8_t)family,
+                       .rtm_table = RT_TABLE_UNSPEC,
+                       .rtm_protocol = RTPROT_BOOT,
+                       .rtm_scope = RT_SCOPE_UNIVERSE,
+                       .rtm_type = RTN_UNICAST};
   netlink_begin(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof info);
   netlink_put(&m, RTA_GATEWAY, ip, ip_size(family));
   netlink_put(&m, RTA_OIF, &index, sizeof index);
   netlink_put_number(&m, RTA_TABLE, table ? table : RT_TABLE_MAIN);
-  if (netlink_ask(fd, &m) != 0 && errno != EEXIST) return error_set(error, "internal", errno, "cannot set the gateway %s", gateway);
+  if (netlink_ask(fd, &m) != 0 && errno != EEXIST)
+    return error_set(error, "internal", errno, "cannot set the gateway %s", gateway);
   return 0;
 }
 
@@ -152,12 +172,16 @@ static int remove_addresses(int fd, int index, struct error *error) {
   int failed = 0;
   for (struct ifaddrs *i = all; i && !failed; i = i->ifa_next) {
     if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || (int)if_nametoindex(i->ifa_name) != index) continue;
-    const struct sockaddr_in *address = (const struct sockaddr_in *)i->ifa_addr, *mask = (const struct sockaddr_in *)i->ifa_netmask;
+    const struct sockaddr_in *address = (const struct sockaddr_in *)i->ifa_addr,
+                             *mask = (const struct sockaddr_in *)i->ifa_netmask;
     struct netlink_message m;
-    struct ifaddrmsg info = {.ifa_family = AF_INET, .ifa_prefixlen = (uint8_t)__builtin_popcount(mask->sin_addr.s_addr), .ifa_index = (uint32_t)index};
+    struct ifaddrmsg info = {.ifa_family = AF_INET,
+                             .ifa_prefixlen = (uint8_t)__builtin_popcount(mask->sin_addr.s_addr),
+                             .ifa_index = (uint32_t)index};
     netlink_begin(&m, RTM_DELADDR, 0, &info, sizeof info);
     netlink_put(&m, IFA_LOCAL, &address->sin_addr, 4);
-    if (netlink_ask(fd, &m) != 0 && errno != EADDRNOTAVAIL) failed = error_set(error, "internal", errno, "cannot take an address away");
+    if (netlink_ask(fd, &m) != 0 && errno != EADDRNOTAVAIL)
+      failed = error_set(error, "internal", errno, "cannot take an address away");
   }
   freeifaddrs(all);
   return failed;
@@ -184,13 +208,16 @@ static int configure_one(int fd, struct tlv list, struct error *error) {
   auto_free char *name = tlv_get_string(list, TAG_NAME), *host_name = tlv_get_string(list, TAG_HOST_NAME);
   auto_free char *mac_text = tlv_get_string(list, TAG_MAC), *gateway = tlv_get_string(list, TAG_GATEWAY);
   uint8_t mac[6];
-  if (!name || !*name || strlen(name) >= IFNAMSIZ) return error_set(error, "invalid-argument", 0, "an interface has no name that fits");
-  if (mac_text && mac_parse(mac_text, mac) != 0) return error_set(error, "invalid-argument", 0, "%s is no MAC address", mac_text);
+  if (!name || !*name || strlen(name) >= IFNAMSIZ)
+    return error_set(error, "invalid-argument", 0, "an interface has no name that fits");
+  if (mac_text && mac_parse(mac_text, mac) != 0)
+    return error_set(error, "invalid-argument", 0, "%s is no MAC address", mac_text);
   int index = host_name ? (int)if_nametoindex(host_name) : 0;
   if (!index) index = only_adapter(name);
   if (!index && mac_text) index = index_by_mac(mac);
   if (!index) index = (int)if_nametoindex(name);
-  if (!index) return error_set(error, "sandbox-failed", 0, "the network interface %s is not there", host_name ? host_name : name);
+  if (!index)
+    return error_set(error, "sandbox-failed", 0, "the network interface %s is not there", host_name ? host_name : name);
   struct netlink_message m;
   struct ifinfomsg info = {.ifi_index = index, .ifi_change = IFF_UP};
   netlink_begin(&m, RTM_NEWLINK, 0, &info, sizeof info);
@@ -200,12 +227,15 @@ static int configure_one(int fd, struct tlv list, struct error *error) {
   if (mtu) netlink_put(&m, IFLA_MTU, &mtu, sizeof mtu);
   // Down first: an interface that is up cannot be renamed.
   char present[IFNAMSIZ];
-  if (if_indextoname((unsigned)index, present) && has_address(present) && remove_addresses(fd, index, error) != 0) return -1;
+  if (if_indextoname((unsigned)index, present) && has_address(present) && remove_addresses(fd, index, error) != 0)
+    return -1;
   bool down = tlv_get_number(list, TAG_FLAGS, 0) & LEAVE_DOWN;
-  if (set_up(fd, index, false) != 0 || netlink_ask(fd, &m) != 0) return error_set(error, "internal", errno, "cannot set up the network interface %s", name);
+  if (set_up(fd, index, false) != 0 || netlink_ask(fd, &m) != 0)
+    return error_set(error, "internal", errno, "cannot set up the network interface %s", name);
   if (down) return 0;
   set_ipv6(name, has_ipv6(list));
-  if (set_up(fd, index, true) != 0) return error_set(error, "internal", errno, "cannot bring the network interface %s up", name);
+  if (set_up(fd, index, true) != 0)
+    return error_set(error, "internal", errno, "cannot bring the network interface %s up", name);
   size_t at = 0;
   int tag;
   struct tlv value;
@@ -223,7 +253,9 @@ static int configure_one(int fd, struct tlv list, struct error *error) {
 int netif_loopback_up(struct error *error) {
   auto_fd fd = netlink_open(NETLINK_ROUTE, error);
   if (fd < 0) return -1;
-  return set_up(fd, (int)if_nametoindex("lo"), true) == 0 ? 0 : error_set(error, "internal", errno, "cannot bring the loopback up");
+  return set_up(fd, (int)if_nametoindex("lo"), true) == 0
+             ? 0
+             : error_set(error, "internal", errno, "cannot bring the loopback up");
 }
 
 int netif_configure(struct tlv request, struct error *error) {

@@ -32,9 +32,13 @@ void netlink_put(struct netlink_message *m, int type, const void *value, size_t 
   m->header.nlmsg_len = NLMSG_ALIGN(m->header.nlmsg_len) + (uint32_t)RTA_ALIGN(a->rta_len);
 }
 
-void netlink_put_string(struct netlink_message *m, int type, const char *value) { netlink_put(m, type, value, strlen(value) + 1); }
+void netlink_put_string(struct netlink_message *m, int type, const char *value) {
+  netlink_put(m, type, value, strlen(value) + 1);
+}
 
-void netlink_put_number(struct netlink_message *m, int type, uint32_t value) { netlink_put(m, type, &value, sizeof value); }
+void netlink_put_number(struct netlink_message *m, int type, uint32_t value) {
+  netlink_put(m, type, &value, sizeof value);
+}
 
 size_t netlink_open_nest(struct netlink_message *m, int type, const void *fixed, size_t length) {
   size_t nest = NLMSG_ALIGN(m->header.nlmsg_len);

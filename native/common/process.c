@@ -127,7 +127,9 @@ void attachment_drop(struct attachment *a) {
 
 // --- input
 
-static bool input_wanted(const struct process *p) { return (p->state == PROCESS_STARTING || (p->stdin_open && p->state == PROCESS_RUNNING)) && !p->input_ended; }
+static bool input_wanted(const struct process *p) {
+  return (p->state == PROCESS_STARTING || (p->stdin_open && p->state == PROCESS_RUNNING)) && !p->input_ended;
+}
 
 void process_input(struct process *p, struct conversation *from, struct tlv data) {
   bool allowed = ((struct session *)from->user)->attachment->want & STREAM_STDIN;
@@ -194,7 +196,8 @@ bool process_takes_output(const struct process *p) {
 }
 
 void process_maybe_resume(struct process *p) {
-  if (p->ops && (p->state == PROCESS_RUNNING || p->state == PROCESS_ENDING) && process_takes_output(p)) p->ops->resume(p);
+  if (p->ops && (p->state == PROCESS_RUNNING || p->state == PROCESS_ENDING) && process_takes_output(p))
+    p->ops->resume(p);
 }
 
 static bool is_main(const struct process *p) { return p->container && !p->exec_id; }

@@ -125,7 +125,8 @@ void request_started(struct request *r, pid_t pid) {
     struct tlv_writer w = {0};
     tlv_number(&w, TAG_PID, pid);
     conversation_send_list(c, FRAME_REPLY, &w);
-    bool attaches = r->type == FRAME_START ? service_backend->start_attaches : !(tlv_get_number(r->payload, TAG_FLAGS, 0) & EXEC_DETACHED);
+    bool attaches = r->type == FRAME_START ? service_backend->start_attaches
+                                           : !(tlv_get_number(r->payload, TAG_FLAGS, 0) & EXEC_DETACHED);
     unsigned want = STREAM_STDOUT | STREAM_STDERR | (p->stdin_open ? STREAM_STDIN : 0u);
     if (attaches && process_attach(p, c, want) != 0) conversation_abort(c);
   }
@@ -152,7 +153,8 @@ static void session_end(struct conversation *c) {
   free(s);
 }
 
-struct conversation *request_take(struct request *r, const struct conversation_handler *handler, struct tlv_writer *list) {
+struct conversation *request_take(struct request *r, const struct conversation_handler *handler,
+                                  struct tlv_writer *list) {
   struct conversation *c = r->conversation;
   if (c) conversation_send_list(c, FRAME_REPLY, list);
   tlv_free(list);
@@ -198,7 +200,10 @@ static void answer_state(struct request *r) {
     if (c->state == CONTAINER_ABSENT) continue;
     struct tlv_writer one = {0};
     tlv_string(&one, TAG_CONTAINER, c->id);
-    state_write(&one, c->main, c->state == CONTAINER_RUNNING ? "running" : c->state == CONTAINER_EXITED ? "exited" : "prepared");
+    state_write(&one, c->main,
+                c->state == CONTAINER_RUNNING  ? "running"
+                : c->state == CONTAINER_EXITED ? "exited"
+                                               : "prepared");
     for (struct process *p = c->execs; p; p = p->next) {
       if (p->state == PROCESS_STARTING) continue;
       struct tlv_writer exec = {0};
@@ -230,7 +235,8 @@ static void attach(struct request *r) {
 
 static void start(struct request *r) {
   struct container *c = r->container;
-  if (c->state == CONTAINER_ABSENT) return request_failf(r, "container-not-found", 0, "The container was not prepared.");
+  if (c->state == CONTAINER_ABSENT)
+    return request_failf(r, "container-not-found", 0, "The container was not prepared.");
   if (c->state != CONTAINER_PREPARED) return request_failf(r, "conflict", 0, "The container has been started already.");
   c->state = CONTAINER_STARTING;
   r->process = c->main;
@@ -242,7 +248,8 @@ static void start(struct request *r) {
 
 static void exec(struct request *r, const char *id) {
   struct container *c = r->container;
-  if (c->state != CONTAINER_RUNNING) return request_failf(r, "container-not-running", 0, "The container is not running.");
+  if (c->state != CONTAINER_RUNNING)
+    return request_failf(r, "container-not-running", 0, "The container is not running.");
   if (!id || exec_find(c, id)) return request_failf(r, "conflict", 0, "The exec has no id of its own.");
   struct process *p = process_new(c, id);
   if (!p) return request_failf(r, "internal", ENOMEM, "cannot make a process");
@@ -271,7 +278,8 @@ static void tool(struct request *r) {
 static bool target(struct request *r, const char *exec_id) {
   struct process *p = exec_id ? exec_find(r->container, exec_id) : r->container->main;
   if (!p) return request_failf(r, "exec-not-found", 0, "There is no such exec."), false;
-  if (p->state != PROCESS_RUNNING) return request_failf(r, exec_id ? "conflict" : "container-not-running", 0, "The process is not running."), false;
+  if (p->state != PROCESS_RUNNING)
+    return request_failf(r, exec_id ? "conflict" : "container-not-running", 0, "The process is not running."), false;
   r->process = p;
   p->uses++;
   return true;
@@ -282,7 +290,8 @@ static void resize(struct request *r) {
   if (service_backend->resize) return service_backend->resize(r);
   int64_t rows = tlv_get_number(r->payload, TAG_ROWS, 0), columns = tlv_get_number(r->payload, TAG_COLUMNS, 0);
   struct error error = {0};
-  if (rows < 0 || rows > 65535 || columns < 0 || columns > 65535) return request_failf(r, "invalid-argument", 0, "A terminal cannot have that size.");
+  if (rows < 0 || rows > 65535 || columns < 0 || columns > 65535)
+    return request_failf(r, "invalid-argument", 0, "A terminal cannot have that size.");
   if (!p->ops || !p->ops->resize) return request_failf(r, "conflict", 0, "The process has no terminal.");
   if (p->ops->resize(p, (unsigned)rows, (unsigned)columns, &error) != 0) return request_fail(r, &error);
   request_ok(r);
@@ -297,7 +306,8 @@ static void forget(struct request *r, const char *exec_id) {
     r->type = FRAME_STATE; // its reply forgets no container
     return request_ok(r);
   }
-  if (c && (c->state == CONTAINER_RUNNING || c->state == CONTAINER_STARTING)) return request_failf(r, "container-running", 0, "The container is running.");
+  if (c && (c->state == CONTAINER_RUNNING || c->state == CONTAINER_STARTING))
+    return request_failf(r, "container-running", 0, "The container is running.");
   if (service_backend->remove) service_backend->remove(r);
   else request_ok(r);
 }
@@ -324,7 +334,8 @@ static void dispatch(struct request *r) {
   if (!r->container) return request_failf(r, "container-not-found", 0, "There is no such container in this sandbox.");
   switch (r->type) {
     case FRAME_PREPARE:
-      if (r->container->state != CONTAINER_ABSENT) return request_failf(r, "conflict", 0, "The container has been prepared already.");
+      if (r->container->state != CONTAINER_ABSENT)
+        return request_failf(r, "conflict", 0, "The container has been prepared already.");
       return run(r, b->prepare);
     case FRAME_RESOLVE_USER: return run(r, b->resolve_user);
     case FRAME_START: return start(r);

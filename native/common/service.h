@@ -27,17 +27,18 @@ struct request;
 
 // How a process's stdio is reached: streams.h has the one for descriptors; a relay brings its own.
 struct stdio_ops {
-  // Takes input: returns how many bytes it took (fewer when the process is slow; then call process_input_ready when it can
-  // take more), or -1 when the process reads no more (the rest is thrown away).
+  // Takes input: returns how many bytes it took (fewer when the process is slow; then call process_input_ready when it
+  // can take more), or -1 when the process reads no more (the rest is thrown away).
   long (*write)(struct process *, const void *data, size_t length);
   // End of file, after everything written.
   void (*end_input)(struct process *);
-  // Output may flow (again). Until the first call none may be passed on. Sources pass on with process_output and stop by
-  // themselves when process_takes_output is false.
+  // Output may flow (again). Until the first call none may be passed on. Sources pass on with process_output and stop
+  // by themselves when process_takes_output is false.
   void (*resume)(struct process *);
   // 0 or -1; NULL when it has no terminal.
   int (*resize)(struct process *, unsigned rows, unsigned columns, struct error *);
-  // The process has exited: pass on at once, without regard to process_takes_output, what it has left (bounded: a pipe). May be NULL.
+  // The process has exited: pass on at once, without regard to process_takes_output, what it has left (bounded: a
+  // pipe). May be NULL.
   void (*drain)(struct process *);
   // Closes and frees stdio. Called once, when all output has come or the process is forgotten.
   void (*free)(struct process *);
@@ -52,7 +53,7 @@ struct process {
   struct exit_status exit;
   bool tool;                   // killed when its client hangs up
   bool stdin_open;             // input is wanted at all: otherwise it is thrown away
-  bool stdin_once;             // end of an attached client's input is the end of the process's (always so for EXEC and TOOL)
+  bool stdin_once;  // end of an attached client's input is the end of the process's (always so for EXEC and TOOL)
   const struct stdio_ops *ops; // NULL until process_stdio
   void *stdio;                 // the ops' own
   void *user;                  // the backend's own
@@ -89,7 +90,8 @@ struct request {
   void *user;                    // the backend's own
 };
 
-// What a backend does. Each takes the request and ends it now or later by exactly one request_* call. NULL answers `unsupported`.
+// What a backend does. Each takes the request and ends it now or later by exactly one request_* call. NULL answers
+// `unsupported`.
 struct backend {
   void (*configure)(struct request *);
   void (*network)(struct request *);
@@ -103,7 +105,9 @@ struct backend {
   void (*pause)(struct request *);
   void (*resume)(struct request *);
   void (*update)(struct request *);
-  void (*remove)(struct request *);  // DELETE of a container that isn't running (or of an unknown one: container NULL); undo PREPARE. Execs are the service's.
+  // DELETE of a container that isn't running (or of an unknown one: container NULL); undo PREPARE. Execs are the
+  // service's.
+  void (*remove)(struct request *);
   void (*shutdown)(struct request *);
   void (*adopt)(struct request *);   // a sandbox that waited becomes somebody's
   void (*qmp)(struct request *);     // raw: see request_take
@@ -135,23 +139,29 @@ void service_event(const char *event, struct container *container, const char *m
 void request_ok(struct request *r);                               // empty REPLY
 void request_reply(struct request *r, struct tlv_writer *list);   // REPLY; frees the list
 void request_fail(struct request *r, const struct error *error);  // ERROR
-__attribute__((format(printf, 4, 5))) void request_failf(struct request *r, const char *code, int errnum, const char *format, ...);
+__attribute__((format(printf, 4, 5))) void request_failf(struct request *r, const char *code, int errnum,
+                                                         const char *format, ...);
 // START, EXEC, TOOL: the process runs. Sets state and time, replies PID, attaches, lets output flow.
 void request_started(struct request *r, pid_t pid);
-// Ends the request with a REPLY and hands the conversation over to another handler (QMP, relays). NULL when the client is gone.
-struct conversation *request_take(struct request *r, const struct conversation_handler *handler, struct tlv_writer *list);
-// A start waits for a pid between these two (nestable): statuses of unknown children are kept meanwhile. request_started and
-// request_fail do not call it.
+// Ends the request with a REPLY and hands the conversation over to another handler (QMP, relays). NULL when the client
+// is gone.
+struct conversation *request_take(struct request *r, const struct conversation_handler *handler,
+                                  struct tlv_writer *list);
+// A start waits for a pid between these two (nestable): statuses of unknown children are kept meanwhile.
+// request_started and request_fail do not call it.
 void service_start_pending(int delta);
 
 // --- a process's life, called by backends and stdio
-// Gives a starting process its stdio. `streams`: which of STREAM_STDOUT | STREAM_STDERR will be ended by process_output_end.
+// Gives a starting process its stdio. `streams`: which of STREAM_STDOUT | STREAM_STDERR will be ended by
+// process_output_end.
 void process_stdio(struct process *p, const struct stdio_ops *ops, void *stdio, unsigned streams);
 bool process_takes_output(const struct process *p);
 void process_output(struct process *p, int stream, const void *data, size_t length);
 void process_output_end(struct process *p, int stream); // idempotent
 void process_input_ready(struct process *p);
-// Its exit is known (for local children the service itself calls it). Output may still come until both streams have ended.
+// Its exit is known (for local children the service itself calls it). Output may still come until both streams have
+// ended.
 void process_exited(struct process *p, const struct exit_status *status);
-// Whether output that lingers after the exit need no longer be waited for: sources then end their streams when nothing is at hand.
+// Whether output that lingers after the exit need no longer be waited for: sources then end their streams when nothing
+// is at hand.
 bool process_lingered(const struct process *p);

@@ -13,7 +13,8 @@ enum {
   READ_SIZE = 64 << 10,
   PIPE_SIZE = 256 << 10,
   TURNS = 4,                // reads of one stream before others get their turn
-  DRAIN_LIMIT = 4 << 20,    // more than any pipe holds by default; a child that outlives the process and floods is not waited for
+  DRAIN_LIMIT =
+      4 << 20,  // more than any pipe holds by default; a child that outlives the process and floods is not waited for
   TERMINAL_REOPEN_MS = 100, // a terminal that nobody holds open at the moment is looked at again
 };
 
@@ -55,7 +56,8 @@ static void reopen(struct timer *t) {
   if (l->out.fd >= 0 && l->out.watch.fd < 0) loop_add(&l->out.watch, l->out.fd, EPOLLIN, readable, NULL);
 }
 
-// Reads and passes on; with `limit` 0 as long as everybody can take more and for some turns, otherwise up to that many bytes.
+// Reads and passes on; with `limit` 0 as long as everybody can take more and for some turns, otherwise up to that many
+// bytes.
 static void pump(struct source *s, size_t limit) {
   struct local *l = s->local;
   struct process *p = l->process;
@@ -101,7 +103,8 @@ static void local_resume(struct process *p) {
     struct source *s = sources[i];
     if (s->fd < 0) continue;
     if (process_lingered(p)) pump(s, 0);
-    if (!l->dead && s->fd >= 0 && s->watch.fd < 0 && !l->reopen.armed) loop_add(&s->watch, s->fd, EPOLLIN, readable, NULL);
+    if (!l->dead && s->fd >= 0 && s->watch.fd < 0 && !l->reopen.armed)
+      loop_add(&s->watch, s->fd, EPOLLIN, readable, NULL);
   }
   l->busy--;
   release(l);
@@ -172,7 +175,8 @@ static void local_free(struct process *p) {
   release(l);
 }
 
-static const struct stdio_ops local_ops = {local_write, local_end_input, local_resume, local_resize, local_drain, local_free};
+static const struct stdio_ops local_ops = {local_write,  local_end_input, local_resume,
+                                           local_resize, local_drain,     local_free};
 
 static int adopt(struct process *p, int in, int out, int err, bool terminal, struct error *error) {
   struct local *l = calloc(1, sizeof *l);

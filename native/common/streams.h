@@ -1,5 +1,5 @@
-// Owns the stdio of a local process: pipes or a terminal's master, as stdio_ops of the service. All descriptors are made CLOEXEC
-// and non-blocking here; a process holds only its own ends.
+// Owns the stdio of a local process: pipes or a terminal's master, as stdio_ops of the service. All descriptors are
+// made CLOEXEC and non-blocking here; a process holds only its own ends.
 #pragma once
 #include "service.h"
 

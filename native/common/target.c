@@ -1,7 +1,8 @@
-// Owns reaching a place inside a container's root, whose every name and symlink the image or the container chose. The kernel
-// resolves it as if the root were `/` (RESOLVE_IN_ROOT), so no path leads out, and no magic link of /proc is followed.
-// Below /proc, /sys and /dev there is no symlink at all on the way: otherwise an image could move those file systems, or what
-// covers parts of them, elsewhere (the class of CVE-2019-19921, CVE-2023-27561, CVE-2025-52565 and CVE-2026-41579).
+// Owns reaching a place inside a container's root, whose every name and symlink the image or the container chose. The
+// kernel resolves it as if the root were `/` (RESOLVE_IN_ROOT), so no path leads out, and no magic link of /proc is
+// followed. Below /proc, /sys and /dev there is no symlink at all on the way: otherwise an image could move those file
+// systems, or what covers parts of them, elsewhere (the class of CVE-2019-19921, CVE-2023-27561, CVE-2025-52565 and
+// CVE-2026-41579).
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -24,12 +25,17 @@ static bool is_kernel_place(const char *path) {
 }
 
 static int open_in(int root, const char *path, uint64_t flags, mode_t mode, bool strict) {
-  struct open_how how = {.flags = flags | O_CLOEXEC, .mode = mode, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (strict ? RESOLVE_NO_SYMLINKS : 0)};
+  struct open_how how = {.flags = flags | O_CLOEXEC,
+                         .mode = mode,
+                         .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (strict ? RESOLVE_NO_SYMLINKS : 0)};
   return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
 static int refuse(struct error *error, const char *path) {
-  if (errno == ELOOP) return error_set(error, "forbidden", 0, "The image has a symbolic link on the way to %s, which must be an ordinary file or directory", path);
+  if (errno == ELOOP)
+    return error_set(error, "forbidden", 0,
+                     "The image has a symbolic link on the way to %s, which must be an ordinary file or directory",
+                     path);
   return error_set(error, "invalid-argument", errno, "Could not reach %s in the container", path);
 }
 
@@ -42,7 +48,8 @@ static int make_directories(int root, char *path, bool strict) {
     if (there < 0 && errno == ENOENT) {
       char *last = strrchr(path, '/');
       *last = 0;
-      auto_fd parent = last == path ? openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC) : open_in(root, path, O_PATH | O_DIRECTORY, 0, strict);
+      auto_fd parent = last == path ? openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)
+                                    : open_in(root, path, O_PATH | O_DIRECTORY, 0, strict);
       *last = '/';
       if (parent < 0 || (mkdirat(parent, last + 1, 0755) && errno != EEXIST)) return -1;
     } else if (there < 0) {
@@ -86,8 +93,10 @@ int target_find(int root, const char *path, bool *absent, struct error *error) {
 int target_parent(int root, const char *path, const char **name, struct error *error) {
   auto_free char *copy = strdup(path);
   char *last = copy ? strrchr(copy, '/') : NULL;
-  if (!last || *path != '/' || !last[1] || !strcmp(last + 1, "..") || !strcmp(last + 1, ".")) return error_set(error, "invalid-argument", 0, "The path %s cannot be right", path);
+  if (!last || *path != '/' || !last[1] || !strcmp(last + 1, "..") || !strcmp(last + 1, "."))
+    return error_set(error, "invalid-argument", 0, "The path %s cannot be right", path);
   *name = path + (last - copy) + 1;
   *last = 0;
-  return last == copy ? openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC) : target_open(root, copy, TARGET_DIRECTORY, true, error);
+  return last == copy ? openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)
+                      : target_open(root, copy, TARGET_DIRECTORY, true, error);
 }

@@ -26,7 +26,9 @@ static int send_master(int socket, int master, struct error *error) {
   c->cmsg_type = SCM_RIGHTS;
   c->cmsg_len = CMSG_LEN(sizeof(int));
   memcpy(CMSG_DATA(c), &master, sizeof(int));
-  return sendmsg(socket, &m, MSG_NOSIGNAL) == 1 ? 0 : error_set(error, "internal", errno, "Could not hand over the terminal");
+  return sendmsg(socket, &m, MSG_NOSIGNAL) == 1
+             ? 0
+             : error_set(error, "internal", errno, "Could not hand over the terminal");
 }
 
 int terminal_open(int root, struct launch *l, int *slave, struct error *error) {
@@ -37,18 +39,25 @@ int terminal_open(int root, struct launch *l, int *slave, struct error *error) {
   if (absent) error_set(error, "unsupported", 0, "The container has no /dev/pts, so it can have no terminal");
   if (place < 0) return -1;
   // devpts's own multiplexer and nothing that was put in its place.
-  if (fstatfs(place, &s) || s.f_type != 0x1cd1 || fstat(place, &node) || !S_ISCHR(node.st_mode) || node.st_rdev != makedev(5, 2)) return error_set(error, "forbidden", 0, "The container's /dev/pts/ptmx is not a terminal multiplexer");
-  // After an EXEC has joined the container, its own /proc is all there is to reopen by; so open by name again, from the checked directory.
+  if (fstatfs(place, &s) || s.f_type != 0x1cd1 || fstat(place, &node) || !S_ISCHR(node.st_mode) ||
+      node.st_rdev != makedev(5, 2))
+    return error_set(error, "forbidden", 0, "The container's /dev/pts/ptmx is not a terminal multiplexer");
+  // After an EXEC has joined the container, its own /proc is all there is to reopen by; so open by name again, from the
+  // checked directory.
   auto_fd master = openat(root, "dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
   struct stat opened;
-  if (master < 0 || fstat(master, &opened) || opened.st_ino != node.st_ino || opened.st_dev != node.st_dev) return error_set(error, "internal", errno, "Could not open a terminal");
+  if (master < 0 || fstat(master, &opened) || opened.st_ino != node.st_ino || opened.st_dev != node.st_dev)
+    return error_set(error, "internal", errno, "Could not open a terminal");
   int unlocked = 0;
-  if (ioctl(master, TIOCSPTLCK, &unlocked) || (*slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0) return error_set(error, "internal", errno, "Could not open a terminal");
-  unsigned rows = (unsigned)tlv_get_number(l->plan, TAG_ROWS, 0), columns = (unsigned)tlv_get_number(l->plan, TAG_COLUMNS, 0);
+  if (ioctl(master, TIOCSPTLCK, &unlocked) || (*slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0)
+    return error_set(error, "internal", errno, "Could not open a terminal");
+  unsigned rows = (unsigned)tlv_get_number(l->plan, TAG_ROWS, 0),
+           columns = (unsigned)tlv_get_number(l->plan, TAG_COLUMNS, 0);
   struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
   if (rows && columns) ioctl(master, TIOCSWINSZ, &size);
   uid_t uid = (uid_t)tlv_get_number(l->plan, TAG_UID, 0);
-  if (fchown(*slave, uid, (gid_t)-1)) return error_set(error, "internal", errno, "Could not give the terminal to its user");
+  if (fchown(*slave, uid, (gid_t)-1))
+    return error_set(error, "internal", errno, "Could not give the terminal to its user");
   return send_master(l->socket, master, error);
 }
 
@@ -56,5 +65,7 @@ int terminal_open(int root, struct launch *l, int *slave, struct error *error) {
 int terminal_as_console(int root, int slave, struct error *error) {
   auto_fd target = target_open(root, "/dev/console", TARGET_FILE, true, error);
   if (target < 0) return -1;
-  return mount(fd_path(slave).text, fd_path(target).text, NULL, MS_BIND, NULL) ? error_set(error, "internal", errno, "Could not make the container's /dev/console") : 0;
+  return mount(fd_path(slave).text, fd_path(target).text, NULL, MS_BIND, NULL)
+             ? error_set(error, "internal", errno, "Could not make the container's /dev/console")
+             : 0;
 }

@@ -19,7 +19,9 @@ int unix_address(const char *path, struct sockaddr_un *address, int *directory, 
   if (*directory < 0 || !copy2) return error_set(error, "internal", errno, "cannot open the directory of %s", path);
   *address = (struct sockaddr_un){.sun_family = AF_UNIX};
   int n = snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", *directory, basename(copy2));
-  return n < 0 || (size_t)n >= sizeof address->sun_path ? error_set(error, "internal", ENAMETOOLONG, "cannot name the socket %s", path) : 0;
+  return n < 0 || (size_t)n >= sizeof address->sun_path
+             ? error_set(error, "internal", ENAMETOOLONG, "cannot name the socket %s", path)
+             : 0;
 }
 
 int unix_listen(const char *path, int flags, struct error *error) {
@@ -31,6 +33,7 @@ int unix_listen(const char *path, int flags, struct error *error) {
   mode_t old = umask(0177);
   int r = bind(fd, (struct sockaddr *)&address, sizeof address);
   umask(old);
-  if (r != 0 || listen(fd, WAITING_CONNECTIONS) != 0) return error_set(error, "internal", errno, "cannot listen on %s", path);
+  if (r != 0 || listen(fd, WAITING_CONNECTIONS) != 0)
+    return error_set(error, "internal", errno, "cannot listen on %s", path);
   return steal_fd(&fd);
 }

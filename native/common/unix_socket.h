@@ -1,4 +1,5 @@
-// Owns sockets at paths that may be longer than an address holds (107 bytes): they are reached through their directory's descriptor.
+// Owns sockets at paths that may be longer than an address holds (107 bytes): they are reached through their
+// directory's descriptor.
 #pragma once
 #include <sys/un.h>
 

@@ -22,7 +22,8 @@ static char *slurp(int root, const char *path, struct error *error) {
     return error_set(error, "invalid-argument", errno, "cannot read the image's /%s", path), NULL;
   }
   // Opening a device or a FIFO would already do something: hence by way of O_PATH.
-  if (!S_ISREG(st.st_mode) || st.st_size > FILE_LIMIT) return error_set(error, "invalid-argument", 0, "the image's /%s is no file of reasonable size", path), NULL;
+  if (!S_ISREG(st.st_mode) || st.st_size > FILE_LIMIT)
+    return error_set(error, "invalid-argument", 0, "the image's /%s is no file of reasonable size", path), NULL;
   char again[64];
   snprintf(again, sizeof again, "/proc/self/fd/%d", place);
   auto_fd fd = open(again, O_RDONLY | O_CLOEXEC);
@@ -70,7 +71,9 @@ static bool number(const char *s, int64_t *value) {
   return true;
 }
 
-static int range_error(struct error *error) { return error_set(error, "invalid-argument", 0, "uids and gids must be in range 0-%d", MAX_ID); }
+static int range_error(struct error *error) {
+  return error_set(error, "invalid-argument", 0, "uids and gids must be in range 0-%d", MAX_ID);
+}
 
 static int add_group(struct user *user, uint32_t gid) {
   for (size_t i = 0; i < user->group_count; i++)
@@ -102,7 +105,8 @@ static int from_passwd(char *text, const char *who, struct user *user, char **na
     *name = strdup(f[0]);
     return *name ? 0 : error_set(error, "internal", ENOMEM, "cannot resolve the user");
   }
-  if (!by_id) return error_set(error, "invalid-argument", 0, "unable to find user %s: no matching entries in passwd file", who);
+  if (!by_id)
+    return error_set(error, "invalid-argument", 0, "unable to find user %s: no matching entries in passwd file", who);
   if (wanted > MAX_ID) return range_error(error);
   user->uid = (uint32_t)wanted;
   return 0;
@@ -118,10 +122,12 @@ static int from_group(char *text, const char *group, const char *name, struct us
       user->gid = (uint32_t)gid;
       return 0;
     }
-    if (!*group && n > 3 && lists(f[3], name) && add_group(user, (uint32_t)gid) != 0) return error_set(error, "internal", ENOMEM, "cannot resolve the user");
+    if (!*group && n > 3 && lists(f[3], name) && add_group(user, (uint32_t)gid) != 0)
+      return error_set(error, "internal", ENOMEM, "cannot resolve the user");
   }
   if (!*group) return 0;
-  if (!by_id) return error_set(error, "invalid-argument", 0, "unable to find group %s: no matching entries in group file", group);
+  if (!by_id)
+    return error_set(error, "invalid-argument", 0, "unable to find group %s: no matching entries in group file", group);
   if (wanted > MAX_ID) return range_error(error);
   user->gid = (uint32_t)wanted;
   return 0;
@@ -142,7 +148,8 @@ static int resolve(int root, const char *form, struct user *user, struct error *
     if (!groups) return -1;
     if (from_group(groups, group, name ? name : "", user, error) != 0) return -1;
   }
-  // The primary group is among the supplementary ones too, as in dockerd: leaving it with setgid must not shed its denials.
+  // The primary group is among the supplementary ones too, as in dockerd: leaving it with setgid must not shed its
+  // denials.
   return add_group(user, user->gid) == 0 ? 0 : error_set(error, "internal", ENOMEM, "cannot resolve the user");
 }
 

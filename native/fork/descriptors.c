@@ -1,6 +1,6 @@
-// Owns the descriptors of a copy. What is a VM's own is exchanged under the same number: its sockets, its interface, its writable disk, and every eventfd
-// and signalfd, since what two processes share one can use against the other. What all may share (the template's memory, /dev/null) stays; what is not known here
-// cannot be copied, and then nothing is.
+// Owns the descriptors of a copy. What is a VM's own is exchanged under the same number: its sockets, its interface,
+// its writable disk, and every eventfd and signalfd, since what two processes share one can use against the other. What
+// all may share (the template's memory, /dev/null) stays; what is not known here cannot be copied, and then nothing is.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -48,7 +48,9 @@ STANDS_BEFORE int ioctl(int fd, unsigned long request, ...) {
 }
 
 // Guest memory has to be copied, and QEMU asks that it isn't.
-STANDS_BEFORE int madvise(void *start, size_t length, int advice) { return advice == MADV_DONTFORK ? 0 : (int)syscall(SYS_madvise, start, length, advice); }
+STANDS_BEFORE int madvise(void *start, size_t length, int advice) {
+  return advice == MADV_DONTFORK ? 0 : (int)syscall(SYS_madvise, start, length, advice);
+}
 
 // The number behind `name` in /proc's description of a descriptor.
 static bool described(int fd, const char *name, int base, unsigned long *value) {
@@ -81,11 +83,16 @@ static failure look_at(int fd) {
   if (fd == WORKER_OUTPUT_FD || fd == WORKER_ERRORS_FD) return become(fd, REPLACED, FORK_OUTPUT);
   if (fd == WORKER_AGENT_FD) return become(fd, REPLACED, FORK_AGENT);
   if (fd == WORKER_QMP_FD) return become(fd, REPLACED, FORK_QMP);
-  if (fd == WORKER_FIRST_TAP_FD && ioctl(fd, TUNGETVNETHDRSZ, &header_bytes) == 0 && ioctl(fd, TUNGETSNDBUF, &send_bytes) == 0) return become(fd, REPLACED, FORK_TAP);
-  if (S_ISREG(s.st_mode) && s.st_dev == spare.st_dev && s.st_ino == spare.st_ino) return become(fd, REPLACED, FORK_SPARE);
+  if (fd == WORKER_FIRST_TAP_FD && ioctl(fd, TUNGETVNETHDRSZ, &header_bytes) == 0 &&
+      ioctl(fd, TUNGETSNDBUF, &send_bytes) == 0)
+    return become(fd, REPLACED, FORK_TAP);
+  if (S_ISREG(s.st_mode) && s.st_dev == spare.st_dev && s.st_ino == spare.st_ino)
+    return become(fd, REPLACED, FORK_SPARE);
   table[fd].flags = fcntl(fd, F_GETFL) & O_NONBLOCK; // EFD_NONBLOCK and SFD_NONBLOCK are that
-  if (strcmp(target, "anon_inode:[eventfd]") == 0 && described(fd, "eventfd-count:", 16, &table[fd].value)) return become(fd, EVENT, 0);
-  if (strcmp(target, "anon_inode:[signalfd]") == 0 && described(fd, "sigmask:", 16, &table[fd].value)) return become(fd, SIGNALS, 0);
+  if (strcmp(target, "anon_inode:[eventfd]") == 0 && described(fd, "eventfd-count:", 16, &table[fd].value))
+    return become(fd, EVENT, 0);
+  if (strcmp(target, "anon_inode:[signalfd]") == 0 && described(fd, "sigmask:", 16, &table[fd].value))
+    return become(fd, SIGNALS, 0);
   // What has major number 1 is null and random; sealed memory is nobody's to write.
   if ((S_ISCHR(s.st_mode) && major(s.st_rdev) == 1) || strncmp(target, "/memfd:", 7) == 0) return become(fd, SHARED, 0);
   snprintf(what, sizeof what, "copy %s", target);
@@ -102,7 +109,9 @@ failure descriptors_survey(void) {
 }
 
 static failure equip_tap(int fd) {
-  if (ioctl(fd, TUNSETVNETHDRSZ, &header_bytes) || ioctl(fd, TUNSETSNDBUF, &send_bytes) || ioctl(fd, TUNSETOFFLOAD, offload)) return "set up its interface";
+  if (ioctl(fd, TUNSETVNETHDRSZ, &header_bytes) || ioctl(fd, TUNSETSNDBUF, &send_bytes) ||
+      ioctl(fd, TUNSETOFFLOAD, offload))
+    return "set up its interface";
   return NULL;
 }
 
@@ -112,7 +121,9 @@ failure descriptors_replace(const int *fds) {
     if (table[fd].kind == REPLACED && dup3(fds[table[fd].by], fd, O_CLOEXEC) < 0) return "take its descriptors";
     if (table[fd].kind != EVENT && table[fd].kind != SIGNALS) continue;
     int flags = O_CLOEXEC | table[fd].flags; // *_CLOEXEC are that
-    int own = table[fd].kind == EVENT ? eventfd((unsigned)table[fd].value, flags) : (int)syscall(SYS_signalfd4, -1, &table[fd].value, sizeof table[fd].value, flags);
+    int own = table[fd].kind == EVENT
+                  ? eventfd((unsigned)table[fd].value, flags)
+                  : (int)syscall(SYS_signalfd4, -1, &table[fd].value, sizeof table[fd].value, flags);
     if (own < 0 || dup3(own, fd, O_CLOEXEC) < 0) return "make its events";
     close(own);
   }

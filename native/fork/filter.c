@@ -1,4 +1,5 @@
-// Owns the system call filter. QEMU asks for one of its own (-sandbox), which would forbid us what a fork takes; so it is kept, and set in each copy.
+// Owns the system call filter. QEMU asks for one of its own (-sandbox), which would forbid us what a fork takes; so it
+// is kept, and set in each copy.
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/filter.h>
@@ -27,5 +28,7 @@ STANDS_BEFORE int seccomp_load(void *context) {
 
 failure filter_install(void) {
   errno = EINVAL;
-  return program.len && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0 ? NULL : "set its filter";
+  return program.len && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0
+             ? NULL
+             : "set its filter";
 }

@@ -1,6 +1,7 @@
-// Owns what the parts of this library know of each other. It is loaded into QEMU before anything else (LD_PRELOAD) and makes one that has a VM standing
-// still forkable: the copy has all of its threads, descriptors of its own, a user of its own, and no rights (docs/decisions/0017-vms-that-are-forked.md).
-// Everything from the park on runs in a signal handler with every other thread at rest, so nothing here allocates or takes a lock of anybody's.
+// Owns what the parts of this library know of each other. It is loaded into QEMU before anything else (LD_PRELOAD) and
+// makes one that has a VM standing still forkable: the copy has all of its threads, descriptors of its own, a user of
+// its own, and no rights (docs/decisions/0017-vms-that-are-forked.md). Everything from the park on runs in a signal
+// handler with every other thread at rest, so nothing here allocates or takes a lock of anybody's.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
-// Owns the service of a VM that is forked: the first connection brings it to rest for good, each request makes one copy. A copy enters its control groups,
-// takes descriptors and a user, gives up all rights, and goes on where the original stood still. The original hears when its copies end or run on, and tells it.
+// Owns the service of a VM that is forked: the first connection brings it to rest for good, each request makes one
+// copy. A copy enters its control groups, takes descriptors and a user, gives up all rights, and goes on where the
+// original stood still. The original hears when its copies end or run on, and tells it.
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -30,7 +31,8 @@ static struct {
 // The first connection is what brings us to rest: the kernel sends the signal.
 __attribute__((constructor)) static void await(void) {
   struct f_owner_ex owner = {F_OWNER_TID, getpid()};
-  if (fcntl(WORKER_FORK_FD, F_SETOWN_EX, &owner) || fcntl(WORKER_FORK_FD, F_SETSIG, FORK_SIGNAL) || fcntl(WORKER_FORK_FD, F_SETFL, O_ASYNC | O_NONBLOCK)) {
+  if (fcntl(WORKER_FORK_FD, F_SETOWN_EX, &owner) || fcntl(WORKER_FORK_FD, F_SETSIG, FORK_SIGNAL) ||
+      fcntl(WORKER_FORK_FD, F_SETFL, O_ASYNC | O_NONBLOCK)) {
     dprintf(2, "cannot wait to be forked: %s\n", strerror(errno));
     _exit(127);
   }
@@ -71,8 +73,11 @@ static failure give_up_rights(const struct fork_request *request) {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
   struct __user_cap_data_struct none[2] = {{0}};
   // By the kernel's own calls: glibc's would tell every thread, and there is one.
-  if (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, request->gid, request->gid, request->gid) || syscall(SYS_setresuid, request->uid, request->uid, request->uid)) return "become its user";
-  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) || syscall(SYS_capset, &header, none)) return "give up its rights";
+  if (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, request->gid, request->gid, request->gid) ||
+      syscall(SYS_setresuid, request->uid, request->uid, request->uid))
+    return "become its user";
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) || syscall(SYS_capset, &header, none))
+    return "give up its rights";
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? "forbid new privileges" : NULL;
 }
 
@@ -112,7 +117,9 @@ static failure receive(int asker, struct fork_request *request, int *fds, size_t
   if (n == 0) errno = ENODATA; // somebody who only wanted us to be at rest
   if (n <= 0) return "hear the request";
   errno = EPROTO;
-  if (n != sizeof *request || request->version != FORK_VERSION || request->gates > MOST_GATES || !request->uid || !request->gid) return "understand the request";
+  if (n != sizeof *request || request->version != FORK_VERSION || request->gates > MOST_GATES || !request->uid ||
+      !request->gid)
+    return "understand the request";
   return *count == FORK_FIXED + request->gates + (request->has_group ? 1 : 0) ? NULL : "understand the request";
 }
 

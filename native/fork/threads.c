@@ -1,7 +1,9 @@
-// Owns the threads: which there are, how they come to rest, and how a copy of the process gets all of them again. fork() copies the calling thread only,
-// but what the others are is memory, which is copied: their stacks, and glibc's descriptions of them. Each comes to rest in a signal handler that
-// remembers where it is; the copy makes threads anew upon the same stacks and descriptions, and lets them return from there. Their ids are others then, and
-// a lock that its owner may take twice knows him by that: so a thread comes to rest where it waits in the kernel, and not in the middle of anything.
+// Owns the threads: which there are, how they come to rest, and how a copy of the process gets all of them again.
+// fork() copies the calling thread only, but what the others are is memory, which is copied: their stacks, and glibc's
+// descriptions of them. Each comes to rest in a signal handler that remembers where it is; the copy makes threads anew
+// upon the same stacks and descriptions, and lets them return from there. Their ids are others then, and a lock that
+// its owner may take twice knows him by that: so a thread comes to rest where it waits in the kernel, and not in the
+// middle of anything.
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/futex.h>
@@ -19,7 +21,8 @@
 
 #include "fork.h"
 
-// QEMU has up to 64 for its disks alone. What glibc keeps of a thread begins where the thread pointer points, and is longer than is looked at.
+// QEMU has up to 64 for its disks alone. What glibc keeps of a thread begins where the thread pointer points, and is
+// longer than is looked at.
 enum { MOST_THREADS = 256, PARK_ROUNDS = 1000, ROUND_MS = 5, BELOW = 16384, TCB_BYTES = 1024, RSEQ_BYTES = 32 };
 static const unsigned rseq_signature = 0x53053053; // glibc's on x86-64
 
@@ -42,7 +45,9 @@ static size_t tid_at; // where glibc keeps a thread's id, in bytes from `tcb`
 // Where glibc keeps its restartable sequences' area; absent in an old one.
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 
-static long futex(_Atomic int *word, int operation, int value) { return syscall(SYS_futex, word, operation, value, NULL, NULL, 0); }
+static long futex(_Atomic int *word, int operation, int value) {
+  return syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
+}
 
 static void know(struct thread *t) {
   self = t;
@@ -59,7 +64,8 @@ static void at_rest(void) {
   for (;;) syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 }
 
-// Whether the signal found its thread in a system call: that instruction was its last one, or is the next one where the kernel has it begun anew.
+// Whether the signal found its thread in a system call: that instruction was its last one, or is the next one where the
+// kernel has it begun anew.
 static bool waits(const ucontext_t *context) {
   const uint8_t *next = (const uint8_t *)context->uc_mcontext.gregs[REG_RIP];
   return (next[-2] == 0x0f && next[-1] == 0x05) || (next[0] == 0x0f && next[1] == 0x05);
@@ -121,9 +127,11 @@ static void *begin(void *argument) {
   return result;
 }
 
-STANDS_BEFORE int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
+STANDS_BEFORE int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                                 void *argument) {
   static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-  if (!real) real = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(RTLD_NEXT, "pthread_create");
+  if (!real)
+    real = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(RTLD_NEXT, "pthread_create");
   struct beginning *b = malloc(sizeof *b);
   if (!b) return EAGAIN;
   *b = (struct beginning){run, argument};
@@ -182,7 +190,8 @@ static int resume(void *argument) {
 }
 
 failure threads_revive(void) {
-  const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+  const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
+                    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
   signal(FORK_SIGNAL, SIG_IGN); // a copy is not forked again
   pid_t *own = (pid_t *)(threads->tcb + tid_at);
   *own = threads->tid = (pid_t)syscall(SYS_set_tid_address, own);

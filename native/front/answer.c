@@ -1,6 +1,7 @@
 // Owns the daemon's answer. Nothing in it is trusted: whatever listens on the socket may have sent it.
 //
-//   head ─not 200, not ours▶ the CLI's        head ─ours▶ frames ─exit code▶ ended        any ─cut, not understood▶ told, 1
+//   head ─not 200, not ours▶ the CLI's        head ─ours▶ frames ─exit code▶ ended        any ─cut, not understood▶
+//   told, 1
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,7 +24,9 @@ static int tell(const char *before, const char *path, const char *after) {
   return 1;
 }
 
-static int cut(const char *path) { return tell("Cannot talk to the Twofold daemon at ", path, ": the connection broke."); }
+static int cut(const char *path) {
+  return tell("Cannot talk to the Twofold daemon at ", path, ": the connection broke.");
+}
 static int not_understood(const char *path) { return tell("What answers at ", path, " is not understood."); }
 
 // More of the answer; 0 at its end and on failure.
@@ -63,7 +66,8 @@ static int take_head(int daemon, const char *path, struct buffer *held) {
   }
   char *head = (char *)held->data + held->at;
   end[3] = 0; // of the last "\r\n" only the "\r" is left, so that the last line ends as all others
-  bool ours = (strncmp(head, "HTTP/1.1 200 ", 13) == 0 || strncmp(head, "HTTP/1.0 200 ", 13) == 0) && strcasestr(head, our_type);
+  bool ours = (strncmp(head, "HTTP/1.1 200 ", 13) == 0 || strncmp(head, "HTTP/1.0 200 ", 13) == 0) &&
+              strcasestr(head, our_type);
   buffer_take(held, (size_t)(end + 4 - head));
   return ours ? 0 : -1;
 }
@@ -96,7 +100,8 @@ int answer_copy(int daemon, const char *path) {
     bool zeros = !header[1] && !header[2] && !header[3];
     size_t length = (size_t)header[4] << 24 | (size_t)header[5] << 16 | (size_t)header[6] << 8 | header[7];
     buffer_take(&held, frame_header);
-    if (!zeros || (type != frame_stdout && type != frame_stderr && (type != frame_exit || length != 1))) return not_understood(path);
+    if (!zeros || (type != frame_stdout && type != frame_stderr && (type != frame_exit || length != 1)))
+      return not_understood(path);
     if (type == frame_exit) {
       if (held.length == 0 && receive(daemon, &held) == 0) return cut(path);
       return held.data[held.at];

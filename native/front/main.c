@@ -1,8 +1,10 @@
-// Owns the program's outside. It is the interpreter of the command that set-up writes (packages/cli/src/setup/steps/command.ts):
+// Owns the program's outside. It is the interpreter of the command that set-up writes
+// (packages/cli/src/setup/steps/command.ts):
 //
 //   twofold-front COMMAND [word...]
 //
-// COMMAND is a script of sh that starts the CLI. Nothing is said here before the daemon has taken the words: the CLI explains.
+// COMMAND is a script of sh that starts the CLI. Nothing is said here before the daemon has taken the words: the CLI
+// explains.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

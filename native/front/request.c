@@ -7,17 +7,24 @@
 
 #include "front.h"
 
-// The daemon reads 4 MiB. Sent while nobody reads the answer, so it also has to be less than what a daemon takes before it refuses.
+// The daemon reads 4 MiB. Sent while nobody reads the answer, so it also has to be less than what a daemon takes before
+// it refuses.
 enum { max_body = 1 << 20 };
 
 static int append(struct buffer *b, const char *text) { return buffer_append(b, text, strlen(text)); }
 
 // Bytes of the UTF-8 sequence at `s`; 0 when there is none: cut, overlong, a surrogate, or beyond Unicode.
 static size_t sequence(const unsigned char *s) {
-  size_t length = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+  size_t length = s[0] < 0x80                   ? 1
+                  : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                  : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+                  : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                : 0;
   for (size_t i = 1; i < length; i++)
     if ((s[i] & 0xc0) != 0x80) return 0; // the 0 at the end of the word is none either
-  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) return 0;
+  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+      (s[0] == 0xf4 && s[1] > 0x8f))
+    return 0;
   return length;
 }
 
@@ -55,10 +62,15 @@ int request_write(struct buffer *request, char **words) {
   if (append(&body, "{\"Words\":[")) return -1;
   for (char **word = words; *word; word++)
     if ((word != words && append(&body, ",")) || append_word(&body, *word)) return -1;
-  if (append(&body, "]") || append_output(&body, "Stdout", 1) || append_output(&body, "Stderr", 2) || append(&body, "}")) return -1;
+  if (append(&body, "]") || append_output(&body, "Stdout", 1) || append_output(&body, "Stderr", 2) ||
+      append(&body, "}"))
+    return -1;
   if (body.length > max_body) return -1;
   char head[160];
   // 1.0: the answer comes as it is, without chunks, and the connection ends with it.
-  snprintf(head, sizeof head, "POST /twofold/verb HTTP/1.0\r\nHost: twofold\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", body.length);
+  snprintf(
+      head, sizeof head,
+      "POST /twofold/verb HTTP/1.0\r\nHost: twofold\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+      body.length);
   return append(request, head) || buffer_append(request, body.data + body.at, body.length) ? -1 : 0;
 }

@@ -1,4 +1,5 @@
-// Owns which words go to the daemon, and to which. A test holds the verbs equal to packages/verbs/src/run.ts, and the daemon checks them again.
+// Owns which words go to the daemon, and to which. A test holds the verbs equal to packages/verbs/src/run.ts, and the
+// daemon checks them again.
 #include <stdlib.h>
 #include <string.h>
 

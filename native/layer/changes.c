@@ -1,5 +1,6 @@
-// changes UPPER LOWER...: what an overlay's upper directory changed against its lower ones (the top one first), as `docker diff` tells it:
-// NUL-terminated `A /path`, `C /path`, `D /path`, in byte order, a directory before what it holds.
+// changes UPPER LOWER...: what an overlay's upper directory changed against its lower ones (the top one first), as
+// `docker diff` tells it: NUL-terminated `A /path`, `C /path`, `D /path`, in byte order, a directory before what it
+// holds.
 #include "bytes.h"
 #include "handle.h"
 #include "names.h"
@@ -13,7 +14,8 @@
 
 enum { MAX_DEPTH = 2048 };
 
-// A directory on the way down, and whether its line is still owed: an untouched one is told only when something below it changed.
+// A directory on the way down, and whether its line is still owed: an untouched one is told only when something below
+// it changed.
 struct level {
   struct level *above;
   size_t length; // of the path
@@ -21,7 +23,8 @@ struct level {
 };
 
 // What the lower layers show as `name`: 1 and its state, 0 nothing. If it is a directory, `below` is filled.
-static int look_below(const struct stack *stack, const char *name, struct stat *stat, struct stack *below, struct error *error) {
+static int look_below(const struct stack *stack, const char *name, struct stat *stat, struct stack *below,
+                      struct error *error) {
   int found = 0;
   *below = (struct stack){0};
   for (size_t i = 0; i < stack->count; i++) {
@@ -54,7 +57,8 @@ static void print_change(struct level *level, const struct bytes *path, char kin
 }
 
 // What an opaque directory hides of the lower layers and didn't make anew.
-static int print_hidden(const struct stack *lower, const struct names *kept, struct level *level, struct bytes *path, struct error *error) {
+static int print_hidden(const struct stack *lower, const struct names *kept, struct level *level, struct bytes *path,
+                        struct error *error) {
   for (size_t i = 0; i < lower->count; i++) {
     auto_fd fd = openat(lower->fds[i], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     auto_names names = {0};
@@ -81,11 +85,14 @@ static int print_hidden(const struct stack *lower, const struct names *kept, str
 }
 
 static int same_directory(const struct stat *a, const struct stat *b) {
-  return a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid && a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+  return a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid &&
+         a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static int walk_changes(int upper, const struct stack *lower, struct level *level, struct bytes *path, unsigned depth, struct error *error) {
-  if (depth > MAX_DEPTH) return error_set(error, "unsupported", 0, "The tree is nested deeper than %d directories.", MAX_DEPTH);
+static int walk_changes(int upper, const struct stack *lower, struct level *level, struct bytes *path, unsigned depth,
+                        struct error *error) {
+  if (depth > MAX_DEPTH)
+    return error_set(error, "unsupported", 0, "The tree is nested deeper than %d directories.", MAX_DEPTH);
   auto_names names = {0};
   if (names_read(upper, &names, error) < 0) return -1;
   if (lower->count && is_opaque(upper) && print_hidden(lower, &names, level, path, error) < 0) return -1;

@@ -1,5 +1,5 @@
-// diff UPPER... [--over LOWER...] --form oci|private: an overlay's upper directory as a layer; several, the top one first, as the one layer that they
-// are together over the lower ones.
+// diff UPPER... [--over LOWER...] --form oci|private: an overlay's upper directory as a layer; several, the top one
+// first, as the one layer that they are together over the lower ones.
 #include "handle.h"
 #include "root.h"
 #include "tar-write.h"
@@ -11,7 +11,8 @@
 int diff_verb(int count, char **words, struct error *error) {
   static struct output output;
   int form = count - 2;
-  if (form < 1 || strcmp(words[form], "--form") != 0 || (strcmp(words[count - 1], "oci") && strcmp(words[count - 1], "private")))
+  if (form < 1 || strcmp(words[form], "--form") != 0 ||
+      (strcmp(words[count - 1], "oci") && strcmp(words[count - 1], "private")))
     return error_set(error, "invalid-argument", 0, "diff takes UPPER directories and --form oci or --form private.");
   int uppers = 0;
   while (uppers < form && strcmp(words[uppers], "--over") != 0) uppers++;

@@ -16,10 +16,12 @@ static int starts(const char *text, const char *prefix) { return strncmp(text, p
 static int kept(const char *name, enum form form) {
   if (starts(name, "user.") || !strcmp(name, "security.capability")) return form == FORM_PRIVATE || !strchr(name, '=');
   if (form != FORM_PRIVATE) return 0;
-  return starts(name, "trusted.") || !strcmp(name, "system.posix_acl_access") || !strcmp(name, "system.posix_acl_default");
+  return starts(name, "trusted.") || !strcmp(name, "system.posix_acl_access") ||
+         !strcmp(name, "system.posix_acl_default");
 }
 
-static int overlay_mark(const char *name, const char *value, size_t length, struct overlay_marks *marks, struct error *error) {
+static int overlay_mark(const char *name, const char *value, size_t length, struct overlay_marks *marks,
+                        struct error *error) {
   name += strlen("trusted.overlay.");
   if (!strcmp(name, "opaque")) marks->opaque = length == 1 && *value == 'y';
   else if (!strcmp(name, "whiteout")) marks->whiteout = 1;
@@ -27,7 +29,8 @@ static int overlay_mark(const char *name, const char *value, size_t length, stru
     if (length && memchr(value, 'i', length)) strcat(marks->protected_flags, "i");
     if (length && memchr(value, 'a', length)) strcat(marks->protected_flags, "a");
   } else if (!strcmp(name, "metacopy") || !strcmp(name, "redirect")) {
-    return error_set(error, "unsupported", 0, "The writable layer was mounted with %s, which can't be carried over.", name);
+    return error_set(error, "unsupported", 0, "The writable layer was mounted with %s, which can't be carried over.",
+                     name);
   }
   return 0;
 }
@@ -46,7 +49,9 @@ static int add_xattr(struct xattrs *xattrs, const char *name, const char *value,
   return 0;
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(((const struct xattr *)a)->name, ((const struct xattr *)b)->name); }
+static int by_name(const void *a, const void *b) {
+  return strcmp(((const struct xattr *)a)->name, ((const struct xattr *)b)->name);
+}
 
 int read_xattrs(int fd, enum form form, struct xattrs *xattrs, struct overlay_marks *marks, struct error *error) {
   static char names[XATTR_LIST_MAX], value[XATTR_SIZE_MAX];
@@ -61,7 +66,8 @@ int read_xattrs(int fd, enum form form, struct xattrs *xattrs, struct overlay_ma
     if (n < 0 && (errno == ENODATA || errno == EOPNOTSUPP)) continue; // gone meanwhile
     if (n < 0) return fail(error, "Could not read the extended attribute %s", name);
     if (mark && overlay_mark(name, value, (size_t)n, marks, error) < 0) return -1;
-    if (!mark && add_xattr(xattrs, name, value, (size_t)n) < 0) return error_set(error, "internal", 0, "Out of memory.");
+    if (!mark && add_xattr(xattrs, name, value, (size_t)n) < 0)
+      return error_set(error, "internal", 0, "Out of memory.");
   }
   if (xattrs->count) qsort(xattrs->list, xattrs->count, sizeof *xattrs->list, by_name);
   return 0;
@@ -110,7 +116,8 @@ int read_extents(int fd, const struct stat *stat, struct extent **extents, size_
   if (n == 1 && list[0].offset == 0 && list[0].length == (uint64_t)stat->st_size) return 0;
   if (!list && !(list = malloc(sizeof *list))) return error_set(error, "internal", 0, "Out of memory.");
   // GNU tar closes the map with an empty stretch at the end when a hole does.
-  if (!n || list[n - 1].offset + list[n - 1].length < (uint64_t)stat->st_size) list[n++] = (struct extent){(uint64_t)stat->st_size, 0};
+  if (!n || list[n - 1].offset + list[n - 1].length < (uint64_t)stat->st_size)
+    list[n++] = (struct extent){(uint64_t)stat->st_size, 0};
   *extents = list;
   list = NULL;
   *count = n;

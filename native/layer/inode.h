@@ -1,5 +1,5 @@
-// Owns what is read of one inode besides stat(2): extended attributes, inode flags, the map of a sparse file. The inode is given
-// as an O_PATH descriptor, so that nothing is opened (a device, a fifo) that ought not to be.
+// Owns what is read of one inode besides stat(2): extended attributes, inode flags, the map of a sparse file. The inode
+// is given as an O_PATH descriptor, so that nothing is opened (a device, a fifo) that ought not to be.
 #pragma once
 #include "entry.h"
 #include "error.h"
@@ -12,8 +12,8 @@ struct overlay_marks {
   char protected_flags[3]; // "i", "a", "ia"
 };
 
-// Fills `xattrs` with those that `form` keeps. With `marks`, the tree is an overlay's upper layer: its marks are read, and a form
-// that can't be carried over (a metadata copy, a redirected directory) is an error.
+// Fills `xattrs` with those that `form` keeps. With `marks`, the tree is an overlay's upper layer: its marks are read,
+// and a form that can't be carried over (a metadata copy, a redirected directory) is an error.
 int read_xattrs(int fd, enum form form, struct xattrs *xattrs, struct overlay_marks *marks, struct error *error);
 void free_xattrs(struct xattrs *xattrs);
 // "i", "a", "ia" or "" into flags; file systems without such flags have none. `fd` is open for reading.

@@ -30,7 +30,8 @@ static int grow(struct links *links) {
   return 0;
 }
 
-int links_find(struct links *links, const struct stat *stat, const char *path, const char **first, struct error *error) {
+int links_find(struct links *links, const struct stat *stat, const char *path, const char **first,
+               struct error *error) {
   *first = NULL;
   if (links->used * 2 >= links->room && grow(links) < 0) return error_set(error, "internal", 0, "Out of memory.");
   struct link *l = place(links->table, links->room, stat->st_dev, stat->st_ino);

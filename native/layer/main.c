@@ -48,7 +48,8 @@ int main(int argc, char **argv) {
     return 1;
   }
   fprintf(stderr, "invalid-argument The verbs are");
-  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) fprintf(stderr, "%s %s %s", i ? "," : "", verbs[i].name, verbs[i].words);
+  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+    fprintf(stderr, "%s %s %s", i ? "," : "", verbs[i].name, verbs[i].words);
   fprintf(stderr, ".\n");
   return 1;
 }

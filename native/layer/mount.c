@@ -1,5 +1,5 @@
-// mount IMAGE DIR [--loop]: an EROFS image file as a read-only file system. The kernel mounts the file itself (6.12 and later); where
-// it doesn't, through a loop device that vanishes with the mount. --loop asks for the latter at once.
+// mount IMAGE DIR [--loop]: an EROFS image file as a read-only file system. The kernel mounts the file itself (6.12 and
+// later); where it doesn't, through a loop device that vanishes with the mount. --loop asks for the latter at once.
 #include "handle.h"
 #include "root.h"
 #include "verbs.h"
@@ -21,7 +21,9 @@ static int mount_loop(const char *image, const char *directory, struct error *er
   auto_fd file = open(image, O_RDONLY | O_CLOEXEC);
   if (file < 0) return fail(error, "Could not open %s", image);
   auto_fd control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-  if (control < 0) return error_set(error, "unsupported", errno, "This kernel mounts no EROFS file directly, and there is no /dev/loop-control");
+  if (control < 0)
+    return error_set(error, "unsupported", errno,
+                     "This kernel mounts no EROFS file directly, and there is no /dev/loop-control");
   for (int tries = 0; tries < TRIES; tries++) {
     int number = ioctl(control, LOOP_CTL_GET_FREE);
     if (number < 0) return fail(error, "Could not get a loop device");
@@ -29,7 +31,8 @@ static int mount_loop(const char *image, const char *directory, struct error *er
     snprintf(name, sizeof name, "/dev/loop%d", number);
     auto_fd loop = open(name, O_RDONLY | O_CLOEXEC);
     if (loop < 0) return fail(error, "Could not open %s", name);
-    struct loop_config config = {.fd = (uint32_t)file, .block_size = 4096, .info = {.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR}};
+    struct loop_config config = {
+        .fd = (uint32_t)file, .block_size = 4096, .info = {.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR}};
     if (ioctl(loop, LOOP_CONFIGURE, &config) < 0) {
       if (errno == EBUSY) continue; // somebody else was faster
       return fail(error, "Could not attach %s to %s", image, name);

@@ -9,7 +9,8 @@ struct names {
   size_t count;
 };
 
-// Adds the names of a directory to those that are there, each once. `fd` is a directory open for reading; it stays the caller's.
+// Adds the names of a directory to those that are there, each once. `fd` is a directory open for reading; it stays the
+// caller's.
 int names_read(int fd, struct names *names, struct error *error);
 int names_has(const struct names *names, const char *name);
 void names_free(struct names *names);

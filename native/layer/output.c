@@ -8,7 +8,12 @@ static int write_all(const char *data, size_t length, struct error *error) {
   while (length) {
     ssize_t n = write(STDOUT_FILENO, data, length);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return error_set(error, errno == EPIPE ? "cancelled" : errno == ENOSPC ? "no-space" : "internal", errno, "Could not write the output");
+    if (n < 0)
+      return error_set(error,
+                       errno == EPIPE    ? "cancelled"
+                       : errno == ENOSPC ? "no-space"
+                                         : "internal",
+                       errno, "Could not write the output");
     data += n;
     length -= (size_t)n;
   }

@@ -1,4 +1,5 @@
-// pack ROOT PATH: a tar of what PATH names, as Docker's archive of a container's path: entries begin with the base name of PATH.
+// pack ROOT PATH: a tar of what PATH names, as Docker's archive of a container's path: entries begin with the base name
+// of PATH.
 #include "handle.h"
 #include "root.h"
 #include "tar-write.h"

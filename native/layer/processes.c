@@ -1,5 +1,6 @@
-// processes CGROUP_PROCS_FILE: the processes of that cgroup and those below it. For each a line `PID STAT_LENGTH STATUS_LENGTH
-// CMDLINE_LENGTH` and then the bytes of /proc/PID/{stat,status,cmdline}, one behind the other. Who ends meanwhile is left out.
+// processes CGROUP_PROCS_FILE: the processes of that cgroup and those below it. For each a line `PID STAT_LENGTH
+// STATUS_LENGTH CMDLINE_LENGTH` and then the bytes of /proc/PID/{stat,status,cmdline}, one behind the other. Who ends
+// meanwhile is left out.
 #include "bytes.h"
 #include "handle.h"
 #include "names.h"
@@ -26,7 +27,9 @@ static void print_process(long pid) {
   snprintf(path, sizeof path, "/proc/%ld", pid);
   auto_fd directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   auto_bytes stat = {0}, status = {0}, cmdline = {0};
-  if (directory < 0 || read_file(directory, "stat", &stat) < 0 || read_file(directory, "status", &status) < 0 || read_file(directory, "cmdline", &cmdline) < 0) return;
+  if (directory < 0 || read_file(directory, "stat", &stat) < 0 || read_file(directory, "status", &status) < 0 ||
+      read_file(directory, "cmdline", &cmdline) < 0)
+    return;
   printf("%ld %zu %zu %zu\n", pid, stat.length, status.length, cmdline.length);
   fwrite(stat.data, 1, stat.length, stdout);
   fwrite(status.data, 1, status.length, stdout);

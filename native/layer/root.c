@@ -34,7 +34,8 @@ int open_root(const char *path, struct error *error) {
 }
 
 int open_in_root(int root, const char *path, int flags) {
-  struct open_how how = {.flags = (uint64_t)(unsigned)flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+  struct open_how how = {.flags = (uint64_t)(unsigned)flags | O_CLOEXEC,
+                         .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
   // EAGAIN: a rename or mount happened while `..` was resolved. It says nothing about the path.
   for (int tries = 0; tries < 128; tries++) {
     long fd = syscall(SYS_openat2, root, *path ? path : "/", &how, sizeof how);
@@ -95,6 +96,7 @@ void forget_path(struct wanted_path *wanted) {
 int open_wanted(int root, const struct wanted_path *wanted, struct error *error) {
   int fd = open_in_root(root, wanted->clean, O_PATH | (wanted->follow ? O_DIRECTORY : O_NOFOLLOW));
   if (fd >= 0) return fd;
-  if (errno == ENOENT) return error_set(error, "path-not-found", 0, "Could not find the file %s in the container.", wanted->clean);
+  if (errno == ENOENT)
+    return error_set(error, "path-not-found", 0, "Could not find the file %s in the container.", wanted->clean);
   return fail(error, "Could not open %s in the container", wanted->clean);
 }

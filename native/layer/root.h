@@ -1,5 +1,5 @@
-// Owns the finding of paths in trees that are not trusted: every component by openat2, so that neither `..` nor a symlink nor a
-// rename in the middle climbs out. Also the little that one may do with an O_PATH descriptor.
+// Owns the finding of paths in trees that are not trusted: every component by openat2, so that neither `..` nor a
+// symlink nor a rename in the middle climbs out. Also the little that one may do with an O_PATH descriptor.
 #pragma once
 #include "error.h"
 
@@ -23,7 +23,8 @@ struct fd_name name_of_fd(int fd);
 // The id of the mount that `fd` lies on, and the device number; -1 with errno set.
 int mount_id_of_fd(int fd, uint64_t *id);
 
-// A path as Docker means it: cleaned from the root on by words alone, and whether it asked for what a last symlink points to.
+// A path as Docker means it: cleaned from the root on by words alone, and whether it asked for what a last symlink
+// points to.
 struct wanted_path {
   char *clean;      // malloc'd: "/", "/a/b"; a trailing "/" or "/." is cut off and told below
   char *base;       // malloc'd: the name that Docker gives it: "/", ".", "b"

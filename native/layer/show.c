@@ -1,6 +1,7 @@
-// show DIRECTORY PID PATH, show --disk SERIAL OFFSET LENGTH PID PATH: a read-only file system (mounted on the host; a part of a guest's disk)
-// becomes visible at PATH in the mount namespace of a running process. PATH is a name in /dev, which is a file system of the kernel's own in every
-// container: so no layer, no archive and no commit ever has it. Repeated, it changes nothing.
+// show DIRECTORY PID PATH, show --disk SERIAL OFFSET LENGTH PID PATH: a read-only file system (mounted on the host; a
+// part of a guest's disk) becomes visible at PATH in the mount namespace of a running process. PATH is a name in /dev,
+// which is a file system of the kernel's own in every container: so no layer, no archive and no commit ever has it.
+// Repeated, it changes nothing.
 #include "disks.h"
 #include "handle.h"
 #include "mounts.h"
@@ -25,10 +26,14 @@ static int tree_of_partition(char **words, struct error *error) {
   char disk[DISK_NAME], device[DISK_PATH];
   if (disk_find(words[0], disk, error)) return -1;
   snprintf(device, sizeof device, "/dev/%s%d", disk, PARTITION);
-  if (access(device, F_OK) && partition_add(disk, PARTITION, strtoll(words[1], NULL, 10), strtoll(words[2], NULL, 10), error)) return -1;
+  if (access(device, F_OK) &&
+      partition_add(disk, PARTITION, strtoll(words[1], NULL, 10), strtoll(words[2], NULL, 10), error))
+    return -1;
   if (partition_node(disk, PARTITION, device, error)) return -1;
   auto_fd context = (int)syscall(SYS_fsopen, "erofs", FS_CLOEXEC);
-  if (context < 0 || syscall(SYS_fsconfig, context, FS_STRING, "source", device, 0) || syscall(SYS_fsconfig, context, FS_FLAG, "ro", NULL, 0) || syscall(SYS_fsconfig, context, FS_CREATE, NULL, NULL, 0))
+  if (context < 0 || syscall(SYS_fsconfig, context, FS_STRING, "source", device, 0) ||
+      syscall(SYS_fsconfig, context, FS_FLAG, "ro", NULL, 0) ||
+      syscall(SYS_fsconfig, context, FS_CREATE, NULL, NULL, 0))
     return fail(error, "Could not read the file system on %s", device);
   int tree = (int)syscall(SYS_fsmount, context, FS_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
   return tree < 0 ? fail(error, "Could not mount %s", device) : tree;
@@ -45,8 +50,10 @@ static int enter(const char *pid, struct error *error) {
   struct stat own, other;
   snprintf(path, sizeof path, "/proc/%d/ns/mnt", atoi(pid));
   auto_fd namespace = open(path, O_RDONLY | O_CLOEXEC);
-  if (namespace < 0 || fstat(namespace, &other) || stat("/proc/self/ns/mnt", &own)) return error_set(error, "container-not-running", errno, "Could not find the container's process");
-  if (own.st_ino == other.st_ino) return error_set(error, "container-not-running", 0, "The container's process is not in a file system of its own.");
+  if (namespace < 0 || fstat(namespace, &other) || stat("/proc/self/ns/mnt", &own))
+    return error_set(error, "container-not-running", errno, "Could not find the container's process");
+  if (own.st_ino == other.st_ino)
+    return error_set(error, "container-not-running", 0, "The container's process is not in a file system of its own.");
   return setns(namespace, CLONE_NEWNS) ? fail(error, "Could not enter the container's file system") : 0;
 }
 
@@ -55,7 +62,8 @@ static int place(int tree, const char *path, struct error *error) {
   struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
   struct statfs fs;
   const char *name = path + sizeof devices - 1;
-  if (strncmp(path, devices, sizeof devices - 1) || !*name || strchr(name, '/') || *name == '.') return error_set(error, "invalid-argument", 0, "%s is no name in /dev.", path);
+  if (strncmp(path, devices, sizeof devices - 1) || !*name || strchr(name, '/') || *name == '.')
+    return error_set(error, "invalid-argument", 0, "%s is no name in /dev.", path);
   auto_fd directory = (int)syscall(SYS_openat2, AT_FDCWD, "/dev", &how, sizeof how);
   if (directory < 0) return fail(error, "The container has no /dev");
   if (mkdirat(directory, name, 0755) && errno != EEXIST) return fail(error, "Could not make %s in the container", path);
@@ -67,13 +75,16 @@ static int place(int tree, const char *path, struct error *error) {
 
 int show_verb(int count, char **words, struct error *error) {
   bool of_disk = count == 6 && strcmp(words[0], "--disk") == 0;
-  if (!of_disk && count != 3) return error_set(error, "invalid-argument", 0, "show takes DIRECTORY or --disk SERIAL OFFSET LENGTH, then PID and PATH.");
+  if (!of_disk && count != 3)
+    return error_set(error, "invalid-argument", 0,
+                     "show takes DIRECTORY or --disk SERIAL OFFSET LENGTH, then PID and PATH.");
   auto_fd tree = of_disk ? tree_of_partition(words + 1, error) : tree_of_directory(words[0], error);
   struct stat own, other;
   if (tree < 0) return -1;
   if (stat("/dev", &own)) return fail(error, "There is no /dev");
   if (enter(words[count - 2], error)) return -1;
   // --volume /dev:/dev
-  if (stat("/dev", &other) || own.st_dev == other.st_dev) return error_set(error, "unsupported", 0, "The container has no /dev of its own.");
+  if (stat("/dev", &other) || own.st_dev == other.st_dev)
+    return error_set(error, "unsupported", 0, "The container has no /dev of its own.");
   return place(tree, words[count - 1], error);
 }

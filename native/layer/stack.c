@@ -35,7 +35,8 @@ int stack_open(struct stack *stack, int count, char **paths, struct error *error
 
 int is_whiteout(int fd, const struct stat *stat) {
   if (S_ISCHR(stat->st_mode)) return stat->st_rdev == 0;
-  return S_ISREG(stat->st_mode) && !stat->st_size && getxattr(name_of_fd(fd).text, "trusted.overlay.whiteout", NULL, 0) >= 0;
+  return S_ISREG(stat->st_mode) && !stat->st_size &&
+         getxattr(name_of_fd(fd).text, "trusted.overlay.whiteout", NULL, 0) >= 0;
 }
 
 int is_opaque(int fd) {

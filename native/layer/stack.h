@@ -22,6 +22,6 @@ int stack_open(struct stack *stack, int count, char **paths, struct error *error
 int is_whiteout(int fd, const struct stat *stat);
 int is_opaque(int fd);
 
-// The topmost inode of that name, a whiteout included, in *found (-1: none; the caller's to close). If it is a directory, `beneath` gets those
-// that it is merged with, and `closed` when nothing further down shows through.
+// The topmost inode of that name, a whiteout included, in *found (-1: none; the caller's to close). If it is a
+// directory, `beneath` gets those that it is merged with, and `closed` when nothing further down shows through.
 int stack_look(const struct stack *stack, const char *name, int *found, struct stack *beneath, struct error *error);

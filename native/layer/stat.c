@@ -86,7 +86,8 @@ static int link_target(int root, const char *path, int link, struct bytes *out, 
     if (*raw != '/') bytes_add(&joined, path, (size_t)(strrchr(path, '/') + 1 - path));
     bytes_text(&joined, raw);
     auto_wanted clean = {0};
-    if (joined.failed || want_path(joined.data, &clean, error) < 0) return error_set(error, "internal", 0, "Out of memory.");
+    if (joined.failed || want_path(joined.data, &clean, error) < 0)
+      return error_set(error, "internal", 0, "Out of memory.");
     json_string(out, clean.clean);
     return 0;
   }
@@ -107,13 +108,15 @@ int stat_verb(int count, char **words, struct error *error) {
   auto_bytes out = {0};
   bytes_text(&out, "{\"name\":");
   json_string(&out, wanted.base);
-  bytes_print(&out, ",\"size\":%" PRId64 ",\"mode\":%" PRIu32 ",\"mtime\":", (int64_t)stat.st_size, go_mode(stat.st_mode));
+  bytes_print(&out, ",\"size\":%" PRId64 ",\"mode\":%" PRIu32 ",\"mtime\":", (int64_t)stat.st_size,
+              go_mode(stat.st_mode));
   json_time(&out, stat.st_mtim);
   bytes_text(&out, ",\"linkTarget\":");
   if (!S_ISLNK(stat.st_mode)) json_string(&out, "");
   else if (link_target(root, wanted.clean, fd, &out, error) < 0) return -1;
   bytes_text(&out, "}\n");
   if (out.failed) return error_set(error, "internal", 0, "Out of memory.");
-  if (fwrite(out.data, 1, out.length, stdout) != out.length || fflush(stdout)) return error_set(error, "internal", errno, "Could not write the output");
+  if (fwrite(out.data, 1, out.length, stdout) != out.length || fflush(stdout))
+    return error_set(error, "internal", errno, "Could not write the output");
   return 0;
 }

@@ -49,7 +49,8 @@ static int skip(struct tar_reader *reader, struct error *error) {
   ssize_t n;
   while ((n = tar_read(reader, waste, sizeof waste, error)) > 0) {}
   if (n < 0) return -1;
-  if (reader->padding && take(reader, waste, reader->padding, error) <= 0) return error->code[0] ? -1 : broken(error, "it ends in the middle of a file");
+  if (reader->padding && take(reader, waste, reader->padding, error) <= 0)
+    return error->code[0] ? -1 : broken(error, "it ends in the middle of a file");
   reader->padding = 0;
   return 0;
 }
@@ -90,7 +91,8 @@ static int parse_time(const char *text, struct timespec *time) {
   if (*text == '.')
     for (text++; *text >= '0' && *text <= '9'; text++, unit /= 10) nanos += (*text - '0') * unit;
   if (*text) return -1;
-  *time = negative ? (struct timespec){nanos ? -seconds - 1 : -seconds, nanos ? 1000000000 - nanos : 0} : (struct timespec){seconds, nanos};
+  *time = negative ? (struct timespec){nanos ? -seconds - 1 : -seconds, nanos ? 1000000000 - nanos : 0}
+                   : (struct timespec){seconds, nanos};
   return 0;
 }
 
@@ -148,7 +150,8 @@ static int pax_record(struct pax *pax, const char *key, char *value, size_t leng
   if (!strcmp(key, "path")) return replace(&pax->path, value, length, error);
   if (!strcmp(key, "linkpath")) return replace(&pax->link, value, length, error);
   if (!strncmp(key, "SCHILY.xattr.", 13)) return pax_xattr(pax, key + 13, value, length, error);
-  if (!strncmp(key, "GNU.sparse.", 11)) return error_set(error, "unsupported", 0, "The archive holds a sparse file; write it without --sparse.");
+  if (!strncmp(key, "GNU.sparse.", 11))
+    return error_set(error, "unsupported", 0, "The archive holds a sparse file; write it without --sparse.");
   char end = value[length];
   value[length] = 0;
   int bad = 0;
@@ -163,8 +166,11 @@ static int pax_record(struct pax *pax, const char *key, char *value, size_t leng
 static int parse_pax(struct pax *pax, char *text, size_t size, struct error *error) {
   for (size_t at = 0; at < size;) {
     size_t length = 0, i = at;
-    for (; i < size && text[i] >= '0' && text[i] <= '9' && length <= MAX_PAX; i++) length = length * 10 + (size_t)(text[i] - '0');
-    if (i == at || i >= size || text[i] != ' ' || length > size - at || length < i - at + 3 || text[at + length - 1] != '\n') return broken(error, "a pax record is not one");
+    for (; i < size && text[i] >= '0' && text[i] <= '9' && length <= MAX_PAX; i++)
+      length = length * 10 + (size_t)(text[i] - '0');
+    if (i == at || i >= size || text[i] != ' ' || length > size - at || length < i - at + 3 ||
+        text[at + length - 1] != '\n')
+      return broken(error, "a pax record is not one");
     char *key = text + i + 1, *end = text + at + length - 1;
     char *equals = memchr(key, '=', (size_t)(end - key));
     if (!equals || memchr(key, 0, (size_t)(equals - key))) return broken(error, "a pax record is not one");
@@ -215,11 +221,13 @@ static int next_block(struct tar_reader *reader, unsigned char *block, struct er
 
 static int fill(struct tar_reader *reader, const unsigned char *block, struct pax *pax, struct error *error) {
   int64_t mode, uid, gid, mtime, major = 0, minor = 0;
-  if (number(block + 100, 8, &mode, error) < 0 || number(block + 108, 8, &uid, error) < 0 || number(block + 116, 8, &gid, error) < 0 ||
-      number(block + 136, 12, &mtime, error) < 0)
+  if (number(block + 100, 8, &mode, error) < 0 || number(block + 108, 8, &uid, error) < 0 ||
+      number(block + 116, 8, &gid, error) < 0 || number(block + 136, 12, &mtime, error) < 0)
     return -1;
   char type = (char)block[156];
-  if ((type == '3' || type == '4') && (number(block + 329, 8, &major, error) < 0 || number(block + 337, 8, &minor, error) < 0)) return -1;
+  if ((type == '3' || type == '4') &&
+      (number(block + 329, 8, &major, error) < 0 || number(block + 337, 8, &minor, error) < 0))
+    return -1;
   struct entry *e = &reader->entry;
   free_xattrs(&e->xattrs);
   if (!pax->path) {
@@ -229,7 +237,8 @@ static int fill(struct tar_reader *reader, const unsigned char *block, struct pa
     snprintf(name, sizeof name, "%.*s%s%.100s", prefix, block + 345, prefix ? "/" : "", block);
     if (!(pax->path = strdup(name))) return error_set(error, "internal", 0, "Out of memory.");
   }
-  if (!pax->link && !(pax->link = strndup((const char *)block + 157, 100))) return error_set(error, "internal", 0, "Out of memory.");
+  if (!pax->link && !(pax->link = strndup((const char *)block + 157, 100)))
+    return error_set(error, "internal", 0, "Out of memory.");
   free(reader->path);
   free(reader->link);
   reader->path = pax->path;
@@ -240,9 +249,17 @@ static int fill(struct tar_reader *reader, const unsigned char *block, struct pa
   if (!pax->has_uid && (uid < 0 || uid >= UINT32_MAX)) return broken(error, "a user id is out of range");
   if (!pax->has_gid && (gid < 0 || gid >= UINT32_MAX)) return broken(error, "a group id is out of range");
   *e = (struct entry){
-    .type = type, .path = reader->path, .link = reader->link, .mode = (mode_t)mode & 07777, .uid = (uint32_t)(pax->has_uid ? pax->uid : (uint64_t)uid),
-    .gid = (uint32_t)(pax->has_gid ? pax->gid : (uint64_t)gid), .size = type == '0' ? reader->left : 0,
-    .mtime = pax->has_time ? pax->time : (struct timespec){mtime, 0}, .major = (uint32_t)major, .minor = (uint32_t)minor, .xattrs = pax->xattrs,
+      .type = type,
+      .path = reader->path,
+      .link = reader->link,
+      .mode = (mode_t)mode & 07777,
+      .uid = (uint32_t)(pax->has_uid ? pax->uid : (uint64_t)uid),
+      .gid = (uint32_t)(pax->has_gid ? pax->gid : (uint64_t)gid),
+      .size = type == '0' ? reader->left : 0,
+      .mtime = pax->has_time ? pax->time : (struct timespec){mtime, 0},
+      .major = (uint32_t)major,
+      .minor = (uint32_t)minor,
+      .xattrs = pax->xattrs,
   };
   pax->path = pax->link = NULL;
   pax->xattrs = (struct xattrs){0};
@@ -263,7 +280,8 @@ static int next(struct tar_reader *reader, struct pax *pax, struct error *error)
     if (size < 0) return broken(error, "a size is negative");
     reader->left = (uint64_t)size;
     reader->padding = (BLOCK - (unsigned)((uint64_t)size % BLOCK)) % BLOCK;
-    if (type == 'S') return error_set(error, "unsupported", 0, "The archive holds a sparse file; write it without --sparse.");
+    if (type == 'S')
+      return error_set(error, "unsupported", 0, "The archive holds a sparse file; write it without --sparse.");
     if (!meta) return fill(reader, block, pax, error);
     if (type == 'g') continue; // nothing in it concerns a file; skipped with the next block
     size_t length;

@@ -1,5 +1,5 @@
-// Owns the reading of an archive on standard input: ustar, GNU long names, pax. The archive is hostile: every length is bounded before
-// memory is taken for it. Sparse entries are refused.
+// Owns the reading of an archive on standard input: ustar, GNU long names, pax. The archive is hostile: every length is
+// bounded before memory is taken for it. Sparse entries are refused.
 #pragma once
 #include "entry.h"
 #include "error.h"

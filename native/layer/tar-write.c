@@ -10,7 +10,8 @@ enum { BLOCK = 512 };
 
 // struct of a ustar header, field by field.
 struct header {
-  char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[8], owner[32], group[32];
+  char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[8], owner[32],
+      group[32];
   char major[8], minor[8], prefix[155], fill[12];
 };
 _Static_assert(sizeof(struct header) == BLOCK, "a header is one block");
@@ -69,7 +70,8 @@ static void xattr_record(struct bytes *pax, const struct xattr *xattr) {
 
 static void sparse_map(struct bytes *map, const struct entry *entry) {
   bytes_print(map, "%zu\n", entry->extent_count);
-  for (size_t i = 0; i < entry->extent_count; i++) bytes_print(map, "%" PRIu64 "\n%" PRIu64 "\n", entry->extents[i].offset, entry->extents[i].length);
+  for (size_t i = 0; i < entry->extent_count; i++)
+    bytes_print(map, "%" PRIu64 "\n%" PRIu64 "\n", entry->extents[i].offset, entry->extents[i].length);
 }
 
 static uint64_t stored_size(const struct entry *entry) {
@@ -125,7 +127,9 @@ int tar_header(struct output *output, const struct entry *e, struct error *error
     octal(h.gid, sizeof h.gid, 0);
     octal(h.size, sizeof h.size, pax.length);
     octal(h.mtime, sizeof h.mtime, 0);
-    if (write_header(output, &h, error) < 0 || output_write(output, pax.data, pax.length, error) < 0 || tar_pad(output, pax.length, error) < 0) return -1;
+    if (write_header(output, &h, error) < 0 || output_write(output, pax.data, pax.length, error) < 0 ||
+        tar_pad(output, pax.length, error) < 0)
+      return -1;
   }
   struct header h = {.type = e->type};
   memcpy(h.name, e->path, strnlen(e->path, sizeof h.name));
@@ -134,7 +138,8 @@ int tar_header(struct output *output, const struct entry *e, struct error *error
   octal(h.uid, sizeof h.uid, e->uid < 1 << 21 ? e->uid : 0);
   octal(h.gid, sizeof h.gid, e->gid < 1 << 21 ? e->gid : 0);
   octal(h.size, sizeof h.size, stored < (uint64_t)1 << 33 ? stored : 0);
-  octal(h.mtime, sizeof h.mtime, e->mtime.tv_sec >= 0 && e->mtime.tv_sec < (int64_t)1 << 33 ? (uint64_t)e->mtime.tv_sec : 0);
+  octal(h.mtime, sizeof h.mtime,
+        e->mtime.tv_sec >= 0 && e->mtime.tv_sec < (int64_t)1 << 33 ? (uint64_t)e->mtime.tv_sec : 0);
   octal(h.major, sizeof h.major, e->major);
   octal(h.minor, sizeof h.minor, e->minor);
   return write_header(output, &h, error);

@@ -1,6 +1,6 @@
-// unpack ROOT PATH [--no-overwrite-dir-non-dir] [--copy-uid-gid]: extracts the tar on stdin into the directory PATH, as Docker's
-// `PUT archive` does. Every path is looked up from ROOT as `/`, so symlinks in it lead where they lead for the container. Owners are
-// the archive's, with and without --copy-uid-gid: dockerd, too, changes no owner without it.
+// unpack ROOT PATH [--no-overwrite-dir-non-dir] [--copy-uid-gid]: extracts the tar on stdin into the directory PATH, as
+// Docker's `PUT archive` does. Every path is looked up from ROOT as `/`, so symlinks in it lead where they lead for the
+// container. Owners are the archive's, with and without --copy-uid-gid: dockerd, too, changes no owner without it.
 #include "bytes.h"
 #include "handle.h"
 #include "names.h"
@@ -37,7 +37,8 @@ static int remove_tree(int parent, const char *name, unsigned depth, struct erro
   if (errno != EISDIR && errno != EPERM) return fail(error, "Could not remove %s", name);
   auto_fd fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return fail(error, "Could not remove %s", name);
-  if (depth == MAX_DEPTH) return error_set(error, "unsupported", 0, "A directory that is to be replaced is nested too deep.");
+  if (depth == MAX_DEPTH)
+    return error_set(error, "unsupported", 0, "A directory that is to be replaced is nested too deep.");
   auto_names names = {0};
   if (names_read(fd, &names, error) < 0) return -1;
   for (size_t i = 0; i < names.count; i++)
@@ -45,12 +46,14 @@ static int remove_tree(int parent, const char *name, unsigned depth, struct erro
   return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? fail(error, "Could not remove %s", name) : 0;
 }
 
-// `out` becomes the cleaned path below the directory, without a leading slash; "" is the directory itself. `..` is refused.
+// `out` becomes the cleaned path below the directory, without a leading slash; "" is the directory itself. `..` is
+// refused.
 static int clean(const char *path, struct bytes *out, struct error *error) {
   bytes_add(out, "", 0);
   for (const char *p = path; *p;) {
     size_t n = strcspn(p, "/");
-    if (n == 2 && p[0] == '.' && p[1] == '.') return error_set(error, "invalid-argument", 0, "The archive's entry %s climbs by \"..\".", path);
+    if (n == 2 && p[0] == '.' && p[1] == '.')
+      return error_set(error, "invalid-argument", 0, "The archive's entry %s climbs by \"..\".", path);
     if (n && !(n == 1 && *p == '.')) {
       if (out->length) bytes_add(out, "/", 1);
       bytes_add(out, p, n);
@@ -74,13 +77,16 @@ static int open_parent(struct unpack *u, const char *path, int make, const char 
   full_path(u, path, slash ? (size_t)(slash - path) : 0, &whole);
   if (whole.failed) return error_set(error, "internal", 0, "Out of memory.");
   int fd = open_in_root(u->root, whole.data, O_PATH | O_DIRECTORY);
-  if (fd >= 0 || errno != ENOENT || !make || !slash) return fd >= 0 ? fd : fail(error, "Could not open the directory of %s", path);
+  if (fd >= 0 || errno != ENOENT || !make || !slash)
+    return fd >= 0 ? fd : fail(error, "Could not open the directory of %s", path);
   auto_bytes above = {0};
   bytes_add(&above, path, (size_t)(slash - path));
   const char *last;
-  auto_fd parent = above.failed ? error_set(error, "internal", 0, "Out of memory.") : open_parent(u, above.data, 1, &last, error);
+  auto_fd parent =
+      above.failed ? error_set(error, "internal", 0, "Out of memory.") : open_parent(u, above.data, 1, &last, error);
   if (parent < 0) return -1;
-  if (mkdirat(parent, last, 0755) < 0 && errno != EEXIST) return fail(error, "Could not make the directory of %s", path);
+  if (mkdirat(parent, last, 0755) < 0 && errno != EEXIST)
+    return fail(error, "Could not make the directory of %s", path);
   fd = open_in_root(u->root, whole.data, O_PATH | O_DIRECTORY);
   return fd >= 0 ? fd : fail(error, "Could not open the directory of %s", path);
 }
@@ -99,23 +105,29 @@ static int remember_time(struct unpack *u, const char *path, struct timespec tim
   return 0;
 }
 
-// Owner, mode, attributes, time, of what `fd` (O_PATH) is. Mode and attributes come after the owner, whose change clears them.
+// Owner, mode, attributes, time, of what `fd` (O_PATH) is. Mode and attributes come after the owner, whose change
+// clears them.
 static int dress(int fd, const struct entry *e, struct error *error) {
   struct fd_name name = name_of_fd(fd);
   if (fchownat(fd, "", e->uid, e->gid, AT_EMPTY_PATH) < 0) return fail(error, "Could not set the owner of %s", e->path);
   if (e->type != '2' && chmod(name.text, e->mode) < 0) return fail(error, "Could not set the mode of %s", e->path);
   for (size_t i = 0; i < e->xattrs.count; i++) {
     const struct xattr *x = &e->xattrs.list[i];
-    if (!strncmp(x->name, "trusted.overlay.", 16)) return error_set(error, "invalid-argument", 0, "The archive's entry %s brings the attribute %s.", e->path, x->name);
+    if (!strncmp(x->name, "trusted.overlay.", 16))
+      return error_set(error, "invalid-argument", 0, "The archive's entry %s brings the attribute %s.", e->path,
+                       x->name);
     // Labels and hashes belong to the machine that made them.
-    if (strncmp(x->name, "user.", 5) && strncmp(x->name, "trusted.", 8) && strncmp(x->name, "system.posix_acl_", 17) && strcmp(x->name, "security.capability")) continue;
+    if (strncmp(x->name, "user.", 5) && strncmp(x->name, "trusted.", 8) && strncmp(x->name, "system.posix_acl_", 17) &&
+        strcmp(x->name, "security.capability"))
+      continue;
     if (setxattr(name.text, x->name, x->value, x->length, 0) < 0 && errno != EOPNOTSUPP && errno != EPERM)
       return fail(error, "Could not set the attribute %s of %s", x->name, e->path);
   }
   struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, e->mtime};
   if (utimensat(fd, "", times, AT_EMPTY_PATH) == 0) return 0;
   // Kernels before 5.8 know no empty path here.
-  if (e->type != '2' && utimensat(AT_FDCWD, name.text, times, 0) < 0) return fail(error, "Could not set the time of %s", e->path);
+  if (e->type != '2' && utimensat(AT_FDCWD, name.text, times, 0) < 0)
+    return fail(error, "Could not set the time of %s", e->path);
   return 0;
 }
 
@@ -163,7 +175,11 @@ static int make_inode(struct unpack *u, int parent, const char *name, const stru
   if (fd < 0 || fstat(fd, &stat) < 0) return fail(error, "Could not open %s", e->path);
   // Somebody in the container may have swapped it meanwhile: never change what wasn't made here.
   mode_t kind = stat.st_mode & S_IFMT;
-  mode_t wanted = e->type == '2' ? S_IFLNK : e->type == '3' ? S_IFCHR : e->type == '4' ? S_IFBLK : e->type == '5' ? S_IFDIR : S_IFIFO;
+  mode_t wanted = e->type == '2'   ? S_IFLNK
+                  : e->type == '3' ? S_IFCHR
+                  : e->type == '4' ? S_IFBLK
+                  : e->type == '5' ? S_IFDIR
+                                   : S_IFIFO;
   if (kind != wanted) return error_set(error, "conflict", 0, "%s was changed while it was being unpacked.", e->path);
   return dress(fd, e, error);
 }
@@ -172,7 +188,8 @@ static int unpack_entry(struct unpack *u, const struct entry *e, struct error *e
   auto_bytes path = {0};
   if (clean(e->path, &path, error) < 0) return -1;
   if (!path.length) { // the directory itself: dockerd leaves it as it is
-    if (e->type != '5') return error_set(error, "invalid-argument", 0, "The archive's entry %s names the directory itself.", e->path);
+    if (e->type != '5')
+      return error_set(error, "invalid-argument", 0, "The archive's entry %s names the directory itself.", e->path);
     return 0;
   }
   const char *name;
@@ -181,8 +198,12 @@ static int unpack_entry(struct unpack *u, const struct entry *e, struct error *e
   struct stat old;
   if (fstatat(parent, name, &old, AT_SYMLINK_NOFOLLOW) == 0) {
     int is = S_ISDIR(old.st_mode), becomes = e->type == '5';
-    if (u->keep_kinds && is && !becomes) return error_set(error, "invalid-argument", 0, "Cannot overwrite directory \"%s\" with non-directory.", path.data);
-    if (u->keep_kinds && !is && becomes) return error_set(error, "invalid-argument", 0, "Cannot overwrite non-directory \"%s\" with directory.", path.data);
+    if (u->keep_kinds && is && !becomes)
+      return error_set(error, "invalid-argument", 0, "Cannot overwrite directory \"%s\" with non-directory.",
+                       path.data);
+    if (u->keep_kinds && !is && becomes)
+      return error_set(error, "invalid-argument", 0, "Cannot overwrite non-directory \"%s\" with directory.",
+                       path.data);
     if (!(is && becomes) && remove_tree(parent, name, 0, error) < 0) return -1;
   } else if (errno != ENOENT) {
     return fail(error, "Could not look up %s", path.data);
@@ -217,7 +238,8 @@ int unpack_verb(int count, char **words, struct error *error) {
   if (count < 2) return error_set(error, "invalid-argument", 0, "unpack takes ROOT and PATH.");
   for (int i = 2; i < count; i++) {
     if (!strcmp(words[i], "--no-overwrite-dir-non-dir")) u.keep_kinds = 1;
-    else if (strcmp(words[i], "--copy-uid-gid")) return error_set(error, "invalid-argument", 0, "unpack knows no %s.", words[i]);
+    else if (strcmp(words[i], "--copy-uid-gid"))
+      return error_set(error, "invalid-argument", 0, "unpack knows no %s.", words[i]);
   }
   auto_fd root = u.root = open_root(words[0], error);
   if (root < 0) return -1;
@@ -226,7 +248,8 @@ int unpack_verb(int count, char **words, struct error *error) {
   auto_fd directory = open_in_root(root, wanted.clean, O_PATH);
   struct stat stat;
   if (directory < 0) return fail(error, "Could not find the path %s in the container", wanted.clean);
-  if (fstat(directory, &stat) < 0 || !S_ISDIR(stat.st_mode)) return error_set(error, "invalid-argument", 0, "The extraction point %s is not a directory.", wanted.clean);
+  if (fstat(directory, &stat) < 0 || !S_ISDIR(stat.st_mode))
+    return error_set(error, "invalid-argument", 0, "The extraction point %s is not a directory.", wanted.clean);
   bytes_text(&u.base, wanted.clean);
   int result = u.base.failed ? error_set(error, "internal", 0, "Out of memory.") : unpack_all(&u, error);
   for (size_t i = 0; i < u.late_count; i++) free(u.late[i].path);

@@ -99,7 +99,8 @@ static int write_whiteout(struct walk *walk, struct entry *entry, struct error *
   return path.failed ? error_set(error, "internal", 0, "Out of memory.") : write_mark(walk, path.data, entry, error);
 }
 
-static int write_directory(struct walk *walk, int fd, const struct sides *beneath, struct entry *entry, int covered, unsigned depth, struct error *error) {
+static int write_directory(struct walk *walk, int fd, const struct sides *beneath, struct entry *entry, int covered,
+                           unsigned depth, struct error *error) {
   size_t length = walk->path.length;
   if (!length || walk->path.data[length - 1] != '/') bytes_add(&walk->path, "/", 1);
   if (walk->path.failed) return error_set(error, "internal", 0, "Out of memory.");
@@ -134,7 +135,8 @@ static int write_directory(struct walk *walk, int fd, const struct sides *beneat
 }
 
 // Apart, so that its buffer isn't on the stack of every level of a deep tree.
-__attribute__((noinline)) static int write_symlink(struct walk *walk, int fd, struct entry *entry, struct error *error) {
+__attribute__((noinline)) static int write_symlink(struct walk *walk, int fd, struct entry *entry,
+                                                   struct error *error) {
   char target[PATH_MAX + 1];
   ssize_t n = readlinkat(fd, "", target, PATH_MAX);
   if (n < 0) return fail(error, "Could not read the symlink %s", walk->path.data);
@@ -143,7 +145,8 @@ __attribute__((noinline)) static int write_symlink(struct walk *walk, int fd, st
   return tar_header(walk->output, entry, error);
 }
 
-static int write_inode(struct walk *walk, int fd, const struct sides *beneath, unsigned depth, struct xattrs *xattrs, struct error *error) {
+static int write_inode(struct walk *walk, int fd, const struct sides *beneath, unsigned depth, struct xattrs *xattrs,
+                       struct error *error) {
   struct stat stat;
   if (fstat(fd, &stat) < 0) return fail(error, "Could not read the state of %s", walk->path.data);
   int covered = 0;
@@ -153,8 +156,15 @@ static int write_inode(struct walk *walk, int fd, const struct sides *beneath, u
     covered = mount != walk->mount;
   }
   struct entry entry = {
-    .type = type_of(stat.st_mode), .path = walk->path.data, .mode = stat.st_mode & 07777, .uid = stat.st_uid, .gid = stat.st_gid,
-    .mtime = stat.st_mtim, .major = major(stat.st_rdev), .minor = minor(stat.st_rdev), .size = S_ISREG(stat.st_mode) && !covered ? (uint64_t)stat.st_size : 0,
+      .type = type_of(stat.st_mode),
+      .path = walk->path.data,
+      .mode = stat.st_mode & 07777,
+      .uid = stat.st_uid,
+      .gid = stat.st_gid,
+      .mtime = stat.st_mtim,
+      .major = major(stat.st_rdev),
+      .minor = minor(stat.st_rdev),
+      .size = S_ISREG(stat.st_mode) && !covered ? (uint64_t)stat.st_size : 0,
   };
   if (entry.type != '3' && entry.type != '4') entry.major = entry.minor = 0;
   if (covered && entry.type != '5') { // a file to mount on
@@ -206,10 +216,12 @@ static int walk_one(struct walk *walk, int fd, const struct sides *beneath, unsi
 }
 
 // What the sides show as `name`: the inode to write in *child, -1 for none, and what it is merged with.
-static int look(const struct walk *walk, const struct sides *sides, const char *name, int *child, struct sides *beneath, struct error *error) {
+static int look(const struct walk *walk, const struct sides *sides, const char *name, int *child, struct sides *beneath,
+                struct error *error) {
   if (sides->layers.count == 1 && !walk->over) {
     *child = openat(sides->layers.fds[0], name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    return *child < 0 && errno != ENOENT ? fail(error, "Could not open %s", walk->path.data) : 0; // or it is gone meanwhile
+    return *child < 0 && errno != ENOENT ? fail(error, "Could not open %s", walk->path.data)
+                                         : 0;  // or it is gone meanwhile
   }
   if (stack_look(&sides->layers, name, child, &beneath->layers, error) < 0) return -1;
   if (*child < 0 || !walk->over) return 0;
@@ -217,7 +229,8 @@ static int look(const struct walk *walk, const struct sides *sides, const char *
   auto_stack more = {0};
   if (stack_look(&sides->below, name, &below, &more, error) < 0) return -1;
   struct stat upper, lower;
-  if (fstat(*child, &upper) < 0 || (below >= 0 && fstat(below, &lower) < 0)) return fail(error, "Could not read the state of %s", walk->path.data);
+  if (fstat(*child, &upper) < 0 || (below >= 0 && fstat(below, &lower) < 0))
+    return fail(error, "Could not read the state of %s", walk->path.data);
   int shown = below >= 0 && !is_whiteout(below, &lower);
   if (is_whiteout(*child, &upper) && !shown) {
     close(steal_fd(child));
@@ -237,7 +250,8 @@ static void close_sides(struct sides *sides) {
 }
 
 static int walk_level(struct walk *walk, const struct sides *sides, unsigned depth, struct error *error) {
-  if (depth > MAX_DEPTH) return error_set(error, "unsupported", 0, "The tree is nested deeper than %d directories.", MAX_DEPTH);
+  if (depth > MAX_DEPTH)
+    return error_set(error, "unsupported", 0, "The tree is nested deeper than %d directories.", MAX_DEPTH);
   auto_names names = {0};
   for (size_t i = 0; i < sides->layers.count; i++)
     if (names_read(sides->layers.fds[i], &names, error) < 0) return -1;

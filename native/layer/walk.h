@@ -19,8 +19,8 @@ struct walk {
 
 // Writes the inode behind `fd` (O_PATH) under walk->path, and with everything below if it is a directory.
 int walk_inode(struct walk *walk, int fd, struct error *error);
-// The same of layers that are merged into one, top first: what the top one has counts. With `over`, the layers that lie below them all, only deletions
-// of what those show are kept: overlayfs would list the others as names of nothing.
+// The same of layers that are merged into one, top first: what the top one has counts. With `over`, the layers that lie
+// below them all, only deletions of what those show are kept: overlayfs would list the others as names of nothing.
 int walk_merged(struct walk *walk, const struct stack *layers, const struct stack *over, struct error *error);
 // Only what is below the directory `fd` (O_PATH).
 int walk_below(struct walk *walk, int fd, struct error *error);

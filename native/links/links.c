@@ -29,18 +29,22 @@ static int delete_named(int fd, const char *name) {
 }
 
 int link_add_veth(struct tlv list, struct error *error) {
-  auto_free char *host = name_of(list, TAG_HOST_NAME), *inner = name_of(list, TAG_NAME), *bridge = name_of(list, TAG_TARGET);
+  auto_free char *host = name_of(list, TAG_HOST_NAME), *inner = name_of(list, TAG_NAME),
+                 *bridge = name_of(list, TAG_TARGET);
   auto_free char *mac_text = tlv_get_string(list, TAG_MAC);
   uint32_t mtu = (uint32_t)tlv_get_number(list, TAG_MTU, 1500), pid = (uint32_t)tlv_get_number(list, TAG_PID, 0);
   uint8_t mac[6];
-  if (!host || !inner || !bridge || pid < 2 || !mac_text || mac_parse(mac_text, mac) != 0) return error_set(error, "invalid-argument", 0, "a pair of links is not described");
+  if (!host || !inner || !bridge || pid < 2 || !mac_text || mac_parse(mac_text, mac) != 0)
+    return error_set(error, "invalid-argument", 0, "a pair of links is not described");
   auto_fd fd = netlink_open(NETLINK_ROUTE, error);
   if (fd < 0) return -1;
-  if (tlv_get_number(list, TAG_FLAGS, 0) & STALE && delete_named(fd, host) != 0) return error_set(error, "internal", errno, "cannot remove the stale link %s", host);
+  if (tlv_get_number(list, TAG_FLAGS, 0) & STALE && delete_named(fd, host) != 0)
+    return error_set(error, "internal", errno, "cannot remove the stale link %s", host);
   unsigned master = if_nametoindex(bridge);
   if (!master) return error_set(error, "internal", errno, "the bridge %s is not there", bridge);
   struct netlink_message m;
-  struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_flags = IFF_UP, .ifi_change = IFF_UP}, peer = {.ifi_family = AF_UNSPEC};
+  struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_flags = IFF_UP, .ifi_change = IFF_UP},
+                   peer = {.ifi_family = AF_UNSPEC};
   netlink_begin(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
   netlink_put_string(&m, IFLA_IFNAME, host);
   netlink_put_number(&m, IFLA_MTU, mtu);
@@ -72,7 +76,8 @@ int link_add_port(struct tlv list, struct error *error) {
   netlink_begin(&m, RTM_NEWLINK, 0, &info, sizeof info);
   netlink_put_number(&m, IFLA_MTU, (uint32_t)tlv_get_number(list, TAG_MTU, 1500));
   netlink_put_number(&m, IFLA_MASTER, master);
-  return netlink_ask(fd, &m) == 0 ? 0 : error_set(error, "internal", errno, "cannot put the link %s on its bridge", host);
+  return netlink_ask(fd, &m) == 0 ? 0
+                                  : error_set(error, "internal", errno, "cannot put the link %s on its bridge", host);
 }
 
 int link_delete(struct tlv list, struct error *error) {

@@ -1,5 +1,6 @@
-// Owns the program's outside: requests as frames on standard input, one after the other, each answered on standard output under the
-// channel that it came with. A NETWORK frame holds TYPE (the verb) and what it asks for. Ends with its input, that is, with the daemon.
+// Owns the program's outside: requests as frames on standard input, one after the other, each answered on standard
+// output under the channel that it came with. A NETWORK frame holds TYPE (the verb) and what it asks for. Ends with its
+// input, that is, with the daemon.
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

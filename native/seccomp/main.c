@@ -1,11 +1,13 @@
-// Owns the compiling of a seccomp profile into the kernel's form, by libseccomp: lines on stdin, an array of struct sock_filter on stdout.
+// Owns the compiling of a seccomp profile into the kernel's form, by libseccomp: lines on stdin, an array of struct
+// sock_filter on stdout.
 //
 //   default ACTION
 //   arch NAME                                  (beside the machine's own)
 //   rule ACTION SYSCALL [INDEX OP VALUE VALUE2]...
 //
-// ACTION: ALLOW, LOG, TRAP, KILL_PROCESS, KILL_THREAD, ERRNO:n, TRACE:n. OP: NE LT LE EQ GE GT MASKED_EQ. Calls that this library doesn't
-// know cannot be made by anybody who was built against it; the default action holds for them, as in other runtimes.
+// ACTION: ALLOW, LOG, TRAP, KILL_PROCESS, KILL_THREAD, ERRNO:n, TRACE:n. OP: NE LT LE EQ GE GT MASKED_EQ. Calls that
+// this library doesn't know cannot be made by anybody who was built against it; the default action holds for them, as
+// in other runtimes.
 #include <errno.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -21,8 +23,12 @@ static int fail(const char *what, const char *which) {
 }
 
 static int action_of(const char *word, uint32_t *action) {
-  static const struct { const char *name; uint32_t action; } known[] = {
-    {"ALLOW", SCMP_ACT_ALLOW}, {"LOG", SCMP_ACT_LOG}, {"TRAP", SCMP_ACT_TRAP}, {"KILL_PROCESS", SCMP_ACT_KILL_PROCESS}, {"KILL_THREAD", SCMP_ACT_KILL_THREAD}};
+  static const struct { const char *name; uint32_t action;
+  } known[] = {{"ALLOW", SCMP_ACT_ALLOW},
+               {"LOG", SCMP_ACT_LOG},
+               {"TRAP", SCMP_ACT_TRAP},
+               {"KILL_PROCESS", SCMP_ACT_KILL_PROCESS},
+               {"KILL_THREAD", SCMP_ACT_KILL_THREAD}};
   for (size_t i = 0; word && i < sizeof known / sizeof *known; i++)
     if (!strcmp(word, known[i].name)) return *action = known[i].action, 0;
   if (word && !strncmp(word, "ERRNO:", 6)) return *action = SCMP_ACT_ERRNO((uint32_t)atoi(word + 6)), 0;
@@ -31,8 +37,14 @@ static int action_of(const char *word, uint32_t *action) {
 }
 
 static int compare_of(const char *word, enum scmp_compare *op) {
-  static const struct { const char *name; enum scmp_compare op; } known[] = {
-    {"NE", SCMP_CMP_NE}, {"LT", SCMP_CMP_LT}, {"LE", SCMP_CMP_LE}, {"EQ", SCMP_CMP_EQ}, {"GE", SCMP_CMP_GE}, {"GT", SCMP_CMP_GT}, {"MASKED_EQ", SCMP_CMP_MASKED_EQ}};
+  static const struct { const char *name; enum scmp_compare op;
+  } known[] = {{"NE", SCMP_CMP_NE},
+               {"LT", SCMP_CMP_LT},
+               {"LE", SCMP_CMP_LE},
+               {"EQ", SCMP_CMP_EQ},
+               {"GE", SCMP_CMP_GE},
+               {"GT", SCMP_CMP_GT},
+               {"MASKED_EQ", SCMP_CMP_MASKED_EQ}};
   for (size_t i = 0; word && i < sizeof known / sizeof *known; i++)
     if (!strcmp(word, known[i].name)) return *op = known[i].op, 0;
   return fail("unknown comparison", word);
@@ -65,7 +77,8 @@ static int compile(scmp_filter_ctx *filter) {
     const char *verb = strtok_r(line, " \n", &words);
     if (!verb) continue;
     if (!strcmp(verb, "default")) {
-      if (*filter || action_of(strtok_r(NULL, " \n", &words), &otherwise) || !(*filter = seccomp_init(otherwise))) return fail("cannot begin the filter", NULL);
+      if (*filter || action_of(strtok_r(NULL, " \n", &words), &otherwise) || !(*filter = seccomp_init(otherwise)))
+        return fail("cannot begin the filter", NULL);
       // Found by halving instead of one by one: every system call in the guest passes here. Older libraries do without.
       seccomp_attr_set(*filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
       continue;

@@ -9,7 +9,8 @@
 
 static unsigned serial;
 
-// The sandbox's directory may be longer than a socket's path may be; by way of our own descriptor it is short, for the runtime too.
+// The sandbox's directory may be longer than a socket's path may be; by way of our own descriptor it is short, for the
+// runtime too.
 int console_listen(struct console *c, struct error *error) {
   static int directory = -1;
   *c = (struct console){.listener = -1};
@@ -18,7 +19,8 @@ int console_listen(struct console *c, struct error *error) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   snprintf(c->path, sizeof c->path, "/proc/%d/fd/%d/console.%u", getpid(), directory, ++serial);
   memcpy(address.sun_path, c->path, strlen(c->path) + 1);
-  if (directory < 0 || fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 1) != 0) return error_set(error, "internal", errno, "cannot make a terminal's socket");
+  if (directory < 0 || fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 1) != 0)
+    return error_set(error, "internal", errno, "cannot make a terminal's socket");
   c->listener = steal_fd(&fd);
   return 0;
 }
@@ -28,10 +30,13 @@ int console_take(struct console *c, struct error *error) {
   char text[256];
   union { struct cmsghdr header; char room[CMSG_SPACE(sizeof(int))]; } control;
   struct iovec part = {text, sizeof text};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-  if (fd < 0 || recvmsg(fd, &message, MSG_CMSG_CLOEXEC) <= 0) return error_set(error, "sandbox-failed", errno, "the runtime made no terminal");
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  if (fd < 0 || recvmsg(fd, &message, MSG_CMSG_CLOEXEC) <= 0)
+    return error_set(error, "sandbox-failed", errno, "the runtime made no terminal");
   struct cmsghdr *h = CMSG_FIRSTHDR(&message);
-  if (!h || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS || h->cmsg_len != CMSG_LEN(sizeof(int))) return error_set(error, "sandbox-failed", 0, "the runtime sent no terminal");
+  if (!h || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS || h->cmsg_len != CMSG_LEN(sizeof(int)))
+    return error_set(error, "sandbox-failed", 0, "the runtime sent no terminal");
   int master;
   memcpy(&master, CMSG_DATA(h), sizeof master);
   return master;

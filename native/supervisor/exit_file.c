@@ -20,7 +20,8 @@ void exit_file_write(const struct process *p) {
   snprintf(path, sizeof path, "%s/exit.%s", plan.directory, p->container->id);
   snprintf(temporary, sizeof temporary, "%s.new", path);
   auto_fd fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  bool written = fd >= 0 && !w.failed && write(fd, w.data, w.length) == (ssize_t)w.length && rename(temporary, path) == 0;
+  bool written =
+      fd >= 0 && !w.failed && write(fd, w.data, w.length) == (ssize_t)w.length && rename(temporary, path) == 0;
   // A full disk: whoever is connected still hears of the exit, and a living supervisor still tells it by STATE.
   if (!written) fprintf(stderr, "supervisor: cannot write %s: %s\n", path, strerror(errno));
   tlv_free(&w);

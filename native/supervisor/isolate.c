@@ -96,7 +96,8 @@ int isolate_program(char **argv, struct error *error) {
     return 0;
   }
   auto_fd place = open("/proc/self/exe", O_PATH | O_CLOEXEC), view = place < 0 ? -1 : mount_clone(place);
-  if (view < 0 || mount_set(view, MOUNT_ATTR_RDONLY, 0) != 0) return error_set(error, "sandbox-failed", errno, "cannot make the supervisor's program read-only");
+  if (view < 0 || mount_set(view, MOUNT_ATTR_RDONLY, 0) != 0)
+    return error_set(error, "sandbox-failed", errno, "cannot make the supervisor's program read-only");
   syscall(SYS_execveat, view, "", argv, environ, AT_EMPTY_PATH);
   return error_set(error, "sandbox-failed", errno, "cannot run the supervisor's program read-only");
 }
@@ -107,8 +108,10 @@ int isolate_process(struct error *error) {
   setsid(); // fails only when it leads one already
   syscall(SYS_close_range, 3u, ~0u, 0u);
   if (open_gates(error) != 0) return -1;
-  if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return error_set(error, "internal", errno, "cannot adopt orphaned processes");
-  // The last to be killed when memory runs out: it alone can tell what happened. Needs CAP_SYS_RESOURCE; does without it.
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+    return error_set(error, "internal", errno, "cannot adopt orphaned processes");
+  // The last to be killed when memory runs out: it alone can tell what happened. Needs CAP_SYS_RESOURCE; does without
+  // it.
   write_file("/proc/self/oom_score_adj", "-999");
   return 0;
 }
@@ -120,9 +123,12 @@ static int sysctl_set(struct tlv value, struct error *error) {
   *equals = 0;
   char path[PATH_MAX];
   int n = snprintf(path, sizeof path, "/proc/sys/%s", setting);
-  if (n < 0 || (size_t)n >= sizeof path || strstr(setting, "..")) return error_set(error, "invalid-argument", 0, "there is no sysctl %s", setting);
+  if (n < 0 || (size_t)n >= sizeof path || strstr(setting, ".."))
+    return error_set(error, "invalid-argument", 0, "there is no sysctl %s", setting);
   for (char *p = path + strlen("/proc/sys/"); *p; p++) *p = *p == '.' ? '/' : *p;
-  return write_file(path, equals + 1) == 0 ? 0 : error_set(error, "invalid-argument", errno, "cannot set the sysctl %s", setting);
+  return write_file(path, equals + 1) == 0
+             ? 0
+             : error_set(error, "invalid-argument", errno, "cannot set the sysctl %s", setting);
 }
 
 int apply_host_settings(struct tlv list, struct error *error) {
@@ -131,8 +137,10 @@ int apply_host_settings(struct tlv list, struct error *error) {
   struct tlv value;
   while (tlv_next(list, &at, &tag, &value) == 1) {
     const char *text = (const char *)value.data;
-    if (tag == TAG_HOSTNAME && sethostname(text, value.length) != 0) return error_set(error, "invalid-argument", errno, "cannot set the host name");
-    if (tag == TAG_DOMAINNAME && setdomainname(text, value.length) != 0) return error_set(error, "invalid-argument", errno, "cannot set the domain name");
+    if (tag == TAG_HOSTNAME && sethostname(text, value.length) != 0)
+      return error_set(error, "invalid-argument", errno, "cannot set the host name");
+    if (tag == TAG_DOMAINNAME && setdomainname(text, value.length) != 0)
+      return error_set(error, "invalid-argument", errno, "cannot set the domain name");
     if (tag == TAG_SYSCTL && sysctl_set(value, error) != 0) return -1;
   }
   return 0;
@@ -151,7 +159,8 @@ int isolate_namespaces(struct error *error) {
   strings_free(names);
   if (unshare(flags) != 0) return error_set(error, "sandbox-failed", errno, "cannot make the sandbox's namespaces");
   // Layers that are mounted later still come in; nothing of ours goes out.
-  if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0) return error_set(error, "sandbox-failed", errno, "cannot make the sandbox's mounts private");
+  if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0)
+    return error_set(error, "sandbox-failed", errno, "cannot make the sandbox's mounts private");
   if (tlv_get_number(plan.raw, TAG_FLAGS, 0) & PLAN_HYBRID_CGROUPS) umount2("/sys/fs/cgroup/unified", MNT_DETACH);
   if (flags & CLONE_NEWNET && netif_loopback_up(error) != 0) return -1;
   // Without a UTS namespace of its own these would be the host's.

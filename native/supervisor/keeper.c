@@ -1,6 +1,6 @@
-// A supervisor may be killed at any moment (kill -9, out of memory), and what runs in its sandbox must then end. The parent-death
-// signal cannot do it: the runtime that starts a container is not its parent in the end. So a small child waits for the
-// end of a pipe whose other end only the supervisor has, and kills what is in the sandbox's cgroups.
+// A supervisor may be killed at any moment (kill -9, out of memory), and what runs in its sandbox must then end. The
+// parent-death signal cannot do it: the runtime that starts a container is not its parent in the end. So a small child
+// waits for the end of a pipe whose other end only the supervisor has, and kills what is in the sandbox's cgroups.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +63,8 @@ static int kill_all(pid_t spare) {
 }
 
 static void kill_until_gone(pid_t spare) {
-  for (int round = 0; round < KILL_ROUNDS && kill_all(spare) > 0; round++) nanosleep(&(struct timespec){0, ROUND_PAUSE_MS * 1000000L}, NULL);
+  for (int round = 0; round < KILL_ROUNDS && kill_all(spare) > 0; round++)
+    nanosleep(&(struct timespec){0, ROUND_PAUSE_MS * 1000000L}, NULL);
 }
 
 void sandbox_kill(void) { kill_all(keeper); }

@@ -1,5 +1,6 @@
-// A container's log in the format of Kubernetes' CRI: `2016-10-06T00:17:09.669794202Z stdout F text`. P instead of F marks a piece
-// of a line: the output is the texts put together, with a line feed after each F. Rotates to log.1, log.2, …
+// A container's log in the format of Kubernetes' CRI: `2016-10-06T00:17:09.669794202Z stdout F text`. P instead of F
+// marks a piece of a line: the output is the texts put together, with a line feed after each F. Rotates to log.1,
+// log.2, …
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -29,7 +30,9 @@ struct log {
 static char buffer[BUFFER];
 static size_t used;
 
-static void rotated_name(char *out, size_t size, const struct log *l, int n) { snprintf(out, size, n ? "%s.%d" : "%s", l->path, n); }
+static void rotated_name(char *out, size_t size, const struct log *l, int n) {
+  snprintf(out, size, n ? "%s.%d" : "%s", l->path, n);
+}
 
 static int open_current(struct log *l) {
   close_fd(&l->fd);
@@ -55,7 +58,8 @@ static void complain(struct log *l) {
   l->failing = true;
 }
 
-// A log that cannot be written (a full disk) must not stop the container: what does not fit is left out, in whole entries.
+// A log that cannot be written (a full disk) must not stop the container: what does not fit is left out, in whole
+// entries.
 static void flush(struct log *l) {
   size_t done = 0;
   while (done < used) {
@@ -87,8 +91,9 @@ static size_t prefix(char *out, int stream) {
   struct tm tm;
   clock_gettime(CLOCK_REALTIME, &now);
   gmtime_r(&now.tv_sec, &tm);
-  return (size_t)snprintf(out, PREFIX, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ %s ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-                          tm.tm_sec, now.tv_nsec, stream == FRAME_STDERR ? "stderr" : "stdout");
+  return (size_t)snprintf(out, PREFIX, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ %s ", tm.tm_year + 1900, tm.tm_mon + 1,
+                          tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec,
+                          stream == FRAME_STDERR ? "stderr" : "stdout");
 }
 
 void log_write(struct log *l, int stream, const void *data, size_t length) {
@@ -120,7 +125,14 @@ struct log *log_open(struct tlv request, struct error *error) {
   char *path = tlv_get_string(request, TAG_LOG_PATH);
   if (!path) return NULL;
   struct log *l = calloc(1, sizeof *l);
-  if (l) *l = (struct log){path, -1, 0, tlv_get_number(request, TAG_LOG_MAX_BYTES, 0), (int)tlv_get_number(request, TAG_LOG_MAX_FILES, 1), true, false};
+  if (l)
+    *l = (struct log){path,
+                      -1,
+                      0,
+                      tlv_get_number(request, TAG_LOG_MAX_BYTES, 0),
+                      (int)tlv_get_number(request, TAG_LOG_MAX_FILES, 1),
+                      true,
+                      false};
   if (l && open_current(l) == 0) return l;
   error_set(error, "internal", errno, "cannot open the log %s", path);
   log_close(l);

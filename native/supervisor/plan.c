@@ -12,18 +12,21 @@ struct plan plan;
 int plan_read(char *directory, struct error *error) {
   char path[PATH_MAX];
   plan.argument = directory;
-  if (!(plan.directory = realpath(directory, NULL))) return error_set(error, "internal", errno, "cannot find %s", directory);
+  if (!(plan.directory = realpath(directory, NULL)))
+    return error_set(error, "internal", errno, "cannot find %s", directory);
   snprintf(path, sizeof path, "%s/sandbox.plan", plan.directory);
   auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
   struct stat st;
   if (fd < 0 || fstat(fd, &st) != 0) return error_set(error, "internal", errno, "cannot read %s", path);
   uint8_t *data = st.st_size <= WIRE_MAX_PAYLOAD ? malloc((size_t)st.st_size + 1) : NULL;
-  if (!data || read(fd, data, (size_t)st.st_size) != st.st_size) return error_set(error, "internal", errno, "cannot read %s", path);
+  if (!data || read(fd, data, (size_t)st.st_size) != st.st_size)
+    return error_set(error, "internal", errno, "cannot read %s", path);
   plan.raw = (struct tlv){data, (size_t)st.st_size};
   plan.sandbox = tlv_get_string(plan.raw, TAG_CONTAINER);
   plan.socket = tlv_get_string(plan.raw, TAG_PATH);
   plan.kind = tlv_get_string(plan.raw, TAG_TYPE);
-  if (!plan.sandbox || !plan.socket || !plan.kind) return error_set(error, "invalid-argument", 0, "%s lacks an id, a socket or a kind", path);
+  if (!plan.sandbox || !plan.socket || !plan.kind)
+    return error_set(error, "invalid-argument", 0, "%s lacks an id, a socket or a kind", path);
   return 0;
 }
 

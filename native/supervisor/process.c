@@ -1,4 +1,5 @@
-// The backend for process isolation: containers of the host's kernel, run by an OCI runtime in the supervisor's own namespaces.
+// The backend for process isolation: containers of the host's kernel, run by an OCI runtime in the supervisor's own
+// namespaces.
 #include "process.h"
 
 #include <dirent.h>
@@ -58,9 +59,11 @@ static int prepare(struct request *r, struct tlv_writer *w, struct error *error)
   if (!h) return error_set(error, "internal", ENOMEM, "cannot prepare the container");
   r->container->user = h;
   int n = snprintf(h->rootfs, sizeof h->rootfs, "%s/rootfs.%s", plan.directory, r->container->id);
-  if (n < 0 || (size_t)n >= sizeof h->rootfs || strchr(r->container->id, '/')) return error_set(error, "invalid-argument", 0, "The container's id is no id.");
+  if (n < 0 || (size_t)n >= sizeof h->rootfs || strchr(r->container->id, '/'))
+    return error_set(error, "invalid-argument", 0, "The container's id is no id.");
   exit_file_remove(r->container->id);
-  if (mkdir(h->rootfs, 0700) != 0 && errno != EEXIST) return error_set(error, "internal", errno, "cannot make %s", h->rootfs);
+  if (mkdir(h->rootfs, 0700) != 0 && errno != EEXIST)
+    return error_set(error, "internal", errno, "cannot make %s", h->rootfs);
   if (rootfs_mount(r->payload, h->rootfs, error) != 0) return -1;
   h->mounted = true;
   if (!(h->log = log_open(r->payload, error)) && error->code[0]) return -1;
@@ -101,7 +104,8 @@ static void on_start(struct request *r) {
 static void on_exec(struct request *r) {
   struct error error = {0};
   struct process *init = r->container ? r->container->main : NULL;
-  if (!init || init->state != PROCESS_RUNNING) return request_failf(r, "container-not-running", 0, "The container is not running.");
+  if (!init || init->state != PROCESS_RUNNING)
+    return request_failf(r, "container-not-running", 0, "The container is not running.");
   if (groups_entered(&error) != 0) return request_fail(r, &error);
   char **cgroups = tlv_get_strings(r->payload, TAG_CGROUP, NULL);
   // In none it would run without the container's limits.
@@ -148,7 +152,8 @@ static void on_signal(struct request *r) {
   if (tlv_get_number(r->payload, TAG_FLAGS, 0) & EVERY_PROCESS) {
     if (!h->cgroup) return request_failf(r, "unsupported", 0, "The container's control group is not known.");
     signal_cgroup(h->cgroup, signal);
-  } else if (kill(r->process->pid, signal) != 0 && errno != ESRCH) return request_failf(r, "internal", errno, "cannot send a signal");
+  } else if (kill(r->process->pid, signal) != 0 && errno != ESRCH)
+    return request_failf(r, "internal", errno, "cannot send a signal");
   request_ok(r);
 }
 
@@ -204,9 +209,20 @@ static void on_output(struct process *p, int stream, const void *data, size_t le
 }
 
 static const struct backend backend = {
-  .configure = on_configure, .network = on_network, .prepare = on_prepare, .resolve_user = on_resolve_user, .start = on_start, .exec = on_exec,
-  .tool = on_tool, .signal = on_signal, .remove = on_remove, .shutdown = on_shutdown, .exiting = on_exiting, .ended = on_ended,
-  .output = on_output, .says_hello = true,
+    .configure = on_configure,
+    .network = on_network,
+    .prepare = on_prepare,
+    .resolve_user = on_resolve_user,
+    .start = on_start,
+    .exec = on_exec,
+    .tool = on_tool,
+    .signal = on_signal,
+    .remove = on_remove,
+    .shutdown = on_shutdown,
+    .exiting = on_exiting,
+    .ended = on_ended,
+    .output = on_output,
+    .says_hello = true,
 };
 
 static int setup(struct error *error) {

@@ -1,4 +1,5 @@
-// A container's root file system: its layers and its writable directory as one overlay, in the supervisor's own mount namespace.
+// A container's root file system: its layers and its writable directory as one overlay, in the supervisor's own mount
+// namespace.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,7 +15,8 @@
 enum { OPTIONS_LIMIT = 4000 }; // mount(2) takes one page
 enum { CONFIG_FLAG = 0, CONFIG_STRING = 1, CONFIG_CREATE = 6 };
 
-// Each of these is a default that a kernel may be built or booted with otherwise; a layer diff could not carry what they leave behind.
+// Each of these is a default that a kernel may be built or booted with otherwise; a layer diff could not carry what
+// they leave behind.
 static const char plain[] = "redirect_dir=off,metacopy=off,index=off";
 
 // Old kernels: one string. Common directory and relative names keep it short.
@@ -23,16 +25,21 @@ static int mount_classic(char **layers, const char *upper, const char *work, con
   const char *slash = strrchr(layers[0], '/');
   size_t parent = slash ? (size_t)(slash - layers[0]) : 0;
   bool common = parent > 0;
-  for (char **l = layers; *l; l++) common = common && strncmp(*l, layers[0], parent + 1) == 0 && !strchr(*l + parent + 1, '/');
+  for (char **l = layers; *l; l++)
+    common = common && strncmp(*l, layers[0], parent + 1) == 0 && !strchr(*l + parent + 1, '/');
   int n = snprintf(options, sizeof options, "%s,lowerdir=", plain);
-  for (char **l = layers; *l && n < OPTIONS_LIMIT; l++) n += snprintf(options + n, sizeof options - (size_t)n, "%s%s", l == layers ? "" : ":", common ? *l + parent + 1 : *l);
-  if (n < OPTIONS_LIMIT && upper) n += snprintf(options + n, sizeof options - (size_t)n, ",upperdir=%s,workdir=%s", upper, work);
+  for (char **l = layers; *l && n < OPTIONS_LIMIT; l++)
+    n += snprintf(options + n, sizeof options - (size_t)n, "%s%s", l == layers ? "" : ":",
+                  common ? *l + parent + 1 : *l);
+  if (n < OPTIONS_LIMIT && upper)
+    n += snprintf(options + n, sizeof options - (size_t)n, ",upperdir=%s,workdir=%s", upper, work);
   if (n >= OPTIONS_LIMIT) {
     errno = E2BIG;
     return -1;
   }
   auto_free char *directory = strndup(layers[0], parent);
-  if (common && (!directory || chdir(directory) != 0)) return error_set(error, "internal", errno, "cannot enter %s", directory);
+  if (common && (!directory || chdir(directory) != 0))
+    return error_set(error, "internal", errno, "cannot enter %s", directory);
   int r = mount("overlay", at, "overlay", upper ? 0 : MS_RDONLY, options);
   int errnum = errno;
   if (chdir("/") != 0) return error_set(error, "internal", errno, "cannot enter /");
@@ -40,7 +47,9 @@ static int mount_classic(char **layers, const char *upper, const char *work, con
   return r;
 }
 
-static int set(int fs, const char *key, const char *value) { return (int)syscall(SYS_fsconfig, fs, CONFIG_STRING, key, value, 0); }
+static int set(int fs, const char *key, const char *value) {
+  return (int)syscall(SYS_fsconfig, fs, CONFIG_STRING, key, value, 0);
+}
 
 // Linux 6.5 and later: as many layers as one likes.
 static int mount_modern(char **layers, const char *upper, const char *work, const char *at) {
@@ -67,8 +76,10 @@ static int check_mounted(char **layers, struct error *error) {
     char above[PATH_MAX];
     struct stat here, there;
     snprintf(above, sizeof above, "%s/..", *l);
-    if (stat(*l, &here) != 0 || stat(above, &there) != 0) return error_set(error, "sandbox-failed", errno, "the image layer %s cannot be reached", *l);
-    if (here.st_dev == there.st_dev) return error_set(error, "sandbox-failed", 0, "the image layer %s is not mounted", *l);
+    if (stat(*l, &here) != 0 || stat(above, &there) != 0)
+      return error_set(error, "sandbox-failed", errno, "the image layer %s cannot be reached", *l);
+    if (here.st_dev == there.st_dev)
+      return error_set(error, "sandbox-failed", 0, "the image layer %s is not mounted", *l);
   }
   return 0;
 }
@@ -81,12 +92,17 @@ int rootfs_mount(struct tlv request, const char *at, struct error *error) {
   int r = -1;
   errno = 0;
   error->code[0] = 0;
-  if (count == 0 || (upper && !work)) error_set(error, "invalid-argument", 0, "A root file system needs layers, and a work directory beside its writable one.");
+  if (count == 0 || (upper && !work))
+    error_set(error, "invalid-argument", 0,
+              "A root file system needs layers, and a work directory beside its writable one.");
   else if (check_mounted(layers, error) != 0) r = -1;
   else if (count == 1 && !upper) r = bind_one(layers[0], at);
-  else if ((r = mount_classic(layers, upper, work, at, error)) != 0 && errno == E2BIG) r = mount_modern(layers, upper, work, at);
+  else if ((r = mount_classic(layers, upper, work, at, error)) != 0 && errno == E2BIG)
+    r = mount_modern(layers, upper, work, at);
   strings_free(layers);
-  if (r != 0 && !error->code[0]) error_set(error, errno == ENOSPC ? "no-space" : "sandbox-failed", errno, "cannot mount the root file system of %zu layers", count);
+  if (r != 0 && !error->code[0])
+    error_set(error, errno == ENOSPC ? "no-space" : "sandbox-failed", errno,
+              "cannot mount the root file system of %zu layers", count);
   return r;
 }
 

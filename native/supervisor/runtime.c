@@ -42,10 +42,12 @@ static int explain(struct run *run, struct error *error) {
   text[n > 0 ? n : 0] = 0;
   for (char *p = text; *p; p++)
     if (*p == '\n') *p = p[1] ? ' ' : 0;
-  if (run->too_long) return error_set(error, "sandbox-failed", 0, "the runtime did not come to an end within %d s", RUN_LIMIT_MS / 1000);
+  if (run->too_long)
+    return error_set(error, "sandbox-failed", 0, "the runtime did not come to an end within %d s", RUN_LIMIT_MS / 1000);
   // crun: "executable file `x` not found in $PATH", "open executable: …"; runc: `exec: "x": permission denied`, …
   bool executable = strstr(text, "xecutable") || strstr(text, "exec: ");
-  if (executable && (strstr(text, "not found") || strcasestr(text, "no such file"))) return error_set(error, "command-not-found", ENOENT, "executable file not found in $PATH");
+  if (executable && (strstr(text, "not found") || strcasestr(text, "no such file")))
+    return error_set(error, "command-not-found", ENOENT, "executable file not found in $PATH");
   if (executable) return error_set(error, "command-not-executable", EACCES, "the command cannot be executed");
   if (strstr(text, "No space left")) return error_set(error, "no-space", ENOSPC, "the runtime refused");
   return error_set(error, "sandbox-failed", 0, "the runtime refused: %s", *text ? text : "it said nothing");
@@ -74,7 +76,9 @@ static void ended_well(struct run *run) {
   if (pid < 0) return request_failf(r, "sandbox-failed", 0, "the runtime named no process");
   if (run->terminal) {
     int master = console_take(&run->console, &error);
-    if (master >= 0 && stdio_terminal(p, master, (unsigned)tlv_get_number(r->payload, TAG_ROWS, 0), (unsigned)tlv_get_number(r->payload, TAG_COLUMNS, 0), &error) != 0) close_fd(&master);
+    if (master >= 0 && stdio_terminal(p, master, (unsigned)tlv_get_number(r->payload, TAG_ROWS, 0),
+                                      (unsigned)tlv_get_number(r->payload, TAG_COLUMNS, 0), &error) != 0)
+      close_fd(&master);
     if (master < 0) {
       kill(pid, SIGKILL);
       return request_fail(r, &error);
@@ -113,7 +117,8 @@ static int start(struct run *run, struct error *error) {
   if (!runtime || !bundle) return error_set(error, "invalid-argument", 0, "No runtime or no bundle was named.");
   snprintf(root, sizeof root, "%s/runtime", plan.directory);
   snprintf(run->pid_file, sizeof run->pid_file, "%s/pid.%u", plan.directory, ++serial);
-  if ((run->log = memfd_create("runtime", MFD_CLOEXEC)) < 0) return error_set(error, "internal", errno, "cannot keep the runtime's messages");
+  if ((run->log = memfd_create("runtime", MFD_CLOEXEC)) < 0)
+    return error_set(error, "internal", errno, "cannot keep the runtime's messages");
   snprintf(log_path, sizeof log_path, "--log=/proc/%d/fd/%d", getpid(), run->log);
   char *argv[ARGS] = {runtime, "--root", root, log_path};
   int n = 4;

@@ -1,5 +1,6 @@
-// `twofold-supervisor --seal FILE`: a template's memory as a memfd that nobody can write any more, whatever rights they come by. QEMU 7.2
-// opens a VM's memory for writing, so a read-only file will not do. Whoever wants it opens /proc/<us>/fd/9 and keeps it; we end with our standard input.
+// `twofold-supervisor --seal FILE`: a template's memory as a memfd that nobody can write any more, whatever rights they
+// come by. QEMU 7.2 opens a VM's memory for writing, so a read-only file will not do. Whoever wants it opens
+// /proc/<us>/fd/9 and keeps it; we end with our standard input.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +13,9 @@
 
 enum { CHUNK = 64 << 10, MEMORY_FD = 9 };
 
-static bool all_zero(const char *data, size_t length) { return length == 0 || (data[0] == 0 && memcmp(data, data + 1, length - 1) == 0); }
+static bool all_zero(const char *data, size_t length) {
+  return length == 0 || (data[0] == 0 && memcmp(data, data + 1, length - 1) == 0);
+}
 
 static int copy_chunk(int from, int to, off_t at, char *room, off_t end) {
   size_t want = end - at < CHUNK ? (size_t)(end - at) : CHUNK;
@@ -42,8 +45,10 @@ static int seal(const char *path, struct error *error) {
   struct stat s;
   if (from < 0 || fstat(from, &s)) return error_set(error, "internal", errno, "cannot read %s", path);
   int to = memfd_create("twofold-template", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (to < 0 || ftruncate(to, s.st_size) || copy_data(from, to, s.st_size)) return error_set(error, "internal", errno, "cannot copy %s into memory", path);
-  if (fcntl(to, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)) return error_set(error, "internal", errno, "cannot seal the template's memory");
+  if (to < 0 || ftruncate(to, s.st_size) || copy_data(from, to, s.st_size))
+    return error_set(error, "internal", errno, "cannot copy %s into memory", path);
+  if (fcntl(to, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
+    return error_set(error, "internal", errno, "cannot seal the template's memory");
   return dup2(to, MEMORY_FD) >= 0 ? 0 : error_set(error, "internal", errno, "cannot keep the template's memory");
 }
 

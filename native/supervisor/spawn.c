@@ -6,7 +6,8 @@
 #include "handle.h"
 #include "supervisor.h"
 
-static char *const environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
+static char *const environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+                                    NULL};
 
 static _Noreturn void become(const struct spawn *s) {
   loop_child_signals();

@@ -1,5 +1,5 @@
-// Owns what the parts of the supervisor know of each other. One supervisor holds one sandbox: what runs in it is its child or its
-// child's child, its mounts and namespaces are held by nobody else, and it writes logs and exit files.
+// Owns what the parts of the supervisor know of each other. One supervisor holds one sandbox: what runs in it is its
+// child or its child's child, its mounts and namespaces are held by nobody else, and it writes logs and exit files.
 #pragma once
 #include <stdbool.h>
 
@@ -21,12 +21,14 @@ int plan_read(char *directory, struct error *error);
 int plan_move(const char *directory, struct error *error); // it has been renamed; as long as before
 
 // isolate.c: what sets a supervisor apart from whoever started it.
-// Runs its own file anew through a view that nobody can write to: a process that it puts into a container is seen there (CVE-2019-5736).
+// Runs its own file anew through a view that nobody can write to: a process that it puts into a container is seen there
+// (CVE-2019-5736).
 int isolate_program(char **argv, struct error *error);
 int isolate_process(struct error *error);    // session, descriptors, subreaper, OOM score; opens the cgroups (CGROUP*)
-int isolate_namespaces(struct error *error); // private mounts; NAMESPACE* "network" "ipc" "uts"; HOSTNAME DOMAINNAME SYSCTL*
-// The kernel takes 5–20 ms to let a process in that is not born there (birthplace.h). So a child of ours does it, for us and one companion (or -1),
-// while other things are prepared; nothing is spawned before it has been done.
+int isolate_namespaces(
+    struct error *error);  // private mounts; NAMESPACE* "network" "ipc" "uts"; HOSTNAME DOMAINNAME SYSCTL*
+// The kernel takes 5–20 ms to let a process in that is not born there (birthplace.h). So a child of ours does it, for
+// us and one companion (or -1), while other things are prepared; nothing is spawned before it has been done.
 int groups_enter_soon(pid_t companion, struct error *error);
 int groups_entered(struct error *error); // waits for it
 bool groups_child(pid_t pid, int wait_status); // true: it was the child that does it
@@ -38,7 +40,8 @@ pid_t keeper_id(void);
 bool keeper_child(pid_t pid); // true: it was the keeper, which has been started anew
 void sandbox_kill(void);      // kills everything in the sandbox's cgroups but us and the keeper
 
-// After SHUTDOWN: how long readers may take for what is left of the output. The daemon takes it at once, whatever its clients do.
+// After SHUTDOWN: how long readers may take for what is left of the output. The daemon takes it at once, whatever its
+// clients do.
 enum { LAST_WORDS_MS = 4000 };
 
 // exit_file.c: `exit.<container>`, by rename.
@@ -47,7 +50,9 @@ void exit_file_remove(const char *container);
 
 // log.c: a container's log.
 struct log;
-struct log *log_open(struct tlv request, struct error *error); // LOG_PATH LOG_MAX_BYTES LOG_MAX_FILES; NULL without error set when there is no LOG_PATH
+struct log *log_open(
+    struct tlv request,
+    struct error *error);  // LOG_PATH LOG_MAX_BYTES LOG_MAX_FILES; NULL without error set when there is no LOG_PATH
 void log_write(struct log *l, int stream, const void *data, size_t length);
 void log_close(struct log *l); // NULL is fine
 
@@ -67,7 +72,7 @@ int ticks_main(void);
 struct kind {
   const struct backend *backend;
   int (*setup)(struct error *error);           // after isolate_process and loop_init, before the socket listens
-  bool (*child)(pid_t pid, int wait_status);   // a child ended that is no process of the service; true when it was known
+  bool (*child)(pid_t pid, int wait_status);  // a child ended that is no process of the service; true when it was known
 };
 extern const struct kind kind_process;
 extern const struct kind kind_hyperv __attribute__((weak)); // vm_*.c

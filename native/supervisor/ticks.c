@@ -1,5 +1,6 @@
-// `twofold-supervisor --ticks`: how fast the processor's time stamp counter runs, in kHz. A guest under emulation sees the same counter, and would
-// measure it against emulated timers: wrong by as much as the host is busy. Its clones would keep that for ever.
+// `twofold-supervisor --ticks`: how fast the processor's time stamp counter runs, in kHz. A guest under emulation sees
+// the same counter, and would measure it against emulated timers: wrong by as much as the host is busy. Its clones
+// would keep that for ever.
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>

@@ -1,9 +1,10 @@
-// The kind hyperv: one VM for the sandbox, whose agent does what is asked for. This file owns the VM's life and what the
-// supervisor adds to the agent's answers (logs, exit files).
+// The kind hyperv: one VM for the sandbox, whose agent does what is asked for. This file owns the VM's life and what
+// the supervisor adds to the agent's answers (logs, exit files).
 //
 //   booting ◀─late, once: another worker─┐
 //   booting ─HELLO on the link▶ ready ─SHUTDOWN answered, or late▶ ending ─worker reaped▶ program ends with 0
-//      └───────────────────────────┴─link broken, or worker ended by itself▶ failed: watchers are told, program ends with 1
+//      └───────────────────────────┴─link broken, or worker ended by itself▶ failed: watchers are told, program ends
+//      with 1
 //
 // A VM that dies takes its containers without an exit status: there is none, and nobody makes one up.
 #include <errno.h>
@@ -14,8 +15,12 @@
 #include "handle.h"
 #include "vm.h"
 
-// A guest that boots under emulation on a busy machine hangs now and then (measured: once in a hundred boots); the next one doesn't.
-enum { BOOT_LIMIT_MS = 60000, CLONE_LIMIT_MS = 20000, BOOT_TRIES = 2, SHUTDOWN_AT_ONCE = 1, SHUTDOWN_LIMIT_MS = 10000, TELL_MS = 100, REAP_MS = 500 };
+// A guest that boots under emulation on a busy machine hangs now and then (measured: once in a hundred boots); the next
+// one doesn't.
+enum {
+  BOOT_LIMIT_MS = 60000, CLONE_LIMIT_MS = 20000, BOOT_TRIES = 2, SHUTDOWN_AT_ONCE = 1, SHUTDOWN_LIMIT_MS = 10000,
+  TELL_MS = 100, REAP_MS = 500,
+};
 
 static struct worker worker = {.pid = -1, .process = -1, .agent = -1, .qmp = -1, .output = -1};
 static struct link *agent;
@@ -71,7 +76,8 @@ static void requests_begin(void) {
 
 static void on_control(struct link *l, int type, struct tlv payload) {
   if (type != FRAME_HELLO || state != BOOTING) return fail_vm("The guest spoke out of turn.");
-  if (tlv_get_number(payload, TAG_VERSION, 0) != WIRE_VERSION) return fail_vm("The guest speaks another version of the protocol: run set-up again.");
+  if (tlv_get_number(payload, TAG_VERSION, 0) != WIRE_VERSION)
+    return fail_vm("The guest speaks another version of the protocol: run set-up again.");
   state = READY;
   relay_ready(l);
   requests_begin();
@@ -118,7 +124,8 @@ static int boot(struct error *error) {
   static const struct link_handler handler = {.control = on_control, .broken = on_broken};
   tries++;
   booting_again = false;
-  if (worker_start(&worker, &taps, error) || console_watch(worker.output, error) || qmp_open(worker.qmp, error)) return -1;
+  if (worker_start(&worker, &taps, error) || console_watch(worker.output, error) || qmp_open(worker.qmp, error))
+    return -1;
   if (!(agent = link_open(worker.agent, &handler, NULL, error))) return -1;
   timer_start(&boot_limit, vm_has_flag(PLAN_UP) ? CLONE_LIMIT_MS : BOOT_LIMIT_MS, boot_late);
   return 0;
@@ -140,7 +147,8 @@ void vm_worker_ended(pid_t pid, int status) {
   }
   char message[128];
   if (status < 0) snprintf(message, sizeof message, "The VM's worker process ended.");
-  else if (WIFSIGNALED(status)) snprintf(message, sizeof message, "The VM's worker process was killed by signal %d.", WTERMSIG(status));
+  else if (WIFSIGNALED(status))
+    snprintf(message, sizeof message, "The VM's worker process was killed by signal %d.", WTERMSIG(status));
   else snprintf(message, sizeof message, "The VM's worker process ended with %d.", WEXITSTATUS(status));
   fail_vm(message);
 }
@@ -225,10 +233,12 @@ static void on_shutdown(struct request *r) {
 // A VM that waited for somebody to need it: its directory has been renamed, and its interface is.
 static void on_adopt(struct request *r) {
   struct error error = {0};
-  auto_free char *directory = tlv_get_string(r->payload, TAG_PATH), *interface = tlv_get_string(r->payload, TAG_HOST_NAME);
+  auto_free char *directory = tlv_get_string(r->payload, TAG_PATH),
+                 *interface = tlv_get_string(r->payload, TAG_HOST_NAME);
   if (service_containers()) return request_failf(r, "conflict", 0, "The VM has a container already.");
   if (!directory) return request_failf(r, "invalid-argument", 0, "The sandbox has no directory.");
-  if (plan_move(directory, &error) || (interface && tap_rename(taps.count ? taps.fds[0] : -1, interface, &error))) return request_fail(r, &error);
+  if (plan_move(directory, &error) || (interface && tap_rename(taps.count ? taps.fds[0] : -1, interface, &error)))
+    return request_fail(r, &error);
   request_ok(r);
 }
 
@@ -245,11 +255,30 @@ static void on_output(struct process *p, int stream, const void *data, size_t le
 }
 
 static const struct backend backend = {
-  .configure = on_relay, .network = on_relay, .prepare = on_prepare, .resolve_user = on_relay, .start = on_relay, .exec = on_relay, .tool = on_relay,
-  .signal = on_relay, .resize = on_relay, .pause = on_relay, .resume = on_relay, .update = on_relay, .remove = on_remove, .shutdown = on_shutdown,
-  .adopt = on_adopt, .qmp = qmp_request, .exiting = on_exiting, .ended = on_ended, .output = on_output, .says_hello = true,
+    .configure = on_relay,
+    .network = on_relay,
+    .prepare = on_prepare,
+    .resolve_user = on_relay,
+    .start = on_relay,
+    .exec = on_relay,
+    .tool = on_relay,
+    .signal = on_relay,
+    .resize = on_relay,
+    .pause = on_relay,
+    .resume = on_relay,
+    .update = on_relay,
+    .remove = on_remove,
+    .shutdown = on_shutdown,
+    .adopt = on_adopt,
+    .qmp = qmp_request,
+    .exiting = on_exiting,
+    .ended = on_ended,
+    .output = on_output,
+    .says_hello = true,
 };
 
-static int setup(struct error *error) { return keeper_start(error) || taps_open(&taps, error) || clock_watch(error) || boot(error) ? -1 : 0; }
+static int setup(struct error *error) {
+  return keeper_start(error) || taps_open(&taps, error) || clock_watch(error) || boot(error) ? -1 : 0;
+}
 
 const struct kind kind_hyperv = {&backend, setup, child_ended};

@@ -1,5 +1,6 @@
-// Owns what the parts of the hyperv kind know of each other. The supervisor boots one VM, speaks to its agent over one link, and
-// passes on what the daemon asks. Small contract of the VMM: worker_start (boot), a descriptor for the agent, one for QMP, worker_kill.
+// Owns what the parts of the hyperv kind know of each other. The supervisor boots one VM, speaks to its agent over one
+// link, and passes on what the daemon asks. Small contract of the VMM: worker_start (boot), a descriptor for the agent,
+// one for QMP, worker_kill.
 #pragma once
 #include <stdbool.h>
 #include <sys/types.h>
@@ -10,9 +11,16 @@
 #include "worker.h"
 
 // vm_worker.c: the jailed process, which inherits what worker.h names.
-// FLAGS of the plan. A template boots into the file MEMORY, which its clones share, and is saved into SAVED by whoever asks for it over QMP. A parent is
-// a clone that is forked at the socket SOURCE once it stands still; a fork asks there for its worker, and is told to go on over QMP.
-enum { PLAN_TEMPLATE = 2, PLAN_CLONE = 4, PLAN_PARENT = 8, PLAN_FORK = 16, PLAN_UP = PLAN_CLONE | PLAN_PARENT | PLAN_FORK }; // UP: the guest has booted long ago
+// FLAGS of the plan. A template boots into the file MEMORY, which its clones share, and is saved into SAVED by whoever
+// asks for it over QMP. A parent is a clone that is forked at the socket SOURCE once it stands still; a fork asks there
+// for its worker, and is told to go on over QMP.
+enum {
+  PLAN_TEMPLATE = 2,
+  PLAN_CLONE = 4,
+  PLAN_PARENT = 8,
+  PLAN_FORK = 16,
+  PLAN_UP = PLAN_CLONE | PLAN_PARENT | PLAN_FORK
+};                           // UP: the guest has booted long ago
 bool vm_has_flag(int flags); // any of them
 struct worker {
   pid_t pid;
@@ -20,11 +28,17 @@ struct worker {
   int agent, qmp, output; // our ends; `output` is what it writes to its stdout and stderr, and the guest's console
 };
 struct taps { int count, fds[MOST_TAPS]; };
-struct worker_ends { int agent, qmp, output, memory, spare, listening; const struct taps *taps; const struct birthplace *place; };
+struct worker_ends {
+  int agent, qmp, output, memory, spare, listening;
+  const struct taps *taps;
+  const struct birthplace *place;
+};
 int worker_start(struct worker *w, const struct taps *taps, struct error *error);
 void worker_kill(const struct worker *w);
-// vm_fork.c: the process is another's copy. `ended` is called once, with the process's id and its wait status; -1 where nobody can tell that.
-int worker_fork(pid_t *pid, int *process, const struct worker_ends *ends, void (*ended)(pid_t pid, int status), struct error *error);
+// vm_fork.c: the process is another's copy. `ended` is called once, with the process's id and its wait status; -1 where
+// nobody can tell that.
+int worker_fork(pid_t *pid, int *process, const struct worker_ends *ends, void (*ended)(pid_t pid, int status),
+                struct error *error);
 int fork_listen(struct error *error); // where a parent is asked; -1 without an error when it is none
 // vm_jail.c: in the new process. Never returns.
 __attribute__((noreturn)) void worker_become(const struct worker_ends *ends);

@@ -1,6 +1,6 @@
-// Owns the rightness of the guest's clock after its start (the daemon sets it first). The guest counts by a frequency that it measured once, and its
-// host may be suspended, or its worker stopped: so it is told the time every minute, and at once when the host's clock has jumped (which a host
-// that wakes up does) or the worker runs on.
+// Owns the rightness of the guest's clock after its start (the daemon sets it first). The guest counts by a frequency
+// that it measured once, and its host may be suspended, or its worker stopped: so it is told the time every minute, and
+// at once when the host's clock has jumped (which a host that wakes up does) or the worker runs on.
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -62,7 +62,8 @@ void clock_continued(pid_t worker) {
 
 int clock_watch(struct error *error) {
   int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-  if (fd < 0 || loop_add(&timer, fd, EPOLLIN, due, error) || arm()) return error_set(error, "internal", errno, "cannot watch the host's clock");
+  if (fd < 0 || loop_add(&timer, fd, EPOLLIN, due, error) || arm())
+    return error_set(error, "internal", errno, "cannot watch the host's clock");
   loop_on_continued(clock_continued);
   return 0;
 }

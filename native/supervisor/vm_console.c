@@ -1,4 +1,5 @@
-// The guest's console and QEMU's own complaints come through one pipe. Hostile and endless: only the last of it is kept, in memory.
+// The guest's console and QEMU's own complaints come through one pipe. Hostile and endless: only the last of it is
+// kept, in memory.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

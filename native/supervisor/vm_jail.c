@@ -1,6 +1,7 @@
-// Owns the worker's way from fork to exec: control groups, a root of its own (a small read-only tmpfs with what QEMU needs bound in
-// read-only), no descriptors but its own, its user, no capabilities. A hole in QEMU gives whoever comes through it nothing but that.
-// MOUNT* { SOURCE PATH } of the plan names what is bound in; UID GID GROUP* who it runs as; ARG* the command.
+// Owns the worker's way from fork to exec: control groups, a root of its own (a small read-only tmpfs with what QEMU
+// needs bound in read-only), no descriptors but its own, its user, no capabilities. A hole in QEMU gives whoever comes
+// through it nothing but that. MOUNT* { SOURCE PATH } of the plan names what is bound in; UID GID GROUP* who it runs
+// as; ARG* the command.
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -27,11 +28,19 @@ __attribute__((noreturn)) static void give_up(const char *what, const char *whic
   _exit(127);
 }
 
-// 0, 1, 2, then the fixed numbers; the rest is closed. High copies first, so that none is overwritten while it is needed.
+// 0, 1, 2, then the fixed numbers; the rest is closed. High copies first, so that none is overwritten while it is
+// needed.
 static void take_descriptors(const struct worker_ends *ends) {
-  int from[WORKER_FDS] = {open("/dev/null", O_RDWR | O_CLOEXEC), ends->output, ends->output, ends->agent, ends->qmp, ends->memory, ends->spare};
+  int from[WORKER_FDS] = {open("/dev/null", O_RDWR | O_CLOEXEC),
+                          ends->output,
+                          ends->output,
+                          ends->agent,
+                          ends->qmp,
+                          ends->memory,
+                          ends->spare};
   from[WORKER_FORK_FD] = ends->listening;
-  for (int i = WORKER_FIRST_TAP_FD; i < WORKER_FORK_FD; i++) from[i] = i - WORKER_FIRST_TAP_FD < ends->taps->count ? ends->taps->fds[i - WORKER_FIRST_TAP_FD] : -1;
+  for (int i = WORKER_FIRST_TAP_FD; i < WORKER_FORK_FD; i++)
+    from[i] = i - WORKER_FIRST_TAP_FD < ends->taps->count ? ends->taps->fds[i - WORKER_FIRST_TAP_FD] : -1;
   for (int i = 0; i < WORKER_FDS; i++) from[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, WORKER_FDS);
   for (int i = 0; i < WORKER_FDS; i++) {
     close(i);
@@ -59,15 +68,20 @@ static void bind_in(const char *source, const char *inside) {
   auto_fd tree = (int)syscall(SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
   if (tree < 0 || fstat(tree, &s)) give_up("bind", source);
   make_place(inside, S_ISDIR(s.st_mode));
-  struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | (S_ISCHR(s.st_mode) ? 0 : MOUNT_ATTR_NODEV)};
-  if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr) || syscall(SYS_move_mount, tree, "", AT_FDCWD, inside, MOVE_MOUNT_F_EMPTY_PATH)) give_up("bind", source);
+  struct mount_attr attr = {.attr_set =
+                                MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | (S_ISCHR(s.st_mode) ? 0 : MOUNT_ATTR_NODEV)};
+  if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr) ||
+      syscall(SYS_move_mount, tree, "", AT_FDCWD, inside, MOVE_MOUNT_F_EMPTY_PATH))
+    give_up("bind", source);
 }
 
 static void build_root(void) {
   char root[PATH_MAX];
   snprintf(root, sizeof root, "%s/jail", plan.directory);
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) give_up("make private", "/");
-  if (mount("jail", root, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=256k,nr_inodes=256,mode=0755") || chdir(root)) give_up("mount", root);
+  if (mount("jail", root, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=256k,nr_inodes=256,mode=0755") ||
+      chdir(root))
+    give_up("mount", root);
   size_t at = 0;
   int tag;
   struct tlv value;
@@ -79,14 +93,18 @@ static void build_root(void) {
   }
   make_place("proc", true);
   // Of our own process id namespace, and of that only the processes.
-  if (mount("proc", "proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid") && mount("proc", "proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) give_up("mount", "proc");
+  if (mount("proc", "proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid") &&
+      mount("proc", "proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
+    give_up("mount", "proc");
   if (syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/")) give_up("enter", root);
   if (mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) give_up("protect", "/");
 }
 
-// A parent keeps what its copies' namespaces and users take, which each copy gives up before it goes on; nobody's code but ours runs in it.
+// A parent keeps what its copies' namespaces and users take, which each copy gives up before it goes on; nobody's code
+// but ours runs in it.
 static bool takes_to_fork(unsigned long capability) {
-  return capability == CAP_SYS_ADMIN || capability == CAP_SETUID || capability == CAP_SETGID || capability == CAP_SETPCAP;
+  return capability == CAP_SYS_ADMIN || capability == CAP_SETUID || capability == CAP_SETGID ||
+         capability == CAP_SETPCAP;
 }
 
 static void drop_rights(void) {
@@ -105,14 +123,17 @@ static void drop_rights(void) {
   for (unsigned long c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
     if (!(parent && takes_to_fork(c)) && prctl(PR_CAPBSET_DROP, c, 0, 0, 0)) give_up("drop", "capabilities");
   if (parent) uid = gid = 0;
-  if (setgroups(count, groups) || setresgid((gid_t)gid, (gid_t)gid, (gid_t)gid) || setresuid((uid_t)uid, (uid_t)uid, (uid_t)uid)) give_up("become", "the worker's user");
+  if (setgroups(count, groups) || setresgid((gid_t)gid, (gid_t)gid, (gid_t)gid) ||
+      setresuid((uid_t)uid, (uid_t)uid, (uid_t)uid))
+    give_up("become", "the worker's user");
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) give_up("forbid", "new privileges");
   // After the change of user, which clears it: a supervisor that is killed takes its VM along.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL)) give_up("ask for", "the parent's end");
 }
 
 void worker_become(const struct worker_ends *ends) {
-  char *environment[] = {"PATH=/usr/bin", "LC_ALL=C", "MALLOC_ARENA_MAX=1", vm_has_flag(PLAN_PARENT) ? "LD_PRELOAD=/vm/fork.so" : NULL, NULL};
+  char *environment[] = {"PATH=/usr/bin", "LC_ALL=C", "MALLOC_ARENA_MAX=1",
+                         vm_has_flag(PLAN_PARENT) ? "LD_PRELOAD=/vm/fork.so" : NULL, NULL};
   loop_child_signals();
   setsid();
   umask(077);

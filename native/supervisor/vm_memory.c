@@ -1,5 +1,6 @@
-// Owns the opening of a VM's memory, saved state and spare disk for its worker, which has no right to the files itself. Of a template both are files to
-// be written. A clone gets the memory as a descriptor that nobody can write through (native/supervisor/seal.c), and its writes are its own.
+// Owns the opening of a VM's memory, saved state and spare disk for its worker, which has no right to the files itself.
+// Of a template both are files to be written. A clone gets the memory as a descriptor that nobody can write through
+// (native/supervisor/seal.c), and its writes are its own.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,8 +15,11 @@ int memory_open(enum tag tag, struct error *error) {
   if (!path) return -1;
   bool template = vm_has_flag(PLAN_TEMPLATE);
   auto_fd fd = open(path, template ? O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600);
-  // QEMU opens the memory once more, by the descriptor's name and as its own user. Nobody else comes through the directory (0700).
-  if (fd < 0 || (template && fchmod(fd, 0666))) return error_set(error, "sandbox-failed", errno, "cannot open the template's %s", tag == TAG_MEMORY ? "memory" : "state");
+  // QEMU opens the memory once more, by the descriptor's name and as its own user. Nobody else comes through the
+  // directory (0700).
+  if (fd < 0 || (template && fchmod(fd, 0666)))
+    return error_set(error, "sandbox-failed", errno, "cannot open the template's %s",
+                     tag == TAG_MEMORY ? "memory" : "state");
   return steal_fd(&fd);
 }
 

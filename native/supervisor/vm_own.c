@@ -1,4 +1,5 @@
-// What the supervisor itself asks of the agent: news of exits, forgetting of execs, the shutdown. Nobody waits for these answers but us.
+// What the supervisor itself asks of the agent: news of exits, forgetting of execs, the shutdown. Nobody waits for
+// these answers but us.
 #include <string.h>
 
 #include "handle.h"
@@ -30,7 +31,8 @@ static void watch_frame(struct conversation *c, int type, struct tlv payload) {
   (void)c;
   if (type == FRAME_REPLY) return vm_answered();
   if (type != FRAME_EVENT) return vm_broken("The guest answered what was not asked.");
-  auto_free char *event = tlv_get_string(payload, TAG_EVENT), *container = tlv_get_string(payload, TAG_CONTAINER), *exec = tlv_get_string(payload, TAG_EXEC);
+  auto_free char *event = tlv_get_string(payload, TAG_EVENT), *container = tlv_get_string(payload, TAG_CONTAINER),
+                 *exec = tlv_get_string(payload, TAG_EXEC);
   if (event && container && strcmp(event, "exited") == 0) relay_exit_known(container, exec);
 }
 

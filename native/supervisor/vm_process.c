@@ -1,6 +1,7 @@
-// A process in the guest as the service's stdio: input goes down the channel as far as its window allows; output that no client takes
-// yet is held and not given back to the guest, which stops there. Held is at most a window, since a guest that exceeds it is cut off by the link.
-// Once its exit is known, what an honest guest can still have on its way passes a slow reader by, so that he doesn't hide the exit; then his pace holds again.
+// A process in the guest as the service's stdio: input goes down the channel as far as its window allows; output that
+// no client takes yet is held and not given back to the guest, which stops there. Held is at most a window, since a
+// guest that exceeds it is cut off by the link. Once its exit is known, what an honest guest can still have on its way
+// passes a slow reader by, so that he doesn't hide the exit; then his pace holds again.
 #include <string.h>
 
 #include "handle.h"
@@ -50,10 +51,13 @@ static void hold(struct relay *relay, int type, struct tlv data) {
 }
 
 static void take_exit(struct relay *relay, struct tlv payload) {
-  // The guest's clock is not ours. What it says of the code is bounded; that it is about itself is all the harm it can do.
+  // The guest's clock is not ours. What it says of the code is bounded; that it is about itself is all the harm it can
+  // do.
   int signal = (int)tlv_get_number(payload, TAG_EXIT_SIGNAL, 0);
-  struct exit_status status = {.code = (int)tlv_get_number(payload, TAG_EXIT_CODE, 255) & 255, .signal = signal > 0 && signal <= 64 ? signal : 0,
-                               .oom_killed = tlv_get_number(payload, TAG_OOM_KILLED, 0) == 1, .finished_ns = realtime_ns()};
+  struct exit_status status = {.code = (int)tlv_get_number(payload, TAG_EXIT_CODE, 255) & 255,
+                               .signal = signal > 0 && signal <= 64 ? signal : 0,
+                               .oom_killed = tlv_get_number(payload, TAG_OOM_KILLED, 0) == 1,
+                               .finished_ns = realtime_ns()};
   relay->flowing = true;
   relay->ahead = WIRE_LINK_WINDOW; // what is held is no more
   drain(relay);
@@ -117,7 +121,8 @@ static void op_free(struct process *p) {
   else relay_free(relay);
 }
 
-static const struct stdio_ops ops = {.write = op_write, .end_input = op_end_input, .resume = op_resume, .free = op_free};
+static const struct stdio_ops ops = {
+    .write = op_write, .end_input = op_end_input, .resume = op_resume, .free = op_free};
 
 void relay_process_start(struct relay *relay, struct request *r, pid_t pid) {
   bool terminal = tlv_get_number(r->payload, TAG_TERMINAL, 0);
@@ -130,7 +135,9 @@ void relay_process_start(struct relay *relay, struct request *r, pid_t pid) {
 void relay_exit_known(const char *container, const char *exec) {
   for (struct relay *relay = relays; relay; relay = relay->next) {
     struct process *p = relay->process;
-    if (!p || !p->container || strcmp(p->container->id, container) || strcmp(p->exec_id ? p->exec_id : "", exec ? exec : "")) continue;
+    if (!p || !p->container || strcmp(p->container->id, container) ||
+        strcmp(p->exec_id ? p->exec_id : "", exec ? exec : ""))
+      continue;
     if (relay->exit_known) return; // a guest that tells it again gets no further allowance
     relay->exit_known = relay->flowing = true;
     relay->ahead = AHEAD_LIMIT;

@@ -1,6 +1,6 @@
-// QEMU's monitor is the supervisor's; a client may borrow it, one at a time, as raw bytes. Before that the files it names are handed to QEMU,
-// which nobody but their opener can do: `add-fd` with the descriptor beside it. No JSON is understood here: replies are lines with
-// "return" or "error" at their first brace.
+// QEMU's monitor is the supervisor's; a client may borrow it, one at a time, as raw bytes. Before that the files it
+// names are handed to QEMU, which nobody but their opener can do: `add-fd` with the descriptor beside it. No JSON is
+// understood here: replies are lines with "return" or "error" at their first brace.
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -52,7 +52,8 @@ static int send_file(struct tlv file, struct error *error) {
   auto_fd fd = path ? open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY) : -1;
   if (fd < 0) return error_set(error, "internal", errno, "Could not open a disk of the VM");
   char command[128];
-  snprintf(command, sizeof command, "{\"execute\":\"add-fd\",\"arguments\":{\"fdset-id\":%lld}}\n", (long long)tlv_get_number(file, TAG_OFFSET, -1));
+  snprintf(command, sizeof command, "{\"execute\":\"add-fd\",\"arguments\":{\"fdset-id\":%lld}}\n",
+           (long long)tlv_get_number(file, TAG_OFFSET, -1));
   return send_with(command, fd) ? error_set(error, "internal", errno, "Could not hand a disk to the VM") : 0;
 }
 
@@ -70,7 +71,8 @@ static void next_file(void) {
 }
 
 static void client_frame(struct conversation *c, int type, struct tlv payload) {
-  if (type != FRAME_STDIN || payload.length > MAX_LINE || buffer_append(&out, payload.data, payload.length)) return conversation_abort(c);
+  if (type != FRAME_STDIN || payload.length > MAX_LINE || buffer_append(&out, payload.data, payload.length))
+    return conversation_abort(c);
   conversation_consumed(c, payload.length);
   flush_out();
 }
@@ -94,8 +96,9 @@ static void greet(void) {
   static const char capabilities[] = "{\"execute\":\"qmp_capabilities\"}\n";
   static const char take[] = "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"saved\"}}\n";
   static const char clone[] =
-    "{\"execute\":\"migrate-set-capabilities\",\"arguments\":{\"capabilities\":[{\"capability\":\"x-ignore-shared\",\"state\":true}]}}\n"
-    "{\"execute\":\"migrate-incoming\",\"arguments\":{\"uri\":\"fd:saved\"}}\n";
+      "{\"execute\":\"migrate-set-capabilities\",\"arguments\":{\"capabilities\":[{\"capability\":\"x-ignore-shared\","
+      "\"state\":true}]}}\n"
+      "{\"execute\":\"migrate-incoming\",\"arguments\":{\"uri\":\"fd:saved\"}}\n";
   buffer_append(&out, capabilities, sizeof capabilities - 1);
   flush_out();
   struct error error = {0};

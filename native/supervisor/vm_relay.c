@@ -1,5 +1,5 @@
-// Requests on their way to the agent and back: one channel for each. While the VM boots they wait. An answer that makes no sense
-// ends the VM. Streams are vm_process.c's.
+// Requests on their way to the agent and back: one channel for each. While the VM boots they wait. An answer that makes
+// no sense ends the VM. Streams are vm_process.c's.
 #include <string.h>
 
 #include "handle.h"
@@ -56,7 +56,9 @@ static void take_error(struct relay *relay, struct tlv payload) {
   conversation_close(relay->channel);
 }
 
-static bool makes_process(const struct request *r) { return r->type == FRAME_START || r->type == FRAME_EXEC || r->type == FRAME_TOOL; }
+static bool makes_process(const struct request *r) {
+  return r->type == FRAME_START || r->type == FRAME_EXEC || r->type == FRAME_TOOL;
+}
 
 static void take_reply(struct relay *relay, struct tlv payload) {
   struct request *r = relay->request;
@@ -118,7 +120,8 @@ void relay_request(struct request *r, relay_done *done) {
   if (!relay || gone_why) {
     if (done) done(r, false);
     free(relay);
-    return request_failf(r, gone_why ? "sandbox-gone" : "internal", 0, "%s", gone_why ? gone_why : "No memory is left.");
+    return request_failf(r, gone_why ? "sandbox-gone" : "internal", 0, "%s",
+                         gone_why ? gone_why : "No memory is left.");
   }
   *relay = (struct relay){.request = r, .done = done};
   relay->held_tail = &relay->held;

@@ -4,7 +4,11 @@ import { openDoor } from './door.ts';
 
 test('docker run shows output of both streams and takes the exit code', async () => {
   await using door = await openDoor();
-  assert.deepEqual(await door.docker(['run', '--rm', 'nanoserver', 'both']), { code: 0, stdout: 'out\n', stderr: 'err\n' });
+  assert.deepEqual(await door.docker(['run', '--rm', 'nanoserver', 'both']), {
+    code: 0,
+    stdout: 'out\n',
+    stderr: 'err\n',
+  });
   assert.equal((await door.docker(['run', '--rm', 'nanoserver', 'exit', '42'])).code, 42);
   assert.equal((await door.docker(['ps', '-aq'])).stdout, '');
 });
@@ -19,7 +23,10 @@ test('docker run -i passes input to its end, byte for byte', async () => {
 
 test('output that comes after the end of input is not lost', async () => {
   await using door = await openDoor();
-  assert.equal((await door.docker(['run', '--rm', '-i', 'nanoserver', 'late'], { input: 'x' })).stdout, 'after the end of input\n');
+  assert.equal(
+    (await door.docker(['run', '--rm', '-i', 'nanoserver', 'late'], { input: 'x' })).stdout,
+    'after the end of input\n',
+  );
 });
 
 test('docker run exits with 125, 126 and 127 as users know it', async () => {
@@ -34,26 +41,53 @@ test('docker run exits with 125, 126 and 127 as users know it', async () => {
   assert.match(vm.stderr, /invalid isolation "vm"/);
 });
 
-test('a taken name and a name with a slash are refused in Docker\'s words', async () => {
+test("a taken name and a name with a slash are refused in Docker's words", async () => {
   await using door = await openDoor();
   assert.equal((await door.docker(['create', '--name', 'one', 'nanoserver', 'true'])).code, 0);
-  assert.match((await door.docker(['create', '--name', 'one', 'nanoserver', 'true'])).stderr, /Conflict. The container name "\/one" is already in use by container/);
-  assert.match((await door.docker(['create', '--name', 'a/b', 'nanoserver', 'true'])).stderr, /Invalid container name \(a\/b\)/);
-  assert.match((await door.docker(['create', '-m', '1b', 'nanoserver', 'true'])).stderr, /Minimum memory limit allowed is 6MB/);
+  assert.match(
+    (await door.docker(['create', '--name', 'one', 'nanoserver', 'true'])).stderr,
+    /Conflict. The container name "\/one" is already in use by container/,
+  );
+  assert.match(
+    (await door.docker(['create', '--name', 'a/b', 'nanoserver', 'true'])).stderr,
+    /Invalid container name \(a\/b\)/,
+  );
+  assert.match(
+    (await door.docker(['create', '-m', '1b', 'nanoserver', 'true'])).stderr,
+    /Minimum memory limit allowed is 6MB/,
+  );
 });
 
 test('docker ps, inspect, stop, rename, logs and rm agree on a container', async () => {
   await using door = await openDoor();
-  const id = (await door.docker(['run', '-d', '--name', 'one', '-l', 'k=v', '--isolation', 'hyperv', 'nanoserver', 'tick'])).stdout.trim();
-  const line = await door.docker(['ps', '--no-trunc', '--filter', 'label=k=v', '--filter', 'status=running', '--format', '{{.ID}} {{.Names}} {{.Status}}']);
+  const id = (
+    await door.docker(['run', '-d', '--name', 'one', '-l', 'k=v', '--isolation', 'hyperv', 'nanoserver', 'tick'])
+  ).stdout.trim();
+  const line = await door.docker([
+    'ps',
+    '--no-trunc',
+    '--filter',
+    'label=k=v',
+    '--filter',
+    'status=running',
+    '--format',
+    '{{.ID}} {{.Names}} {{.Status}}',
+  ]);
   assert.match(line.stdout, new RegExp(`^${id} one Up (Less than a second|1 second)\n$`));
-  assert.equal((await door.docker(['inspect', '-f', '{{.State.Status}} {{.HostConfig.Isolation}} {{.Name}} {{.Path}}', 'one'])).stdout, 'running hyperv /one tick\n');
+  assert.equal(
+    (await door.docker(['inspect', '-f', '{{.State.Status}} {{.HostConfig.Isolation}} {{.Name}} {{.Path}}', 'one']))
+      .stdout,
+    'running hyperv /one tick\n',
+  );
   assert.match((await door.docker(['inspect', 'one'])).stdout, /"Guid": "[0-9a-f]{8}-[0-9a-f]{4}-/);
   assert.equal((await door.docker(['rename', 'one', 'two'])).code, 0);
   assert.match((await door.docker(['rm', 'two'])).stderr, /container is running/);
   assert.equal((await door.docker(['stop', 'two'])).code, 0);
   assert.match((await door.docker(['logs', '--tail', '1', '-t', 'two'])).stdout, /^\d{4}-\d\d-\d\dT.*Z tick\n$/);
-  assert.match((await door.docker(['ps', '-a', '--format', '{{.Status}}'])).stdout, /^Exited \(143\) (Less than a second|\d+ seconds?) ago\n$/);
+  assert.match(
+    (await door.docker(['ps', '-a', '--format', '{{.Status}}'])).stdout,
+    /^Exited \(143\) (Less than a second|\d+ seconds?) ago\n$/,
+  );
   assert.equal((await door.docker(['rm', 'two'])).code, 0);
 });
 
@@ -62,7 +96,10 @@ test('docker exec has its own output, exit code and input; a missing command is 
   await door.docker(['run', '-d', '--name', 'one', 'nanoserver', 'sleep']);
   assert.deepEqual(await door.docker(['exec', 'one', 'both']), { code: 0, stdout: 'out\n', stderr: 'err\n' });
   assert.equal((await door.docker(['exec', 'one', 'exit', '9'])).code, 9);
-  assert.equal((await door.docker(['exec', '-i', 'one', 'count'], { input: Buffer.alloc(1_000_000) })).stdout, '1000000\n');
+  assert.equal(
+    (await door.docker(['exec', '-i', 'one', 'count'], { input: Buffer.alloc(1_000_000) })).stdout,
+    '1000000\n',
+  );
   const missing = await door.docker(['exec', 'one', 'nope']);
   assert.equal(missing.code, 127);
   assert.match(missing.stdout, /executable file not found/);
@@ -74,7 +111,10 @@ test('docker attach sees what comes, wait and kill work, start -a too', async ()
   await door.docker(['run', '-d', '--name', 'one', 'nanoserver', 'sleep']);
   const waiting = door.docker(['wait', 'one']);
   const attached = door.docker(['attach', '--no-stdin', '--sig-proxy=false', 'one']);
-  for (;;) { if (door.fake.held() > 0) break; await new Promise((resolve) => setTimeout(resolve, 5)); }
+  for (;;) {
+    if (door.fake.held() > 0) break;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   assert.equal((await door.docker(['kill', '-s', 'HUP', 'one'])).code, 0);
   assert.equal((await door.docker(['kill', 'one'])).code, 0);
   assert.equal((await waiting).stdout, '137\n');
@@ -102,7 +142,10 @@ test('images, networks, info, version, events, top, diff, cp, export, load, save
   assert.match((await door.docker(['info'])).stdout, /Waiting VMs: 1 of 2/);
   assert.match((await door.docker(['version'])).stdout, /API version: +1\.47 \(minimum version 1\.24\)/);
   await door.docker(['run', '-d', '--name', 'one', 'nanoserver', 'sleep']);
-  assert.match((await door.docker(['events', '--since', '1', '--until', '2', '--filter', 'event=start'])).stdout, /container start [0-9a-f]{64} \(image=nanoserver, name=one\)/);
+  assert.match(
+    (await door.docker(['events', '--since', '1', '--until', '2', '--filter', 'event=start'])).stdout,
+    /container start [0-9a-f]{64} \(image=nanoserver, name=one\)/,
+  );
   assert.match((await door.docker(['top', 'one'])).stdout, /4242\s+csrss/);
   assert.equal((await door.docker(['diff', 'one'])).stdout, 'A /new\nC /etc\n');
   assert.equal((await door.docker(['export', 'one'])).stdout.length, 2048);
@@ -160,16 +203,113 @@ test('words that Twofold lacks are named, not swallowed', async () => {
 
 test('everything that docker run can say and Twofold carries out reaches the engine', async () => {
   await using door = await openDoor();
-  const ran = await door.docker(['create', '--name', 'one', '-it', '-e', 'A=b', '-w', '/w', '-u', '1:2', '--hostname', 'h', '--entrypoint', 'echo', '-l', 'k=v', '--read-only', '--tmpfs', '/t:size=1m',
-    '--cap-add', 'CAP_NET_ADMIN', '--cap-drop', 'ALL', '--memory', '64m', '--cpus', '1.5', '--pids-limit', '50', '--ulimit', 'nofile=10:20', '--init', '--isolation', 'HyperV', '--network', 'Virtual Switch',
-    '--ip', '10.0.0.9', '--network-alias', 'db', '--mac-address', '02:42:AC:11:00:02', '--restart', 'on-failure:3', '--security-opt', 'no-new-privileges', '--security-opt', 'seccomp=unconfined', '--log-opt', 'max-size=1m',
-    '--dns', '1.1.1.1', '--add-host', 'a:1.2.3.4', '--sysctl', 'net.ipv4.ip_forward=1', '--shm-size', '1m', '--stop-signal', 'SIGINT', '--stop-timeout', '3', '--privileged', '--group-add', '7', '--no-healthcheck', 'nanoserver', 'hello']);
+  const ran = await door.docker([
+    'create',
+    '--name',
+    'one',
+    '-it',
+    '-e',
+    'A=b',
+    '-w',
+    '/w',
+    '-u',
+    '1:2',
+    '--hostname',
+    'h',
+    '--entrypoint',
+    'echo',
+    '-l',
+    'k=v',
+    '--read-only',
+    '--tmpfs',
+    '/t:size=1m',
+    '--cap-add',
+    'CAP_NET_ADMIN',
+    '--cap-drop',
+    'ALL',
+    '--memory',
+    '64m',
+    '--cpus',
+    '1.5',
+    '--pids-limit',
+    '50',
+    '--ulimit',
+    'nofile=10:20',
+    '--init',
+    '--isolation',
+    'HyperV',
+    '--network',
+    'Virtual Switch',
+    '--ip',
+    '10.0.0.9',
+    '--network-alias',
+    'db',
+    '--mac-address',
+    '02:42:AC:11:00:02',
+    '--restart',
+    'on-failure:3',
+    '--security-opt',
+    'no-new-privileges',
+    '--security-opt',
+    'seccomp=unconfined',
+    '--log-opt',
+    'max-size=1m',
+    '--dns',
+    '1.1.1.1',
+    '--add-host',
+    'a:1.2.3.4',
+    '--sysctl',
+    'net.ipv4.ip_forward=1',
+    '--shm-size',
+    '1m',
+    '--stop-signal',
+    'SIGINT',
+    '--stop-timeout',
+    '3',
+    '--privileged',
+    '--group-add',
+    '7',
+    '--no-healthcheck',
+    'nanoserver',
+    'hello',
+  ]);
   assert.equal(ran.stderr, '');
   const { name, config, hostConfig, networks } = door.fake.lastCreate()!;
   assert.equal(name, 'one');
-  assert.deepEqual([config.Entrypoint, config.Cmd, config.Env, config.User, config.WorkingDir, config.Hostname, config.Tty, config.OpenStdin, config.StopSignal, config.StopTimeout], [['echo'], ['hello'], ['A=b'], '1:2', '/w', 'h', true, true, 'SIGINT', 3]);
-  assert.deepEqual([hostConfig.Memory, hostConfig.NanoCpus, hostConfig.PidsLimit, hostConfig.Isolation, hostConfig.ReadonlyRootfs, hostConfig.Init, hostConfig.Privileged, hostConfig.ShmSize], [64 << 20, 1.5e9, 50, 'HyperV', true, true, true, 1 << 20]);
-  assert.deepEqual([hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Tmpfs, hostConfig.Ulimits], [['CAP_NET_ADMIN'], ['ALL'], { '/t': 'size=1m' }, [{ Name: 'nofile', Hard: 20, Soft: 10 }]]);
+  assert.deepEqual(
+    [
+      config.Entrypoint,
+      config.Cmd,
+      config.Env,
+      config.User,
+      config.WorkingDir,
+      config.Hostname,
+      config.Tty,
+      config.OpenStdin,
+      config.StopSignal,
+      config.StopTimeout,
+    ],
+    [['echo'], ['hello'], ['A=b'], '1:2', '/w', 'h', true, true, 'SIGINT', 3],
+  );
+  assert.deepEqual(
+    [
+      hostConfig.Memory,
+      hostConfig.NanoCpus,
+      hostConfig.PidsLimit,
+      hostConfig.Isolation,
+      hostConfig.ReadonlyRootfs,
+      hostConfig.Init,
+      hostConfig.Privileged,
+      hostConfig.ShmSize,
+    ],
+    [64 << 20, 1.5e9, 50, 'HyperV', true, true, true, 1 << 20],
+  );
+  assert.deepEqual(
+    [hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Tmpfs, hostConfig.Ulimits],
+    [['CAP_NET_ADMIN'], ['ALL'], { '/t': 'size=1m' }, [{ Name: 'nofile', Hard: 20, Soft: 10 }]],
+  );
   assert.deepEqual(hostConfig.RestartPolicy, { Name: 'on-failure', MaximumRetryCount: 3 });
-  assert.deepEqual(networks, [{ reference: 'Virtual Switch', address: '10.0.0.9', mac: '02:42:AC:11:00:02', aliases: ['db'] }]);
+  assert.deepEqual(networks, [
+    { reference: 'Virtual Switch', address: '10.0.0.9', mac: '02:42:AC:11:00:02', aliases: ['db'] },
+  ]);
 });

@@ -8,13 +8,23 @@ import { type Front, openFront } from './door.ts';
 async function open(): Promise<Front & { docker: Front['docker'] }> {
   const house = await openHouse();
   const front = await openFront(house.engine);
-  return { ...front, async [Symbol.asyncDispose]() { await front[Symbol.asyncDispose](); await house[Symbol.asyncDispose](); } };
+  return {
+    ...front,
+    async [Symbol.asyncDispose]() {
+      await front[Symbol.asyncDispose]();
+      await house[Symbol.asyncDispose]();
+    },
+  };
 }
 
 for (const isolation of ['process', 'hyperv']) {
   test(`docker run, ${isolation}: output, input, exit codes, and nothing left by --rm`, async () => {
     await using front = await open();
-    const run = (words: string[], input?: string) => front.docker(['run', '--rm', '-i', `--isolation=${isolation}`, 'test', ...words], input === undefined ? {} : { input });
+    const run = (words: string[], input?: string) =>
+      front.docker(
+        ['run', '--rm', '-i', `--isolation=${isolation}`, 'test', ...words],
+        input === undefined ? {} : { input },
+      );
     assert.deepEqual(await run(['echo', 'hello']), { code: 0, stdout: 'hello\n', stderr: '' });
     assert.deepEqual(await run(['echo-error', 'oh']), { code: 0, stdout: '', stderr: 'oh\n' });
     assert.equal((await run(['exit', '42'])).code, 42);
@@ -26,12 +36,18 @@ for (const isolation of ['process', 'hyperv']) {
   });
 }
 
-test('the states that docker shows are the engine\'s', async () => {
+test("the states that docker shows are the engine's", async () => {
   await using front = await open();
   assert.equal((await front.docker(['run', '-d', '--name', 'one', 'test', 'sleep'])).code, 0);
-  const state = async () => (await front.docker(['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}', 'one'])).stdout.trim();
+  const state = async () =>
+    (
+      await front.docker(['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}', 'one'])
+    ).stdout.trim();
   assert.equal(await state(), 'running 0 false');
-  assert.match((await front.docker(['create', '--name', 'one', 'test', 'true'])).stderr, /Conflict. The container name "\/one" is already in use by container "?[0-9a-f]{64}/);
+  assert.match(
+    (await front.docker(['create', '--name', 'one', 'test', 'true'])).stderr,
+    /Conflict. The container name "\/one" is already in use by container "?[0-9a-f]{64}/,
+  );
   assert.equal((await front.docker(['pause', 'one'])).code, 0);
   assert.match((await front.docker(['ps', '--format', '{{.Status}}'])).stdout, /\(Paused\)/);
   assert.match((await front.docker(['exec', 'one', 'true'])).stderr, /paused/);
@@ -49,26 +65,46 @@ test('the states that docker shows are the engine\'s', async () => {
   assert.equal((await front.docker(['run', '--name', 'two', 'test', 'out-of-memory'])).code, 137);
   assert.equal((await front.docker(['inspect', '-f', '{{.State.OOMKilled}}', 'two'])).stdout, 'true\n');
   assert.equal((await front.docker(['run', '--name', 'three', 'test', 'nope'])).code, 127);
-  assert.equal((await front.docker(['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'three'])).stdout, 'created 127\n');
+  assert.equal(
+    (await front.docker(['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'three'])).stdout,
+    'created 127\n',
+  );
 });
 
 test('exec, attach and events go through', async () => {
   await using front = await open();
   await front.docker(['run', '-d', '--name', 'one', 'test', 'sleep']);
   assert.deepEqual(await front.docker(['exec', 'one', 'echo', 'inside']), { code: 0, stdout: 'inside\n', stderr: '' });
-  assert.equal((await front.docker(['exec', '-i', 'one', 'cat'], { input: 'x'.repeat(300_000) })).stdout.length, 300_000);
+  assert.equal(
+    (await front.docker(['exec', '-i', 'one', 'cat'], { input: 'x'.repeat(300_000) })).stdout.length,
+    300_000,
+  );
   assert.equal((await front.docker(['exec', 'one', 'exit', '5'])).code, 5);
   assert.equal((await front.docker(['exec', 'one', 'nope'])).code, 127);
   assert.equal((await front.docker(['exec', '-d', 'one', 'true'])).code, 0);
   const attached = front.docker(['attach', '--no-stdin', 'one']);
-  for (;;) { if (/attach/.test((await front.docker(['events', '--since', '1', '--until', '0s'])).stdout)) break; }
+  for (;;) {
+    if (/attach/.test((await front.docker(['events', '--since', '1', '--until', '0s'])).stdout)) break;
+  }
   await front.docker(['stop', 'one']);
   assert.equal((await attached).code, 143);
-  const told = (await front.docker(['events', '--since', '1', '--until', '0s', '--filter', 'container=one', '--format', '{{.Action}}'])).stdout;
+  const told = (
+    await front.docker([
+      'events',
+      '--since',
+      '1',
+      '--until',
+      '0s',
+      '--filter',
+      'container=one',
+      '--format',
+      '{{.Action}}',
+    ])
+  ).stdout;
   assert.match(told, /^create\n[\s\S]*start\n[\s\S]*exec_create: echo inside\n[\s\S]*die\n/);
 });
 
-test('bad requests are told by the engine in Docker\'s words', async () => {
+test("bad requests are told by the engine in Docker's words", async () => {
   await using front = await open();
   assert.match((await front.docker(['run', 'nowhere', 'true'])).stderr, /cannot pull images yet/);
   assert.match((await front.docker(['create', '--isolation', 'vm', 'test', 'true'])).stderr, /isolation/i);

@@ -7,7 +7,9 @@ import { promisify } from 'node:util';
 import { type Door, openDoor } from './door.ts';
 
 async function make(door: Door, config: object, name = 'one'): Promise<void> {
-  const made = await door.ask('POST', `/containers/create?name=${name}`, { body: JSON.stringify({ Image: 'nanoserver', ...config }) });
+  const made = await door.ask('POST', `/containers/create?name=${name}`, {
+    body: JSON.stringify({ Image: 'nanoserver', ...config }),
+  });
   assert.equal(made.status, 201, made.body);
 }
 
@@ -31,28 +33,48 @@ function outputOf(received: Buffer): string {
   return text;
 }
 
-const upgrade = (path: string, body = '', extra = '') => `POST ${path} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${extra}\r\n${body}`;
+const upgrade = (path: string, body = '', extra = '') =>
+  `POST ${path} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${extra}\r\n${body}`;
 const message = (body: string) => (JSON.parse(body) as { message: string }).message;
 
 test('ping tells the version, with and without a body', async () => {
   await using door = await openDoor();
   const get = await door.ask('GET', '/_ping');
-  assert.deepEqual([get.status, get.body, get.headers['api-version'], get.headers['docker-experimental'], get.headers['ostype'], get.headers['builder-version']], [200, 'OK', '1.47', 'false', 'linux', '1']);
+  assert.deepEqual(
+    [
+      get.status,
+      get.body,
+      get.headers['api-version'],
+      get.headers['docker-experimental'],
+      get.headers['ostype'],
+      get.headers['builder-version'],
+    ],
+    [200, 'OK', '1.47', 'false', 'linux', '1'],
+  );
   assert.equal(get.headers['server'], 'Twofold/0.1.0 (linux)');
   const head = await door.ask('HEAD', '/v1.24/_ping');
   assert.deepEqual([head.status, head.body], [200, '']);
 });
 
-test('versions that are not spoken are refused in Docker\'s words, an unknown path is not found', async () => {
+test("versions that are not spoken are refused in Docker's words, an unknown path is not found", async () => {
   await using door = await openDoor();
-  assert.equal(message((await door.ask('GET', '/v1.23/info')).body), 'client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version');
-  assert.equal(message((await door.ask('GET', '/v1.99/info')).body), 'client version 1.99 is too new. Maximum supported API version is 1.47');
+  assert.equal(
+    message((await door.ask('GET', '/v1.23/info')).body),
+    'client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version',
+  );
+  assert.equal(
+    message((await door.ask('GET', '/v1.99/info')).body),
+    'client version 1.99 is too new. Maximum supported API version is 1.47',
+  );
   assert.equal((await door.ask('GET', '/v1.24/info')).status, 200);
-  assert.deepEqual(await door.ask('GET', '/nowhere').then(({ status, body }) => [status, message(body)]), [404, 'page not found']);
+  assert.deepEqual(await door.ask('GET', '/nowhere').then(({ status, body }) => [status, message(body)]), [
+    404,
+    'page not found',
+  ]);
   assert.equal((await door.ask('GET', '/v1.47/containers/%zz/json')).status, 400);
 });
 
-test('an error tells its code in a header, beside Docker\'s body', async () => {
+test("an error tells its code in a header, beside Docker's body", async () => {
   await using door = await openDoor();
   const code = async (method: string, path: string) => (await door.ask(method, path)).headers['twofold-error'];
   assert.equal(await code('GET', '/containers/nobody/json'), 'container-not-found');
@@ -63,18 +85,29 @@ test('an error tells its code in a header, beside Docker\'s body', async () => {
 
 test('bodies that are cut, no JSON, of another type, too deep or of the wrong shape are 400 with the reason', async () => {
   await using door = await openDoor();
-  const post = (body: string, headers: http.OutgoingHttpHeaders = {}) => door.ask('POST', '/containers/create', { body, headers }).then((answer) => [answer.status, message(answer.body)] as const);
+  const post = (body: string, headers: http.OutgoingHttpHeaders = {}) =>
+    door
+      .ask('POST', '/containers/create', { body, headers })
+      .then((answer) => [answer.status, message(answer.body)] as const);
   assert.match((await post('{"Image":')).join(' '), /^400 invalid JSON/);
   assert.match((await post('{}{}')).join(' '), /^400 invalid JSON/);
   assert.match((await post('')).join(' '), /^400 invalid JSON: got EOF/);
   assert.match((await post('[1]')).join(' '), /^400 /);
-  assert.match((await post('{"Image":"x"}', { 'Content-Type': 'text/plain' })).join(' '), /^400 unsupported Content-Type header \(text\/plain\)/);
+  assert.match(
+    (await post('{"Image":"x"}', { 'Content-Type': 'text/plain' })).join(' '),
+    /^400 unsupported Content-Type header \(text\/plain\)/,
+  );
   assert.match((await post('{"Image":"nanoserver","Cmd":7}')).join(' '), /^400 Cmd: a list of words/);
-  assert.match((await post('{"Image":"nanoserver","HostConfig":{"Memory":"much"}}')).join(' '), /^400 HostConfig\.Memory/);
+  assert.match(
+    (await post('{"Image":"nanoserver","HostConfig":{"Memory":"much"}}')).join(' '),
+    /^400 HostConfig\.Memory/,
+  );
   assert.match((await post(`${'['.repeat(100)}${']'.repeat(100)}`)).join(' '), /^400 invalid JSON: nested too deeply/);
   assert.match((await post('{"__proto__":{"Image":"x"}}')).join(' '), /^400 no image/);
   using raw = await door.dial();
-  raw.socket.end('POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"Image":');
+  raw.socket.end(
+    'POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"Image":',
+  );
   assert.match((await raw.ended()).toString(), /^HTTP\/1.1 400 [\s\S]*cut short/);
   assert.equal((await door.ask('GET', '/_ping')).status, 200);
 });
@@ -82,10 +115,14 @@ test('bodies that are cut, no JSON, of another type, too deep or of the wrong sh
 test('a body of 1 GB is refused before it is read, whether its length is told or not', async () => {
   await using door = await openDoor();
   using told = await door.dial();
-  told.socket.write('POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n{');
+  told.socket.write(
+    'POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n{',
+  );
   assert.match((await told.until((bytes) => bytes.includes('MiB'))).toString(), /^HTTP\/1.1 413 /);
   using chunked = await door.dial();
-  chunked.socket.write('POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n');
+  chunked.socket.write(
+    'POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n',
+  );
   const piece = `100000\r\n${'x'.repeat(1 << 20)}\r\n`;
   for (let count = 0; count < 6; count += 1) chunked.socket.write(piece);
   assert.match((await chunked.until((bytes) => bytes.includes('MiB'))).toString(), /^HTTP\/1.1 413 /);
@@ -103,14 +140,16 @@ test('10,000 header fields are 431, short or long', async () => {
   assert.match((await nonsense.ended()).toString(), /^HTTP\/1.1 400 /);
 });
 
-test('an upgrade\'s body is exactly its Content-Length, and what follows is input, however the bytes are cut', async () => {
+test("an upgrade's body is exactly its Content-Length, and what follows is input, however the bytes are cut", async () => {
   await using door = await openDoor();
   await make(door, { Cmd: ['sleep'] });
   await door.ask('POST', '/containers/one/start');
   const body = JSON.stringify({ Detach: false, Tty: false });
   const whole = (id: string) => `${upgrade(`/v1.47/exec/${id}/start`, body)}hello`;
   for (const cut of [0, 40, whole('x'.repeat(64)).indexOf('{') + 5, whole('x'.repeat(64)).length - 3]) {
-    const made = await door.ask('POST', '/containers/one/exec', { body: JSON.stringify({ AttachStdin: true, AttachStdout: true, Cmd: ['cat'] }) });
+    const made = await door.ask('POST', '/containers/one/exec', {
+      body: JSON.stringify({ AttachStdin: true, AttachStdout: true, Cmd: ['cat'] }),
+    });
     const { Id } = JSON.parse(made.body) as { Id: string };
     using raw = await door.dial();
     const bytes = whole(Id);
@@ -120,7 +159,10 @@ test('an upgrade\'s body is exactly its Content-Length, and what follows is inpu
     }
     raw.socket.write(bytes.slice(cut));
     const seen = await raw.until((received) => outputOf(received) === 'hello');
-    assert.match(seen.toString('latin1'), /^HTTP\/1.1 101 UPGRADED\r\nContent-Type: application\/vnd.docker.multiplexed-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n/);
+    assert.match(
+      seen.toString('latin1'),
+      /^HTTP\/1.1 101 UPGRADED\r\nContent-Type: application\/vnd.docker.multiplexed-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n/,
+    );
     raw.socket.end();
     await raw.ended();
     assert.equal(JSON.parse((await door.ask('GET', `/exec/${Id}/json`)).body).ExitCode, 0);
@@ -131,14 +173,16 @@ test('bytes piped into a container are never taken for a request', async () => {
   await using door = await openDoor();
   await make(door, { Cmd: ['cat'], OpenStdin: true, StdinOnce: true });
   using raw = await door.dial();
-  raw.socket.write(`${upgrade('/containers/one/attach?stream=1&stdin=1&stdout=1')}DELETE /containers/one?force=1 HTTP/1.1\r\nHost: d\r\n\r\n`);
+  raw.socket.write(
+    `${upgrade('/containers/one/attach?stream=1&stdin=1&stdout=1')}DELETE /containers/one?force=1 HTTP/1.1\r\nHost: d\r\n\r\n`,
+  );
   await raw.until((received) => received.includes('101 UPGRADED'));
   await door.ask('POST', '/containers/one/start');
   await raw.until((received) => received.includes('DELETE /containers/one'));
   assert.equal((await door.ask('GET', '/containers/one/json')).status, 200);
 });
 
-test('the end of a client\'s input does not end its output, and the connection ends with the process', async () => {
+test("the end of a client's input does not end its output, and the connection ends with the process", async () => {
   await using door = await openDoor();
   await make(door, { Cmd: ['late'], OpenStdin: true, StdinOnce: true });
   using raw = await door.dial();
@@ -211,7 +255,9 @@ test('a slow reader holds the container back, and loses nothing', async () => {
   assert.equal(JSON.parse((await door.ask('GET', '/containers/one/json')).body).State.Running, true);
   let total = 0;
   raw.socket.removeAllListeners('data');
-  raw.socket.on('data', (part: Buffer) => { total += part.length; });
+  raw.socket.on('data', (part: Buffer) => {
+    total += part.length;
+  });
   raw.socket.resume();
   await raw.ended();
   assert.equal(total, 50_000_000);
@@ -271,12 +317,19 @@ test('states that forbid a verb are 304 and 409, and filters are taken in both f
   assert.equal((await door.ask('POST', '/containers/one/stop')).status, 304);
   assert.equal((await door.ask('POST', '/containers/one/kill')).status, 409);
   assert.equal((await door.ask('POST', '/containers/one/exec', { body: '{"Cmd":["true"]}' })).status, 409);
-  for (const filters of ['{"status":["created"]}', '{"status":{"created":true}}', '{"name":["^/?on"],"label":["a=b"]}']) {
+  for (const filters of [
+    '{"status":["created"]}',
+    '{"status":{"created":true}}',
+    '{"name":["^/?on"],"label":["a=b"]}',
+  ]) {
     const { body } = await door.ask('GET', `/containers/json?all=1&filters=${encodeURIComponent(filters)}`);
     assert.equal(JSON.parse(body).length, 1, filters);
   }
   assert.equal((await door.ask('GET', `/containers/json?filters=${encodeURIComponent('{"shoe":["7"]}')}`)).status, 400);
-  assert.equal((await door.ask('GET', `/containers/json?filters=${encodeURIComponent('{"name":["(a+)+$"]}')}`)).status, 400);
+  assert.equal(
+    (await door.ask('GET', `/containers/json?filters=${encodeURIComponent('{"name":["(a+)+$"]}')}`)).status,
+    400,
+  );
   assert.equal((await door.ask('GET', '/containers/json?limit=many')).status, 400);
 });
 
@@ -284,8 +337,16 @@ test('a conversion is planned by DryRun, done without it, and refused while the 
   await using door = await openDoor();
   await make(door, { Cmd: ['sleep'] });
   const update = (body: object) => door.ask('POST', '/containers/one/update', { body: JSON.stringify(body) });
-  const isolation = async () => JSON.parse((await door.ask('GET', '/containers/one/json')).body).Twofold.Isolation as string;
-  assert.deepEqual(JSON.parse((await update({ Isolation: 'hyperv', DryRun: true })).body).Conversion, { From: 'process', To: 'hyperv', Carries: ['What it wrote.'], Changes: [], Refusals: [], DryRun: true });
+  const isolation = async () =>
+    JSON.parse((await door.ask('GET', '/containers/one/json')).body).Twofold.Isolation as string;
+  assert.deepEqual(JSON.parse((await update({ Isolation: 'hyperv', DryRun: true })).body).Conversion, {
+    From: 'process',
+    To: 'hyperv',
+    Carries: ['What it wrote.'],
+    Changes: [],
+    Refusals: [],
+    DryRun: true,
+  });
   assert.equal(await isolation(), 'process');
   assert.equal((await update({ Isolation: 'HyperV' })).status, 200);
   assert.equal(await isolation(), 'hyperv');
@@ -303,7 +364,10 @@ test('the socket is for its group only, a stale one is replaced, a living one is
   await assert.rejects(door.second(door.socketPath), /Another daemon listens/);
   const stale = `${door.socketPath}.stale`;
   // A listener that dies without cleaning up leaves its file.
-  await promisify(execFile)(process.execPath, ['-e', `require('net').createServer().listen(${JSON.stringify(stale)}, () => process.kill(process.pid, 'SIGKILL'))`]).catch(() => undefined);
+  await promisify(execFile)(process.execPath, [
+    '-e',
+    `require('net').createServer().listen(${JSON.stringify(stale)}, () => process.kill(process.pid, 'SIGKILL'))`,
+  ]).catch(() => undefined);
   assert.ok((await stat(stale)).isSocket());
   await using second = await door.second(stale);
   assert.equal((await stat(second.path)).mode & 0o777, 0o660);

@@ -8,14 +8,19 @@ import { openDoor, openFront } from './door.ts';
 
 const post = (body: unknown): { body: string } => ({ body: JSON.stringify(body) });
 
-test('a verb\'s output comes in frames, the exit code in the last one, and the connection ends', async () => {
+test("a verb's output comes in frames, the exit code in the last one, and the connection ends", async () => {
   await using door = await openDoor();
   using connection = await door.dial();
   const body = JSON.stringify({ Words: ['rm', 'nobody'] });
-  connection.socket.write(`POST /twofold/verb HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  connection.socket.write(
+    `POST /twofold/verb HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
   const answer = await connection.ended();
   const at = answer.indexOf('\r\n\r\n') + 4;
-  assert.match(answer.subarray(0, at).toString(), /^HTTP\/1\.1 200 OK\r\n(.*\r\n)*Content-Type: application\/vnd\.twofold\.verb-stream\r\n/);
+  assert.match(
+    answer.subarray(0, at).toString(),
+    /^HTTP\/1\.1 200 OK\r\n(.*\r\n)*Content-Type: application\/vnd\.twofold\.verb-stream\r\n/,
+  );
   const frames = answer.subarray(at);
   const text = 'twofold: No such container: nobody\n';
   assert.deepEqual([...frames.subarray(0, 8)], [2, 0, 0, 0, 0, 0, 0, text.length]);
@@ -25,9 +30,20 @@ test('a verb\'s output comes in frames, the exit code in the last one, and the c
 
 test('colours are for a terminal that wants them, and help is as wide as the terminal', async () => {
   await using door = await openDoor();
-  const coloured = await door.ask('POST', '/twofold/verb', post({ Words: ['rm', 'nobody'], Stderr: { Colours: true } }));
+  const coloured = await door.ask(
+    'POST',
+    '/twofold/verb',
+    post({ Words: ['rm', 'nobody'], Stderr: { Colours: true } }),
+  );
   assert.ok(coloured.body.includes('\x1b[31mtwofold:\x1b[0m No such container'), coloured.body);
-  const lines = async (columns: number): Promise<number> => (await door.ask('POST', '/twofold/verb', post({ Words: ['switches', 'create', '--help'], Stdout: { Columns: columns } }))).body.split('\n').length;
+  const lines = async (columns: number): Promise<number> =>
+    (
+      await door.ask(
+        'POST',
+        '/twofold/verb',
+        post({ Words: ['switches', 'create', '--help'], Stdout: { Columns: columns } }),
+      )
+    ).body.split('\n').length;
   assert.ok((await lines(80)) > (await lines(200)));
 });
 
@@ -51,7 +67,7 @@ test('words that are no verb which runs here, too many or too long, and any othe
   }
 });
 
-test('filters of any name are the daemon\'s to judge', async () => {
+test("filters of any name are the daemon's to judge", async () => {
   await using door = await openDoor();
   for (const name of ['__proto__', 'constructor']) {
     const { body } = await door.ask('POST', '/twofold/verb', post({ Words: ['ps', '--filter', `${name}=x`] }));
@@ -67,7 +83,9 @@ test('a verb ends with its client', async () => {
   });
   using connection = await door.dial();
   const body = JSON.stringify({ Words: ['ps'] });
-  connection.socket.write(`POST /twofold/verb HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  connection.socket.write(
+    `POST /twofold/verb HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
   const signal = await begun.promise;
   assert.equal(signal.aborted, false);
   connection.socket.destroy();
@@ -76,11 +94,15 @@ test('a verb ends with its client', async () => {
 
 test('twenty clients at once each get what is theirs', async () => {
   await using door = await openDoor();
-  await Promise.all(Array.from({ length: 20 }, async (_, index) => {
-    const { body } = await door.ask('POST', '/twofold/verb', post({ Words: ['rm', `nobody-${index}`] }));
-    const said: string[] = [];
-    async function* whole(): AsyncGenerator<Buffer> { yield Buffer.from(body); }
-    for await (const { stream, data } of demultiplex(whole())) said.push(`${stream} ${data.toString()}`);
-    assert.equal(said[0], `stderr twofold: No such container: nobody-${index}\n`);
-  }));
+  await Promise.all(
+    Array.from({ length: 20 }, async (_, index) => {
+      const { body } = await door.ask('POST', '/twofold/verb', post({ Words: ['rm', `nobody-${index}`] }));
+      const said: string[] = [];
+      async function* whole(): AsyncGenerator<Buffer> {
+        yield Buffer.from(body);
+      }
+      for await (const { stream, data } of demultiplex(whole())) said.push(`${stream} ${data.toString()}`);
+      assert.equal(said[0], `stderr twofold: No such container: nobody-${index}\n`);
+    }),
+  );
 });

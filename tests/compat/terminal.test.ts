@@ -8,24 +8,32 @@ import { Terminal } from '../support/terminal.ts';
 import { until } from '../support/until.ts';
 
 let daemon: TestDaemon;
-before(async () => { daemon = await startDaemon(); });
-after(async () => { await daemon[Symbol.asyncDispose](); });
+before(async () => {
+  daemon = await startDaemon();
+});
+after(async () => {
+  await daemon[Symbol.asyncDispose]();
+});
 
 const IMAGE = 'nanoserver';
 
 for (const isolation of isolations) {
   describe(`a terminal on a container with ${isolation} isolation`, () => {
-    test('has the size of the person\'s, also after it has changed', async () => {
+    test("has the size of the person's, also after it has changed", async () => {
       await using terminal = await Terminal.open(daemon.env, { columns: 91, rows: 27 });
       await terminal.type(`docker run --rm -it --isolation=${isolation} ${IMAGE} sh`);
       await terminal.see(/# ?$/m);
       await terminal.type('stty size');
       await terminal.see(/^27 91$/m);
       await terminal.resize({ columns: 77, rows: 33 });
-      await until('the new size arrives', async () => {
-        await terminal.type('stty size');
-        return /^33 77$/m.test(await terminal.screen());
-      }, { everyMs: 300 });
+      await until(
+        'the new size arrives',
+        async () => {
+          await terminal.type('stty size');
+          return /^33 77$/m.test(await terminal.screen());
+        },
+        { everyMs: 300 },
+      );
       await terminal.type('exit 7');
       await terminal.see(/host\$ *$/);
       await terminal.type('echo code=$?');
@@ -60,7 +68,10 @@ for (const isolation of isolations) {
       await terminal.type('echo I am $((40 + 2))');
       await terminal.see(/I am 42/);
       await terminal.type('exit');
-      await until('it has ended', async () => (await daemon.ok(['inspect', '--format', '{{.State.Running}}', name])) === 'false');
+      await until(
+        'it has ended',
+        async () => (await daemon.ok(['inspect', '--format', '{{.State.Running}}', name])) === 'false',
+      );
       await daemon.ok(['rm', name]);
     });
 

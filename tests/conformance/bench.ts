@@ -1,10 +1,19 @@
-// Owns the place in which one driver is tried: roots of its own, specifications to start from, and the account of what is left over.
+// Owns the place in which one driver is tried: roots of its own, specifications to start from, and the account of what
+// is left over.
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { newId, type ContainerId, type ExecId, type OciProcess, type OciSpec, type SandboxId } from '@twofold/contract';
-import type { ContainerSpec, Driver, ProcessRef, ProcessStreams, RootfsLayer, SandboxInterface, SandboxSpec } from '../../packages/daemon/src/drivers/driver.ts';
+import type {
+  ContainerSpec,
+  Driver,
+  ProcessRef,
+  ProcessStreams,
+  RootfsLayer,
+  SandboxInterface,
+  SandboxSpec,
+} from '../../packages/daemon/src/drivers/driver.ts';
 
 /** What a driver brings to be tried by the suite. */
 export interface Candidate {
@@ -32,7 +41,15 @@ export interface Container {
 
 export const deadline = (candidate: Candidate): AbortSignal => AbortSignal.timeout(candidate.timeoutMs);
 
-export function describeContainer(candidate: Candidate, change: { user?: string; memoryBytes?: number; writableOf?: ContainerSpec; interfaces?: readonly SandboxInterface[] } = {}): Container {
+export function describeContainer(
+  candidate: Candidate,
+  change: {
+    user?: string;
+    memoryBytes?: number;
+    writableOf?: ContainerSpec;
+    interfaces?: readonly SandboxInterface[];
+  } = {},
+): Container {
   const id = newId<ContainerId>();
   const sandbox = id as string as SandboxId;
   const directory = join(candidate.root, 'run', 'sb', id);
@@ -42,35 +59,87 @@ export function describeContainer(candidate: Candidate, change: { user?: string;
   return {
     ref: { sandbox, container: id },
     sandbox: {
-      id: sandbox, namespace: 'conformance', directory, hostname: 'conform', network: change.interfaces === undefined ? { mode: 'none' } : { mode: 'attached', interfaces: change.interfaces }, machine: { memoryBytes: 512 << 20, cpus: 1 },
-      cgroupPath: `${candidate.cgroupParent}/${id}`, resources: change.memoryBytes === undefined ? {} : { memoryBytes: change.memoryBytes },
+      id: sandbox,
+      namespace: 'conformance',
+      directory,
+      hostname: 'conform',
+      network: change.interfaces === undefined ? { mode: 'none' } : { mode: 'attached', interfaces: change.interfaces },
+      machine: { memoryBytes: 512 << 20, cpus: 1 },
+      cgroupPath: `${candidate.cgroupParent}/${id}`,
+      resources: change.memoryBytes === undefined ? {} : { memoryBytes: change.memoryBytes },
     },
     spec: {
-      id, sandbox, files: [], user: change.user ?? '',
-      rootfs: { layers: candidate.layers, writableDirectory: change.writableOf?.rootfs.writableDirectory ?? join(own, 'writable'), readOnly: false },
+      id,
+      sandbox,
+      files: [],
+      user: change.user ?? '',
+      rootfs: {
+        layers: candidate.layers,
+        writableDirectory: change.writableOf?.rootfs.writableDirectory ?? join(own, 'writable'),
+        readOnly: false,
+      },
       log: { path: join(own, 'container.log'), maxBytes: 0, maxFiles: 1 },
     },
   };
 }
 
 export function processOf(args: string[], change: Partial<OciProcess> = {}): OciProcess {
-  const capabilities = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_KILL', 'CAP_SETGID', 'CAP_SETUID', 'CAP_NET_BIND_SERVICE', 'CAP_SYS_CHROOT', 'CAP_MKNOD'];
+  const capabilities = [
+    'CAP_CHOWN',
+    'CAP_DAC_OVERRIDE',
+    'CAP_FOWNER',
+    'CAP_KILL',
+    'CAP_SETGID',
+    'CAP_SETUID',
+    'CAP_NET_BIND_SERVICE',
+    'CAP_SYS_CHROOT',
+    'CAP_MKNOD',
+  ];
   return {
-    user: { uid: 0, gid: 0 }, args, env: ['PATH=/bin', 'HOME=/root', 'TERM=xterm'], cwd: '/',
-    capabilities: { bounding: capabilities, effective: capabilities, inheritable: [], permitted: capabilities, ambient: [] },
-    noNewPrivileges: false, oomScoreAdj: 0, ...change,
+    user: { uid: 0, gid: 0 },
+    args,
+    env: ['PATH=/bin', 'HOME=/root', 'TERM=xterm'],
+    cwd: '/',
+    capabilities: {
+      bounding: capabilities,
+      effective: capabilities,
+      inheritable: [],
+      permitted: capabilities,
+      ambient: [],
+    },
+    noNewPrivileges: false,
+    oomScoreAdj: 0,
+    ...change,
   };
 }
 
 export function specOf(container: Container, process: OciProcess): OciSpec {
   const memory = container.sandbox.resources.memoryBytes;
   return {
-    ociVersion: '1.0.2', process, root: { path: 'rootfs' }, hostname: container.sandbox.hostname,
+    ociVersion: '1.0.2',
+    process,
+    root: { path: 'rootfs' },
+    hostname: container.sandbox.hostname,
     mounts: [
       { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
-      { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
-      { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'] },
-      { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'] },
+      {
+        destination: '/dev',
+        type: 'tmpfs',
+        source: 'tmpfs',
+        options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+      },
+      {
+        destination: '/dev/pts',
+        type: 'devpts',
+        source: 'devpts',
+        options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+      },
+      {
+        destination: '/dev/shm',
+        type: 'tmpfs',
+        source: 'shm',
+        options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
+      },
       { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
       { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
     ],
@@ -94,7 +163,21 @@ export async function prepare(candidate: Candidate, driver: Driver, container: C
 function plug({ network }: SandboxSpec, netnsPid: number | null): void {
   if (network.mode !== 'attached' || netnsPid === null) return;
   for (const { name, hostName, mac } of network.interfaces) {
-    execFileSync('ip', ['link', 'add', 'name', hostName, 'type', 'veth', 'peer', 'name', name, 'address', mac, 'netns', String(netnsPid)]);
+    execFileSync('ip', [
+      'link',
+      'add',
+      'name',
+      hostName,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      name,
+      'address',
+      mac,
+      'netns',
+      String(netnsPid),
+    ]);
     execFileSync('ip', ['link', 'set', 'dev', hostName, 'up']);
   }
 }
@@ -106,11 +189,25 @@ export interface Started {
 }
 
 /** Makes, attaches to all streams and starts. */
-export async function run(candidate: Candidate, driver: Driver, args: string[], options: { process?: Partial<OciProcess>; stdin?: boolean; stdinOnce?: boolean; container?: Container } = {}): Promise<Started> {
+export async function run(
+  candidate: Candidate,
+  driver: Driver,
+  args: string[],
+  options: { process?: Partial<OciProcess>; stdin?: boolean; stdinOnce?: boolean; container?: Container } = {},
+): Promise<Started> {
   const container = options.container ?? describeContainer(candidate);
   await prepare(candidate, driver, container);
-  const streams = await driver.attach(container.ref, { stdin: options.stdin ?? false, stdout: true, stderr: true }, deadline(candidate));
-  const { pid } = await driver.startContainer(container.ref, specOf(container, processOf(args, options.process)), { openStdin: options.stdin ?? false, stdinOnce: options.stdinOnce ?? true }, deadline(candidate));
+  const streams = await driver.attach(
+    container.ref,
+    { stdin: options.stdin ?? false, stdout: true, stderr: true },
+    deadline(candidate),
+  );
+  const { pid } = await driver.startContainer(
+    container.ref,
+    specOf(container, processOf(args, options.process)),
+    { openStdin: options.stdin ?? false, stdinOnce: options.stdinOnce ?? true },
+    deadline(candidate),
+  );
   return { container, streams, pid };
 }
 

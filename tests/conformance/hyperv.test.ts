@@ -14,7 +14,15 @@ import { conformance } from './suite.ts';
 const root = mkdtempSync('/tmp/tfh-');
 const cgroupParent = `/${root.slice('/tmp/'.length)}`;
 const cgroups = openCgroups();
-const settings = { ...defaults, vmPool: 1, vmPoolMost: 1, dataRoot: join(root, 'data'), runRoot: join(root, 'run'), cgroupParent, machine: { memoryBytes: 512 << 20, cpus: 1 } };
+const settings = {
+  ...defaults,
+  vmPool: 1,
+  vmPoolMost: 1,
+  dataRoot: join(root, 'data'),
+  runRoot: join(root, 'run'),
+  cgroupParent,
+  machine: { memoryBytes: 512 << 20, cpus: 1 },
+};
 
 const candidate: Candidate = {
   name: 'hyperv',
@@ -26,7 +34,10 @@ const candidate: Candidate = {
   timeoutMs: 90_000,
   open: async () => {
     const driver = await HypervDriver.open(settings, cgroups);
-    driver.warmUp((sentence, facts) => assert.fail(`${sentence} ${String(facts['err'])}`), specOf(describeContainer(candidate), processOf(['true'])));
+    driver.warmUp(
+      (sentence, facts) => assert.fail(`${sentence} ${String(facts['err'])}`),
+      specOf(describeContainer(candidate), processOf(['true'])),
+    );
     assert.equal(await driver.warm(), true);
     return driver;
   },
@@ -35,7 +46,9 @@ const candidate: Candidate = {
     const sandboxes = readdirSync(join(root, 'run', 'sb'));
     return [
       ...processesOf(root),
-      ...readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(root)),
+      ...readFileSync('/proc/self/mountinfo', 'utf8')
+        .split('\n')
+        .filter((line) => line.includes(root)),
       ...readdirSync('/run/userdb').filter((file) => sandboxes.some((id) => file.startsWith(id.slice(0, 32)))),
       ...sandboxes.flatMap((id) => readdirSync(join(root, 'run', 'sb', id)).map((file) => join(id, file))),
     ];
@@ -44,14 +57,16 @@ const candidate: Candidate = {
 
 /** Processes whose command line names the root. */
 function processesOf(place: string): string[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid).flatMap((pid) => {
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      return words.includes(place) ? [`${pid} ${words}`] : [];
-    } catch {
-      return [];
-    }
-  });
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((pid) => {
+      try {
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        return words.includes(place) ? [`${pid} ${words}`] : [];
+      } catch {
+        return [];
+      }
+    });
 }
 
 conformance(candidate);

@@ -1,19 +1,68 @@
-// Owns the image that the conformance suite runs: busybox and a passwd file, as an EROFS layer made by the distribution's mkfs.erofs.
+// Owns the image that the conformance suite runs: busybox and a passwd file, as an EROFS layer made by the
+// distribution's mkfs.erofs.
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { RootfsLayer } from '../../packages/daemon/src/drivers/driver.ts';
 
-const applets = ['sh', 'cat', 'echo', 'sleep', 'true', 'false', 'id', 'ls', 'head', 'tail', 'wc', 'stty', 'kill', 'hostname', 'ip', 'dd', 'sha256sum', 'ps', 'touch', 'rm', 'mkdir', 'mount', 'chmod', 'stat', 'tr', 'seq', 'nproc', 'cmd', 'trap', 'test', 'env', 'grep', 'tty', 'yes', 'tar'];
+const applets = [
+  'sh',
+  'cat',
+  'echo',
+  'sleep',
+  'true',
+  'false',
+  'id',
+  'ls',
+  'head',
+  'tail',
+  'wc',
+  'stty',
+  'kill',
+  'hostname',
+  'ip',
+  'dd',
+  'sha256sum',
+  'ps',
+  'touch',
+  'rm',
+  'mkdir',
+  'mount',
+  'chmod',
+  'stat',
+  'tr',
+  'seq',
+  'nproc',
+  'cmd',
+  'trap',
+  'test',
+  'env',
+  'grep',
+  'tty',
+  'yes',
+  'tar',
+];
 
 /** Two layers, top first: one file over the other's, and the busybox system below. Made once in `directory`. */
 export function testLayers(directory: string): RootfsLayer[] {
   mkdirSync(directory, { recursive: true });
-  return [layer(directory, 'conformtop', (root) => {
-    mkdirSync(join(root, 'etc'), { recursive: true });
-    writeFileSync(join(root, 'etc', 'layer'), 'top\n');
-  }), layer(directory, 'conformbase', baseSystem)];
+  return [
+    layer(directory, 'conformtop', (root) => {
+      mkdirSync(join(root, 'etc'), { recursive: true });
+      writeFileSync(join(root, 'etc', 'layer'), 'top\n');
+    }),
+    layer(directory, 'conformbase', baseSystem),
+  ];
 }
 
 /** One layer of the caller's making. */
@@ -30,7 +79,8 @@ export function layer(directory: string, name: string, fill: (root: string) => v
 }
 
 function baseSystem(root: string): void {
-  for (const name of ['bin', 'etc', 'proc', 'sys', 'dev', 'tmp', 'root', 'home']) mkdirSync(join(root, name), { recursive: true });
+  for (const name of ['bin', 'etc', 'proc', 'sys', 'dev', 'tmp', 'root', 'home'])
+    mkdirSync(join(root, name), { recursive: true });
   chmodSync(join(root, 'tmp'), 0o1777);
   copyFileSync('/bin/busybox', join(root, 'bin', 'busybox'));
   chmodSync(join(root, 'bin', 'busybox'), 0o755);

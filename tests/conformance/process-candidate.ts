@@ -9,7 +9,6 @@ import type { Candidate } from './bench.ts';
 import { testLayers } from './image.ts';
 import { program } from '../support/library.ts';
 
-
 export interface ProcessCandidate extends Candidate {
   open(): Promise<ProcessDriver>;
   /** Takes the candidate's own roots away. */
@@ -29,7 +28,15 @@ export function processCandidate(): ProcessCandidate {
     volumeBytes: 64 << 20,
     timeoutMs: 30_000,
     open: async () => {
-      opened = new ProcessDriver({ supervisor: program('twofold-supervisor'), layerTool: program('twofold-layer'), seccompTool: program('twofold-seccomp'), runtime: 'crun', runRoot: join(root, 'run'), cgroups, cgroupParent });
+      opened = new ProcessDriver({
+        supervisor: program('twofold-supervisor'),
+        layerTool: program('twofold-layer'),
+        seccompTool: program('twofold-seccomp'),
+        runtime: 'crun',
+        runRoot: join(root, 'run'),
+        cgroups,
+        cgroupParent,
+      });
       return opened;
     },
     leftovers: async () => {
@@ -39,9 +46,15 @@ export function processCandidate(): ProcessCandidate {
       if (existsSync(place)) execFileSync('umount', [place]);
       return [
         ...processesOf(root),
-        ...readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(root)),
-        ...readMounts(readFileSync('/proc/self/mountinfo', 'utf8')).v1.map(({ directory }) => join(directory, cgroupParent)).filter((directory) => existsSync(directory)),
-        ...readdirSync(join(root, 'run', 'sb')).flatMap((name) => readdirSync(join(root, 'run', 'sb', name)).map((file) => join(name, file))),
+        ...readFileSync('/proc/self/mountinfo', 'utf8')
+          .split('\n')
+          .filter((line) => line.includes(root)),
+        ...readMounts(readFileSync('/proc/self/mountinfo', 'utf8'))
+          .v1.map(({ directory }) => join(directory, cgroupParent))
+          .filter((directory) => existsSync(directory)),
+        ...readdirSync(join(root, 'run', 'sb')).flatMap((name) =>
+          readdirSync(join(root, 'run', 'sb', name)).map((file) => join(name, file)),
+        ),
       ];
     },
     remove: () => rmSync(root, { recursive: true, force: true }),
@@ -50,12 +63,14 @@ export function processCandidate(): ProcessCandidate {
 
 /** Processes whose command line or working files lie in the root. */
 function processesOf(place: string): string[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid).flatMap((pid) => {
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      return words.includes(place) ? [`${pid} ${words}`] : [];
-    } catch {
-      return [];
-    }
-  });
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((pid) => {
+      try {
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        return words.includes(place) ? [`${pid} ${words}`] : [];
+      } catch {
+        return [];
+      }
+    });
 }

@@ -12,8 +12,12 @@ const CLI = join(import.meta.dirname, '../../packages/cli/src/main.ts');
 const IMAGE = 'NanoServer'; // matched without regard to case
 
 let daemon: TestDaemon;
-before(async () => { daemon = await startDaemon(); });
-after(async () => { await daemon[Symbol.asyncDispose](); });
+before(async () => {
+  daemon = await startDaemon();
+});
+after(async () => {
+  await daemon[Symbol.asyncDispose]();
+});
 
 const twofold = (words: readonly string[], input?: string): Promise<CommandResult> =>
   command(process.execPath, [CLI, '--host', `unix://${daemon.socket}`, ...words], input === undefined ? {} : { input });
@@ -43,35 +47,89 @@ for (const isolation of isolations) {
     const name = `cli-${isolation}`;
 
     test('runs a command with its streams, its input and its exit code', async () => {
-      const result = await twofold(['run', '--rm', '-i', '--isolation', isolation, '-e', 'A=b', '-w', '/tmp', IMAGE, 'sh', '-c', 'cat; echo $A $(pwd); echo err >&2; exit 6'], 'input\n');
+      const result = await twofold(
+        [
+          'run',
+          '--rm',
+          '-i',
+          '--isolation',
+          isolation,
+          '-e',
+          'A=b',
+          '-w',
+          '/tmp',
+          IMAGE,
+          'sh',
+          '-c',
+          'cat; echo $A $(pwd); echo err >&2; exit 6',
+        ],
+        'input\n',
+      );
       assert.deepEqual([result.code, result.stdout, result.stderr], [6, 'input\nb /tmp\n', 'err\n']);
     });
 
     test('tells the steps of a start and their times', async () => {
       const result = await twofold(['run', '--rm', '--trace', '--isolation', isolation, IMAGE, 'echo', 'ran']);
       assert.deepEqual([result.code, result.stdout], [0, 'ran\n']);
-      for (const step of ['files', 'sandbox', 'prepare', 'start', 'total']) assert.match(result.stderr, new RegExp(`^${step} +[\\d.]+ ms +[\\d.]+ ms`, 'm'));
-      assert.match(result.stderr, isolation === 'hyperv' ? /^sandbox .* ms +(fork|clone|boot)$/m : /^sandbox .* ms *$/m);
+      for (const step of ['files', 'sandbox', 'prepare', 'start', 'total'])
+        assert.match(result.stderr, new RegExp(`^${step} +[\\d.]+ ms +[\\d.]+ ms`, 'm'));
+      assert.match(
+        result.stderr,
+        isolation === 'hyperv' ? /^sandbox .* ms +(fork|clone|boot)$/m : /^sandbox .* ms *$/m,
+      );
     });
 
     test('ends with 127 for an entrypoint that is not there', async () => {
-      assert.equal((await twofold(['run', '--rm', '--isolation', isolation, '--entrypoint', '/none', IMAGE])).code, 127);
+      assert.equal(
+        (await twofold(['run', '--rm', '--isolation', isolation, '--entrypoint', '/none', IMAGE])).code,
+        127,
+      );
     });
 
     test('starts in the background, lists, executes, shows the log, stops, converts, and removes', async () => {
-      const id = await ok('run', '--detach', '--name', name, '--isolation', isolation, IMAGE, 'sh', '-c', 'echo begun; echo kept > /root/notes; sleep 600');
+      const id = await ok(
+        'run',
+        '--detach',
+        '--name',
+        name,
+        '--isolation',
+        isolation,
+        IMAGE,
+        'sh',
+        '-c',
+        'echo begun; echo kept > /root/notes; sleep 600',
+      );
       assert.match(id, /^[0-9a-f]{64}$/);
       await until('it has begun', async () => (await ok('logs', name)) === 'begun');
-      const listed = JSON.parse(await ok('ps', '--format', 'json', '--filter', `isolation=${isolation}`)) as { Id: string; Twofold: { Isolation: string } }[];
-      assert.deepEqual(listed.map((one) => [one.Id, one.Twofold.Isolation]), [[id, isolation]]);
+      const listed = JSON.parse(await ok('ps', '--format', 'json', '--filter', `isolation=${isolation}`)) as {
+        Id: string;
+        Twofold: { Isolation: string };
+      }[];
+      assert.deepEqual(
+        listed.map((one) => [one.Id, one.Twofold.Isolation]),
+        [[id, isolation]],
+      );
       const exec = await twofold(['exec', '-i', name, 'sh', '-c', 'cat; exit 4'], 'through');
       assert.deepEqual([exec.code, exec.stdout], [4, 'through']);
 
       const guid = id.slice(0, 32);
-      const workers = JSON.parse(await ok('compute', '--format', 'json')) as { Id: string; Name: string; Owner: string; Type: string; User: string }[];
-      const dashed = [guid.slice(0, 8), guid.slice(8, 12), guid.slice(12, 16), guid.slice(16, 20), guid.slice(20)].join('-').toUpperCase();
-      const mine = workers.filter((one) => one.Name === name).map(({ Id, Owner, Type, User }) => ({ Id, Owner, Type, User }));
-      assert.deepEqual(mine, isolation === 'hyperv' ? [{ Id: dashed, Owner: 'VMMS', Type: 'Container', User: guid }] : []);
+      const workers = JSON.parse(await ok('compute', '--format', 'json')) as {
+        Id: string;
+        Name: string;
+        Owner: string;
+        Type: string;
+        User: string;
+      }[];
+      const dashed = [guid.slice(0, 8), guid.slice(8, 12), guid.slice(12, 16), guid.slice(16, 20), guid.slice(20)]
+        .join('-')
+        .toUpperCase();
+      const mine = workers
+        .filter((one) => one.Name === name)
+        .map(({ Id, Owner, Type, User }) => ({ Id, Owner, Type, User }));
+      assert.deepEqual(
+        mine,
+        isolation === 'hyperv' ? [{ Id: dashed, Owner: 'VMMS', Type: 'Container', User: guid }] : [],
+      );
 
       const other = isolation === 'process' ? 'hyperv' : 'process';
       const refused = await twofold(['convert', name, '--isolation', other]);
@@ -104,7 +162,9 @@ test('says what to do when no daemon answers, and for a container that is not th
 });
 
 test('every verb tells more with --help', async () => {
-  const verbs = [...(await ok('--help')).matchAll(/^ {2}([a-z]+)[ |[]/gm)].map((match) => match[1]!).filter((verb) => verb !== 'help');
+  const verbs = [...(await ok('--help')).matchAll(/^ {2}([a-z]+)[ |[]/gm)]
+    .map((match) => match[1]!)
+    .filter((verb) => verb !== 'help');
   assert.ok(verbs.length >= 15, verbs.join(' '));
   for (const verb of verbs) assert.match(await ok(verb, '--help'), /Usage: twofold/);
 });

@@ -1,4 +1,5 @@
-// A container is carried from one isolation into the other and back, ten times: each run finds what the run before left, and changes it.
+// A container is carried from one isolation into the other and back, ten times: each run finds what the run before
+// left, and changes it.
 
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
@@ -13,8 +14,12 @@ const IMAGE = 'nanoserver';
 const patient = { timeoutMs: 240_000 };
 
 let daemon: TestDaemon;
-before(async () => { daemon = await startDaemon(); });
-after(async () => { await daemon[Symbol.asyncDispose](); });
+before(async () => {
+  daemon = await startDaemon();
+});
+after(async () => {
+  await daemon[Symbol.asyncDispose]();
+});
 
 /** Everything that can be seen of the files, from within: kind, mode, owner, size, time, device, target, content, hard links. (Their number is not told: an
  * overlay shows that of a lower layer also when a name of it is deleted above.) */
@@ -56,11 +61,16 @@ case $t in
 esac
 echo "== left $t"; tell; echo "== end"`;
 
-const section = (output: string, name: string): string[] => output.split(`== ${name}\n`)[1]!.split('\n==')[0]!.split('\n');
+const section = (output: string, name: string): string[] =>
+  output.split(`== ${name}\n`)[1]!.split('\n==')[0]!.split('\n');
 
 /** Supervisors whose sandbox lies below `runRoot`. */
 async function supervisorsOf(runRoot: string): Promise<string[]> {
-  const lines = await Promise.all((await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+  const lines = await Promise.all(
+    (await readdir('/proc'))
+      .filter((name) => /^\d+$/.test(name))
+      .map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+  );
   return lines.filter((line) => line.includes('twofold-supervisor') && line.includes(runRoot));
 }
 
@@ -68,62 +78,120 @@ async function isolationOf(name: string): Promise<string> {
   return daemon.ok(['inspect', '--format', '{{.HostConfig.Isolation}}', name]);
 }
 
-test('what a container wrote, deleted, and gave other modes and owners is the same after each of ten conversions', { timeout: 900_000 }, async () => {
-  await using sdk = new Twofold({ socketPath: daemon.socket });
-  await daemon.ok(['create', '--name', 'wanderer', '--isolation=process', IMAGE, 'sh', '-c', RUN]);
-  // Extended attributes, which nothing in the image could set.
-  const tar = Buffer.concat([entry({ path: 'attributed', content: 'x', mode: 0o640, uid: 12, gid: 13, mtime: 1_234_567_890, pax: { 'SCHILY.xattr.user.kept': 'value\u0001' } }), Buffer.alloc(1024)]);
-  await daemon.ok(['cp', '--archive', '-', 'wanderer:/tmp'], { input: tar });
+test(
+  'what a container wrote, deleted, and gave other modes and owners is the same after each of ten conversions',
+  { timeout: 900_000 },
+  async () => {
+    await using sdk = new Twofold({ socketPath: daemon.socket });
+    await daemon.ok(['create', '--name', 'wanderer', '--isolation=process', IMAGE, 'sh', '-c', RUN]);
+    // Extended attributes, which nothing in the image could set.
+    const tar = Buffer.concat([
+      entry({
+        path: 'attributed',
+        content: 'x',
+        mode: 0o640,
+        uid: 12,
+        gid: 13,
+        mtime: 1_234_567_890,
+        pax: { 'SCHILY.xattr.user.kept': 'value\u0001' },
+      }),
+      Buffer.alloc(1024),
+    ]);
+    await daemon.ok(['cp', '--archive', '-', 'wanderer:/tmp'], { input: tar });
 
-  let left: string[] | null = null;
-  for (let turn = 1; turn <= 11; turn++) {
-    const output = await daemon.ok(['start', '--attach', 'wanderer'], patient);
-    if (left !== null) assert.deepEqual(section(output, `found ${turn}`), left, `turn ${turn}`);
-    left = section(output, `left ${turn}`);
-    assert.ok(left.length > 10);
-    if (turn === 11) break;
-    const to: Isolation = (await isolationOf('wanderer')) === 'process' ? 'hyperv' : 'process';
-    const before = turn % 5 === 0 ? await daemon.ok(['diff', 'wanderer'], patient) : null;
-    await sdk.containers.convert('wanderer', to);
-    assert.equal(await isolationOf('wanderer'), to);
-    if (before !== null) assert.equal(await daemon.ok(['diff', 'wanderer'], patient), before, 'the list of changes is the same');
-  }
-  assert.ok((await sdk.containers.inspect('wanderer')).Twofold.SealedLayers.length <= 8);
-  const packed = await daemon.docker(['cp', 'wanderer:/tmp/attributed', '-'], patient);
-  assert.ok(packed.bytes.includes('SCHILY.xattr.user.kept=value\u0001\n'));
-});
+    let left: string[] | null = null;
+    for (let turn = 1; turn <= 11; turn++) {
+      const output = await daemon.ok(['start', '--attach', 'wanderer'], patient);
+      if (left !== null) assert.deepEqual(section(output, `found ${turn}`), left, `turn ${turn}`);
+      left = section(output, `left ${turn}`);
+      assert.ok(left.length > 10);
+      if (turn === 11) break;
+      const to: Isolation = (await isolationOf('wanderer')) === 'process' ? 'hyperv' : 'process';
+      const before = turn % 5 === 0 ? await daemon.ok(['diff', 'wanderer'], patient) : null;
+      await sdk.containers.convert('wanderer', to);
+      assert.equal(await isolationOf('wanderer'), to);
+      if (before !== null)
+        assert.equal(await daemon.ok(['diff', 'wanderer'], patient), before, 'the list of changes is the same');
+    }
+    assert.ok((await sdk.containers.inspect('wanderer')).Twofold.SealedLayers.length <= 8);
+    const packed = await daemon.docker(['cp', 'wanderer:/tmp/attributed', '-'], patient);
+    assert.ok(packed.bytes.includes('SCHILY.xattr.user.kept=value\u0001\n'));
+  },
+);
 
-test('a conversion is refused while the container runs, says beforehand what it would do, and keeps the container’s name, ids and log', { timeout: 300_000 }, async () => {
-  await using sdk = new Twofold({ socketPath: daemon.socket });
-  await daemon.ok(['run', '--detach', '--name', 'staying', '--label', 'a=b', '--memory', '64m', IMAGE, 'sh', '-c', 'echo from the log; sleep 600']);
-  const identity = () => daemon.ok(['inspect', '--format', '{{.Id}} {{.Name}} {{.Config.Labels.a}} {{.HostConfig.Memory}} {{.Created}}', 'staying']);
-  const before = await identity();
-  await assert.rejects(sdk.containers.convert('staying', 'hyperv'), /running: stop it/);
-  const plan = await sdk.containers.convert('staying', 'hyperv', { dryRun: true });
-  assert.match(plan.Refusals.join(' '), /running/);
-  await daemon.ok(['stop', '--time', '0', 'staying']);
-  assert.deepEqual((await sdk.containers.convert('staying', 'hyperv', { dryRun: true })).Refusals, []);
-  assert.equal(await isolationOf('staying'), 'process');
-  await sdk.containers.convert('staying', 'hyperv');
-  assert.equal(await isolationOf('staying'), 'hyperv');
-  assert.equal(await identity(), before);
-  assert.equal(await daemon.ok(['logs', 'staying']), 'from the log');
-});
+test(
+  'a conversion is refused while the container runs, says beforehand what it would do, and keeps the container’s name, ids and log',
+  { timeout: 300_000 },
+  async () => {
+    await using sdk = new Twofold({ socketPath: daemon.socket });
+    await daemon.ok([
+      'run',
+      '--detach',
+      '--name',
+      'staying',
+      '--label',
+      'a=b',
+      '--memory',
+      '64m',
+      IMAGE,
+      'sh',
+      '-c',
+      'echo from the log; sleep 600',
+    ]);
+    const identity = () =>
+      daemon.ok([
+        'inspect',
+        '--format',
+        '{{.Id}} {{.Name}} {{.Config.Labels.a}} {{.HostConfig.Memory}} {{.Created}}',
+        'staying',
+      ]);
+    const before = await identity();
+    await assert.rejects(sdk.containers.convert('staying', 'hyperv'), /running: stop it/);
+    const plan = await sdk.containers.convert('staying', 'hyperv', { dryRun: true });
+    assert.match(plan.Refusals.join(' '), /running/);
+    await daemon.ok(['stop', '--time', '0', 'staying']);
+    assert.deepEqual((await sdk.containers.convert('staying', 'hyperv', { dryRun: true })).Refusals, []);
+    assert.equal(await isolationOf('staying'), 'process');
+    await sdk.containers.convert('staying', 'hyperv');
+    assert.equal(await isolationOf('staying'), 'hyperv');
+    assert.equal(await identity(), before);
+    assert.equal(await daemon.ok(['logs', 'staying']), 'from the log');
+  },
+);
 
-test('a daemon that is killed in the middle of a conversion loses nothing and leaves nothing', { timeout: 600_000 }, async () => {
-  await using sdk = new Twofold({ socketPath: daemon.socket });
-  await daemon.ok(['create', '--name', 'survivor', '--isolation=process', IMAGE, 'sh', '-c', 'n=$(cat /data/* 2>/dev/null | wc -l); mkdir -p /data; echo $n >> /data/runs; cat /data/runs']);
-  const expected: string[] = [];
-  for (const killAfterMs of [20, 60, 150, 400, 1_500, 3_000]) {
-    expected.push(String(expected.length));
-    assert.equal(await daemon.ok(['start', '--attach', 'survivor'], patient), expected.join('\n'));
-    const to: Isolation = (await isolationOf('survivor')) === 'process' ? 'hyperv' : 'process';
-    const converted = sdk.containers.convert('survivor', to).then(() => true, () => false);
-    await Promise.race([converted, new Promise((resolve) => setTimeout(resolve, killAfterMs))]);
-    await daemon.kill('SIGKILL');
-    const done = await converted;
-    await daemon.start();
-    if (done) assert.equal(await isolationOf('survivor'), to);
-    await until('what the killed daemon was at has been taken away', async () => (await supervisorsOf(daemon.runRoot)).length === 0);
-  }
-});
+test(
+  'a daemon that is killed in the middle of a conversion loses nothing and leaves nothing',
+  { timeout: 600_000 },
+  async () => {
+    await using sdk = new Twofold({ socketPath: daemon.socket });
+    await daemon.ok([
+      'create',
+      '--name',
+      'survivor',
+      '--isolation=process',
+      IMAGE,
+      'sh',
+      '-c',
+      'n=$(cat /data/* 2>/dev/null | wc -l); mkdir -p /data; echo $n >> /data/runs; cat /data/runs',
+    ]);
+    const expected: string[] = [];
+    for (const killAfterMs of [20, 60, 150, 400, 1_500, 3_000]) {
+      expected.push(String(expected.length));
+      assert.equal(await daemon.ok(['start', '--attach', 'survivor'], patient), expected.join('\n'));
+      const to: Isolation = (await isolationOf('survivor')) === 'process' ? 'hyperv' : 'process';
+      const converted = sdk.containers.convert('survivor', to).then(
+        () => true,
+        () => false,
+      );
+      await Promise.race([converted, new Promise((resolve) => setTimeout(resolve, killAfterMs))]);
+      await daemon.kill('SIGKILL');
+      const done = await converted;
+      await daemon.start();
+      if (done) assert.equal(await isolationOf('survivor'), to);
+      await until(
+        'what the killed daemon was at has been taken away',
+        async () => (await supervisorsOf(daemon.runRoot)).length === 0,
+      );
+    }
+  },
+);

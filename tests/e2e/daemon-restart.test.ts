@@ -10,23 +10,61 @@ import { isolations } from '../support/isolations.ts';
 import { until } from '../support/until.ts';
 
 let daemon: TestDaemon;
-before(async () => { daemon = await startDaemon(); });
-after(async () => { await daemon[Symbol.asyncDispose](); });
+before(async () => {
+  daemon = await startDaemon();
+});
+after(async () => {
+  await daemon[Symbol.asyncDispose]();
+});
 
 const IMAGE = 'nanoserver';
 const COUNT = 'i=0; while true; do i=$((i+1)); echo $i; usleep 20000; done';
 
-const lines = async (name: string): Promise<number[]> => (await daemon.ok(['logs', name])).split('\n').filter((line) => line !== '').map(Number);
+const lines = async (name: string): Promise<number[]> =>
+  (await daemon.ok(['logs', name]))
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
 const state = (name: string, field: string) => daemon.ok(['inspect', '--format', `{{.State.${field}}}`, name]);
 
 test('containers of both kinds run on over kill -9 of the daemon, with gapless logs and true exit codes', async () => {
   for (const isolation of isolations) {
-    await daemon.ok(['run', '--detach', `--isolation=${isolation}`, '--name', `writer-${isolation}`, IMAGE, 'sh', '-c', COUNT]);
-    await daemon.ok(['run', '--detach', `--isolation=${isolation}`, '--name', `ender-${isolation}`, '-i', IMAGE, 'sh', '-c', 'trap "exit 42" TERM; while true; do usleep 50000; done']);
+    await daemon.ok([
+      'run',
+      '--detach',
+      `--isolation=${isolation}`,
+      '--name',
+      `writer-${isolation}`,
+      IMAGE,
+      'sh',
+      '-c',
+      COUNT,
+    ]);
+    await daemon.ok([
+      'run',
+      '--detach',
+      `--isolation=${isolation}`,
+      '--name',
+      `ender-${isolation}`,
+      '-i',
+      IMAGE,
+      'sh',
+      '-c',
+      'trap "exit 42" TERM; while true; do usleep 50000; done',
+    ]);
   }
-  for (const isolation of isolations) await until('it writes', async () => (await lines(`writer-${isolation}`)).length > 5);
+  for (const isolation of isolations)
+    await until('it writes', async () => (await lines(`writer-${isolation}`)).length > 5);
   // What ends them while no daemon is there: a signal after a delay, from inside.
-  for (const isolation of isolations) await daemon.ok(['exec', '--detach', `ender-${isolation}`, 'sh', '-c', 'sleep 2; kill -TERM $(pgrep -f "trap.*42" | head -n 1) || kill -TERM -1']);
+  for (const isolation of isolations)
+    await daemon.ok([
+      'exec',
+      '--detach',
+      `ender-${isolation}`,
+      'sh',
+      '-c',
+      'sleep 2; kill -TERM $(pgrep -f "trap.*42" | head -n 1) || kill -TERM -1',
+    ]);
 
   await daemon.kill('SIGKILL');
   await sleep(5_000); // The time in which no daemon is there; what is seen afterwards does not depend on its length.
@@ -34,7 +72,11 @@ test('containers of both kinds run on over kill -9 of the daemon, with gapless l
 
   for (const isolation of isolations) {
     assert.equal(await state(`writer-${isolation}`, 'Running'), 'true', `writer-${isolation} runs on`);
-    await until(`ender-${isolation} has ended`, async () => (await state(`ender-${isolation}`, 'Running')) === 'false', { timeoutMs: 20_000 });
+    await until(
+      `ender-${isolation} has ended`,
+      async () => (await state(`ender-${isolation}`, 'Running')) === 'false',
+      { timeoutMs: 20_000 },
+    );
     assert.equal(await state(`ender-${isolation}`, 'ExitCode'), '42', `ender-${isolation}'s exit code`);
 
     const before = (await lines(`writer-${isolation}`)).length;
@@ -42,7 +84,11 @@ test('containers of both kinds run on over kill -9 of the daemon, with gapless l
       const now = await lines(`writer-${isolation}`);
       return now.length > before + 5 ? now : null;
     });
-    assert.deepEqual(numbers, numbers.map((_, index) => index + 1), `the log of writer-${isolation} has no gap`);
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, index) => index + 1),
+      `the log of writer-${isolation} has no gap`,
+    );
     assert.equal(await daemon.ok(['exec', `writer-${isolation}`, 'echo', 'still here']), 'still here');
     await daemon.ok(['stop', '--time', '1', `writer-${isolation}`]);
   }
@@ -53,15 +99,17 @@ test('a supervisor that is killed takes its container with it, and that is never
     const name = `orphan-${isolation}`;
     await daemon.ok(['run', '--detach', `--isolation=${isolation}`, '--name', name, IMAGE, 'sleep', '600']);
     const id = await daemon.ok(['inspect', '--format', '{{.Id}}', name]);
-    const supervisors = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
-      try {
-        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-        return words[0]!.endsWith('twofold-supervisor') && words.some((word) => word.includes(id));
-      } catch {
-        return false; // It ended while we looked.
-      }
-    });
-    assert.ok(supervisors.length >= 1, 'the supervisor is among the host\'s processes');
+    const supervisors = readdirSync('/proc')
+      .filter((pid) => /^\d+$/.test(pid))
+      .filter((pid) => {
+        try {
+          const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+          return words[0]!.endsWith('twofold-supervisor') && words.some((word) => word.includes(id));
+        } catch {
+          return false; // It ended while we looked.
+        }
+      });
+    assert.ok(supervisors.length >= 1, "the supervisor is among the host's processes");
     for (const pid of supervisors) process.kill(Number(pid), 'SIGKILL');
     await until('the container is known to have ended', async () => (await state(name, 'Running')) === 'false');
     assert.notEqual(await state(name, 'ExitCode'), '0');
@@ -71,7 +119,19 @@ test('a supervisor that is killed takes its container with it, and that is never
 });
 
 test('a second daemon on the same data root is refused, and says why', async () => {
-  const second = await command(process.execPath, ['packages/daemon/src/main.ts', '--data-root', daemon.dataRoot, '--exec-root', `${daemon.directory}/r2`, '--host', `unix://${daemon.directory}/s2`], { timeoutMs: 20_000 });
+  const second = await command(
+    process.execPath,
+    [
+      'packages/daemon/src/main.ts',
+      '--data-root',
+      daemon.dataRoot,
+      '--exec-root',
+      `${daemon.directory}/r2`,
+      '--host',
+      `unix://${daemon.directory}/s2`,
+    ],
+    { timeoutMs: 20_000 },
+  );
   assert.notEqual(second.code, 0);
   assert.match(second.stderr, /Another Twofold daemon \(process \d+\) is using/);
 });

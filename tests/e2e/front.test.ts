@@ -1,4 +1,5 @@
-// The command `twofold` as it is installed, before a real daemon: what tests/api/front.test.ts can't show on a front door alone.
+// The command `twofold` as it is installed, before a real daemon: what tests/api/front.test.ts can't show on a front
+// door alone.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -11,7 +12,9 @@ import { until } from '../support/until.ts';
 
 const installed = installCommand();
 let daemon: TestDaemon;
-before(async () => { daemon = await startDaemon(); });
+before(async () => {
+  daemon = await startDaemon();
+});
 after(async () => {
   installed[Symbol.dispose]();
   await daemon[Symbol.asyncDispose]();
@@ -21,11 +24,30 @@ after(async () => {
 async function stopping(...names: [string, ...string[]]) {
   const [name] = names;
   for (const each of names) {
-    await daemon.ok(['run', '--detach', '--name', each, 'nanoserver', 'sh', '-c', 'trap "echo asked" TERM; echo ready; while :; do sleep 0.1; done']);
+    await daemon.ok([
+      'run',
+      '--detach',
+      '--name',
+      each,
+      'nanoserver',
+      'sh',
+      '-c',
+      'trap "echo asked" TERM; echo ready; while :; do sleep 0.1; done',
+    ]);
     await until('the container listens', async () => (await daemon.ok(['logs', each])) === 'ready');
   }
-  const child = spawn(installed.frontAlone, ['--host', `unix://${daemon.socket}`, 'stop', '--time', '60', ...names], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended = Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]).then(([[code, signal], stdout, stderr]) => ({ code, signal, stdout, stderr }) as { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string });
+  const child = spawn(installed.frontAlone, ['--host', `unix://${daemon.socket}`, 'stop', '--time', '60', ...names], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]).then(
+    ([[code, signal], stdout, stderr]) =>
+      ({ code, signal, stdout, stderr }) as {
+        code: number | null;
+        signal: NodeJS.Signals | null;
+        stdout: string;
+        stderr: string;
+      },
+  );
   await until('the container has been asked', async () => (await daemon.ok(['logs', name])).includes('asked'));
   return { child, ended };
 }
@@ -43,8 +65,17 @@ test('Ctrl+C ends it at once, and what it had not come to is not done', async ()
 test('a daemon that is killed in the middle is told, and the next one answers', async () => {
   const { ended } = await stopping('orphan');
   await daemon.kill('SIGKILL');
-  assert.deepEqual(await ended, { code: 1, signal: null, stdout: '', stderr: `twofold: Cannot talk to the Twofold daemon at ${daemon.socket}: the connection broke.\n` });
+  assert.deepEqual(await ended, {
+    code: 1,
+    signal: null,
+    stdout: '',
+    stderr: `twofold: Cannot talk to the Twofold daemon at ${daemon.socket}: the connection broke.\n`,
+  });
   await daemon.start();
-  const child = spawn(installed.frontAlone, ['--host', `unix://${daemon.socket}`, 'ps', '--quiet', '--filter', 'name=orphan'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(
+    installed.frontAlone,
+    ['--host', `unix://${daemon.socket}`, 'ps', '--quiet', '--filter', 'name=orphan'],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   assert.match(await text(child.stdout), /^[0-9a-f]{12}\n$/);
 });

@@ -1,4 +1,5 @@
-// The clock of a guest: right from the start, through a pause and a standstill of its worker, and put right when it has gone wrong.
+// The clock of a guest: right from the start, through a pause and a standstill of its worker, and put right when it has
+// gone wrong.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -13,7 +14,9 @@ let house: House;
 let running: Running;
 before(async () => {
   house = await House.open();
-  running = await house.run(['sleep', '1000'], { oci: (spec): OciSpec => ({ ...spec, process: mayingSetTheClock(spec.process) }) });
+  running = await house.run(['sleep', '1000'], {
+    oci: (spec): OciSpec => ({ ...spec, process: mayingSetTheClock(spec.process) }),
+  });
 });
 after(async () => {
   await house[Symbol.asyncDispose]();
@@ -22,11 +25,19 @@ after(async () => {
 
 function mayingSetTheClock(process: OciProcess): OciProcess {
   const names = [...process.capabilities!.bounding, 'CAP_SYS_TIME'];
-  return { ...process, capabilities: { ...process.capabilities!, bounding: names, effective: names, permitted: names } };
+  return {
+    ...process,
+    capabilities: { ...process.capabilities!, bounding: names, effective: names, permitted: names },
+  };
 }
 
 async function inside(...words: string[]): Promise<string> {
-  const { streams } = await house.driver.exec({ ...running.ref, exec: newId<ExecId>() }, { process: mayingSetTheClock(processOf(words)), stdin: false }, { attached: true }, within());
+  const { streams } = await house.driver.exec(
+    { ...running.ref, exec: newId<ExecId>() },
+    { process: mayingSetTheClock(processOf(words)), stdin: false },
+    { attached: true },
+    within(),
+  );
   return (await outputOf(streams!)).trim();
 }
 
@@ -46,25 +57,25 @@ async function standStill(forMs: number): Promise<void> {
   process.kill(pid, 'SIGCONT');
 }
 
-test('a clone has the host\'s time', async () => {
-  assert.ok(await wrongSeconds() <= 1);
+test("a clone has the host's time", async () => {
+  assert.ok((await wrongSeconds()) <= 1);
 });
 
-test('a container that was paused goes on with the host\'s time', async () => {
+test("a container that was paused goes on with the host's time", async () => {
   await house.driver.pause(running.ref);
   await wait(standstillMs);
   await house.driver.resume(running.ref);
-  assert.ok(await wrongSeconds() <= 1);
+  assert.ok((await wrongSeconds()) <= 1);
 });
 
-test('a worker that stood still, as it does with its host, goes on with the host\'s time', async () => {
+test("a worker that stood still, as it does with its host, goes on with the host's time", async () => {
   await standStill(standstillMs);
-  assert.ok(await wrongSeconds() <= 1);
+  assert.ok((await wrongSeconds()) <= 1);
 });
 
 test('a clock that has gone wrong is put right when the worker runs on', async () => {
   await inside('date', '-s', '@1000000000');
-  assert.ok(await wrongSeconds() > 1_000);
+  assert.ok((await wrongSeconds()) > 1_000);
   await standStill(0);
-  await until('the guest has the host\'s time', async () => await wrongSeconds() <= 1);
+  await until("the guest has the host's time", async () => (await wrongSeconds()) <= 1);
 });

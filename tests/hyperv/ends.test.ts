@@ -9,7 +9,9 @@ import { until } from '../support/until.ts';
 import { newId, type ExecId } from '@twofold/contract';
 
 let house: House;
-before(async () => { house = await House.open(); });
+before(async () => {
+  house = await House.open();
+});
 after(async () => {
   await house[Symbol.asyncDispose]();
   assert.deepEqual(house.leftovers(), []);
@@ -35,7 +37,10 @@ test('a worker that is killed is told as a sandbox that is gone, with no exit st
   await outputOf(running.streams).catch(() => undefined);
   await assert.rejects(running.streams.exit, { code: 'sandbox-gone' });
   assert.equal(existsSync(join(running.sandbox.directory, `exit.${running.ref.container}`)), false);
-  assert.equal(house.events.some((told) => told.kind === 'exited' && told.sandbox === running.ref.sandbox), false);
+  assert.equal(
+    house.events.some((told) => told.kind === 'exited' && told.sandbox === running.ref.sandbox),
+    false,
+  );
   await house.end(running);
 });
 
@@ -43,7 +48,12 @@ test('an exit is kept for a daemon that comes later', async () => {
   const running = await house.run(['sh', '-c', 'exit 7']);
   await outputOf(running.streams);
   assert.equal((await running.streams.exit).code, 7);
-  const { alive, containers } = await house.driver.reconnect(running.ref.sandbox, running.sandbox.directory, [running.ref.container], within());
+  const { alive, containers } = await house.driver.reconnect(
+    running.ref.sandbox,
+    running.sandbox.directory,
+    [running.ref.container],
+    within(),
+  );
   assert.equal(alive, true);
   const state = containers.get(running.ref.container);
   assert.equal(state?.at === 'exited' ? state.status.code : state?.at, 7);
@@ -69,25 +79,54 @@ test('an image whose /proc or /dev is a symbolic link is refused', async () => {
       symlinkSync('elsewhere', join(root, name));
     });
     // Above the base, so that the link hides the directory.
-    await assert.rejects(house.run(['true'], { layers: [hostile, house.base()] }), { code: 'forbidden', message: new RegExp(`symbolic link on the way to /${name}`) });
+    await assert.rejects(house.run(['true'], { layers: [hostile, house.base()] }), {
+      code: 'forbidden',
+      message: new RegExp(`symbolic link on the way to /${name}`),
+    });
   }
 });
 
-test('a container cannot open its VM\'s disks, whatever nodes it makes', async () => {
-  const rules = [{ allow: false, access: 'rwm' }, { allow: true, type: 'b', access: 'm' }, { allow: true, type: 'c', access: 'm' }, { allow: true, type: 'c', major: 1, minor: 3, access: 'rwm' }];
-  const running = await house.run(['sh', '-c', 'for n in 0 16; do mknod /disk$n b 254 $n && head -c 1 /disk$n; done; echo done >/dev/null && echo well'], {
-    oci: (spec) => ({ ...spec, linux: { ...spec.linux, resources: { devices: rules } } }),
-  });
+test("a container cannot open its VM's disks, whatever nodes it makes", async () => {
+  const rules = [
+    { allow: false, access: 'rwm' },
+    { allow: true, type: 'b', access: 'm' },
+    { allow: true, type: 'c', access: 'm' },
+    { allow: true, type: 'c', major: 1, minor: 3, access: 'rwm' },
+  ];
+  const running = await house.run(
+    [
+      'sh',
+      '-c',
+      'for n in 0 16; do mknod /disk$n b 254 $n && head -c 1 /disk$n; done; echo done >/dev/null && echo well',
+    ],
+    { oci: (spec) => ({ ...spec, linux: { ...spec.linux, resources: { devices: rules } } }) },
+  );
   const output = await outputOf(running.streams);
   assert.equal(output.match(/Operation not permitted/g)?.length, 2, output);
   assert.match(output, /well/);
   await house.end(running);
 });
 
-test('a terminal inside is the container\'s own, and resizes', async () => {
+test("a terminal inside is the container's own, and resizes", async () => {
   const running = await house.run(['sleep', '1000']);
   const target = { ...running.ref, exec: newId<ExecId>() };
-  const { streams } = await house.driver.exec(target, { process: { ...processOf(['sh', '-c', 'tty; stty size; until [ "$(stty size)" = "50 132" ]; do sleep 0.1; done; echo resized']), terminal: true, consoleSize: { height: 33, width: 99 } }, stdin: true }, { attached: true }, within());
+  const { streams } = await house.driver.exec(
+    target,
+    {
+      process: {
+        ...processOf([
+          'sh',
+          '-c',
+          'tty; stty size; until [ "$(stty size)" = "50 132" ]; do sleep 0.1; done; echo resized',
+        ]),
+        terminal: true,
+        consoleSize: { height: 33, width: 99 },
+      },
+      stdin: true,
+    },
+    { attached: true },
+    within(),
+  );
   let text = '';
   for await (const { data } of streams!.output) {
     text += data.toString();
@@ -103,7 +142,10 @@ test('a container in a VM can be paused: its processes stand still', async () =>
   const ticks = running.streams.output[Symbol.asyncIterator]();
   await ticks.next();
   await house.driver.pause(running.ref);
-  const times = async () => (await house.driver.processes(running.ref)).map(({ stat }) => stat.split(') ')[1]!.split(' ').slice(11, 13).join('+')).join();
+  const times = async () =>
+    (await house.driver.processes(running.ref))
+      .map(({ stat }) => stat.split(') ')[1]!.split(' ').slice(11, 13).join('+'))
+      .join();
   const before = await times();
   await house.driver.processes(running.ref);
   assert.equal(await times(), before);
@@ -117,9 +159,18 @@ test('the log has what was written, also by who ended at once', async () => {
   const log = join(described.sandbox.directory, 'log');
   await house.driver.createSandbox(described.sandbox, within());
   await house.driver.createContainer({ ...described.spec, log: { path: log, maxBytes: 0, maxFiles: 1 } }, within());
-  await house.driver.startContainer(described.ref, specOf(['sh', '-c', 'echo out; echo err >&2; exit 3']), { openStdin: false, stdinOnce: false }, within());
+  await house.driver.startContainer(
+    described.ref,
+    specOf(['sh', '-c', 'echo out; echo err >&2; exit 3']),
+    { openStdin: false, stdinOnce: false },
+    within(),
+  );
   await house.event('exited', described.ref.sandbox);
-  const lines = readFileSync(log, 'utf8').trim().split('\n').map((line) => line.split(' ').slice(1).join(' ')).sort();
+  const lines = readFileSync(log, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ').slice(1).join(' '))
+    .sort();
   assert.deepEqual(lines, ['stderr F err', 'stdout F out']);
   await house.end(described);
 });

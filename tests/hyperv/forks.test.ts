@@ -16,17 +16,27 @@ after(async () => {
   assert.deepEqual(house.leftovers(), []);
 });
 
-const workerOf = async ({ ref }: Running): Promise<number> => (await house.driver.workers()).find((worker) => worker.sandbox === ref.sandbox)!.pid;
+const workerOf = async ({ ref }: Running): Promise<number> =>
+  (await house.driver.workers()).find((worker) => worker.sandbox === ref.sandbox)!.pid;
 const parentOf = (pid: number): number => Number(/^PPid:\s+(\d+)$/m.exec(textOf(`/proc/${pid}/status`))![1]);
 const nameOf = (pid: number): string => textOf(`/proc/${pid}/comm`).trim();
 
 async function exec({ ref }: Running, args: string[]): Promise<string> {
-  const { streams } = await house.driver.exec({ ...ref, exec: newId<ExecId>() }, { process: processOf(args), stdin: false }, { attached: true }, within());
+  const { streams } = await house.driver.exec(
+    { ...ref, exec: newId<ExecId>() },
+    { process: processOf(args), stdin: false },
+    { attached: true },
+    within(),
+  );
   return (await outputOf(streams!)).trim();
 }
 
 test('all processors of a fork compute', async () => {
-  const running = await house.run(['sh', '-c', 'cat /proc/stat; (while :; do :; done) & (while :; do :; done) & sleep 1; cat /proc/stat; kill %1 %2']);
+  const running = await house.run([
+    'sh',
+    '-c',
+    'cat /proc/stat; (while :; do :; done) & (while :; do :; done) & sleep 1; cat /proc/stat; kill %1 %2',
+  ]);
   const text = await outputOf(running.streams);
   for (const name of ['cpu0', 'cpu1']) {
     const [before, later] = [...text.matchAll(new RegExp(`^${name} (\\d+)`, 'gm'))].map(([, ticks]) => Number(ticks));
@@ -44,7 +54,11 @@ test('a fork has most of its memory in common with its parent', async () => {
 });
 
 test('what two forks write they write for themselves', async () => {
-  const both = await Promise.all([1, 2].map((number) => house.run(['sh', '-c', `head -c 3000000 /dev/zero > /file; echo ${number} >> /file; sleep 1000`])));
+  const both = await Promise.all(
+    [1, 2].map((number) =>
+      house.run(['sh', '-c', `head -c 3000000 /dev/zero > /file; echo ${number} >> /file; sleep 1000`]),
+    ),
+  );
   for (const [index, running] of both.entries()) {
     await exec(running, ['sh', '-c', 'while ! tail -c 2 /file | grep -q [12]; do sleep 0.1; done']);
     assert.equal(await exec(running, ['tail', '-c', '2', '/file']), String(index + 1));

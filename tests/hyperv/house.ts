@@ -1,11 +1,31 @@
-// Owns the place in which utility VMs are tried: roots of their own, an image of busybox, containers made in one call, all taken away at the end.
+// Owns the place in which utility VMs are tried: roots of their own, an image of busybox, containers made in one call,
+// all taken away at the end.
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId, type ContainerId, type OciProcess, type OciSpec, type SandboxId } from '@twofold/contract';
-import type { ContainerSpec, DriverEvent, ProcessRef, ProcessStreams, RootfsLayer, SandboxInterface, SandboxSpec } from '../../packages/daemon/src/drivers/driver.ts';
+import type {
+  ContainerSpec,
+  DriverEvent,
+  ProcessRef,
+  ProcessStreams,
+  RootfsLayer,
+  SandboxInterface,
+  SandboxSpec,
+} from '../../packages/daemon/src/drivers/driver.ts';
 import { HypervDriver } from '../../packages/daemon/src/drivers/hyperv/driver.ts';
 import { openCgroups } from '../../packages/daemon/src/host/cgroup/index.ts';
 import { defaults, type Settings } from '../../packages/daemon/src/settings.ts';
@@ -13,8 +33,39 @@ import { until } from '../support/until.ts';
 
 const timeoutMs = 120_000;
 let houses = 0;
-const applets = ['cat', 'date', 'dd', 'echo', 'false', 'head', 'id', 'ls', 'mkdir', 'mknod', 'mount', 'od', 'ps', 'sh', 'sleep', 'stty', 'grep', 'tail', 'true', 'tty', 'uname', 'wc'];
-const capabilities = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_KILL', 'CAP_MKNOD', 'CAP_SETGID', 'CAP_SETUID'];
+const applets = [
+  'cat',
+  'date',
+  'dd',
+  'echo',
+  'false',
+  'head',
+  'id',
+  'ls',
+  'mkdir',
+  'mknod',
+  'mount',
+  'od',
+  'ps',
+  'sh',
+  'sleep',
+  'stty',
+  'grep',
+  'tail',
+  'true',
+  'tty',
+  'uname',
+  'wc',
+];
+const capabilities = [
+  'CAP_CHOWN',
+  'CAP_DAC_OVERRIDE',
+  'CAP_FOWNER',
+  'CAP_KILL',
+  'CAP_MKNOD',
+  'CAP_SETGID',
+  'CAP_SETUID',
+];
 
 export const within = (): AbortSignal => AbortSignal.timeout(timeoutMs);
 
@@ -55,7 +106,16 @@ export class House implements AsyncDisposable {
   static async open(asked: Partial<Settings> = {}): Promise<House> {
     const root = mkdtempSync(join(tmpdir(), 'twofold-hyperv-'));
     const name = `/twofold-hyperv-${process.pid}-${houses++}`; // each has VMs of its own that nobody asked for
-    const settings = { ...defaults, vmPool: 0, vmPoolMost: 1, dataRoot: join(root, 'data'), runRoot: join(root, 'run'), cgroupParent: name, machine: { memoryBytes: 512 << 20, cpus: 1 }, ...asked };
+    const settings = {
+      ...defaults,
+      vmPool: 0,
+      vmPoolMost: 1,
+      dataRoot: join(root, 'data'),
+      runRoot: join(root, 'run'),
+      cgroupParent: name,
+      machine: { memoryBytes: 512 << 20, cpus: 1 },
+      ...asked,
+    };
     const house = new House(root, settings, await HypervDriver.open(settings));
     house.driver.warmUp((sentence) => house.warnings.push(sentence), specOf(['true']));
     await house.driver.forkable();
@@ -93,8 +153,24 @@ export class House implements AsyncDisposable {
     const resources = change.memoryBytes === undefined ? {} : { memoryBytes: change.memoryBytes };
     return {
       ref: { sandbox, container },
-      sandbox: { id: sandbox, namespace: 'test', directory, hostname: 'guest', network: change.adapter === undefined ? { mode: 'none' } : { mode: 'attached', interfaces: [change.adapter] }, machine: change.machine ?? this.settings.machine, cgroupPath: `${this.settings.cgroupParent}/${container}`, resources },
-      spec: { id: container, sandbox, rootfs: { layers: change.layers ?? [this.base()], writableDirectory, readOnly: false }, files: [], user: '', log: null },
+      sandbox: {
+        id: sandbox,
+        namespace: 'test',
+        directory,
+        hostname: 'guest',
+        network: change.adapter === undefined ? { mode: 'none' } : { mode: 'attached', interfaces: [change.adapter] },
+        machine: change.machine ?? this.settings.machine,
+        cgroupPath: `${this.settings.cgroupParent}/${container}`,
+        resources,
+      },
+      spec: {
+        id: container,
+        sandbox,
+        rootfs: { layers: change.layers ?? [this.base()], writableDirectory, readOnly: false },
+        files: [],
+        user: '',
+        log: null,
+      },
     };
   }
 
@@ -107,7 +183,12 @@ export class House implements AsyncDisposable {
     await this.driver.configureNetwork(described.ref.sandbox, described.sandbox, within());
     const streams = await this.driver.attach(described.ref, { stdin: false, stdout: true, stderr: true }, within());
     const spec = specOf(args, change.memoryBytes);
-    await this.driver.startContainer(described.ref, change.oci?.(spec) ?? spec, { openStdin: false, stdinOnce: false }, within());
+    await this.driver.startContainer(
+      described.ref,
+      change.oci?.(spec) ?? spec,
+      { openStdin: false, stdinOnce: false },
+      within(),
+    );
     return { ...described, supervisorPid, streams };
   }
 
@@ -116,13 +197,19 @@ export class House implements AsyncDisposable {
   }
 
   async event(kind: DriverEvent['kind'], sandbox: SandboxId): Promise<DriverEvent> {
-    return until(`the event ${kind}`, () => this.events.find((event) => event.kind === kind && event.sandbox === sandbox));
+    return until(`the event ${kind}`, () =>
+      this.events.find((event) => event.kind === kind && event.sandbox === sandbox),
+    );
   }
 
   /** What still is of any of this house's VMs. */
   leftovers(): string[] {
-    const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && textOf(`/proc/${name}/cmdline`).includes(this.#root));
-    const users = existsSync('/run/userdb') ? readdirSync('/run/userdb').filter((file) => this.#sandboxes.some(({ id }) => file.startsWith(id.slice(0, 32)))) : [];
+    const processes = readdirSync('/proc').filter(
+      (name) => /^\d+$/.test(name) && textOf(`/proc/${name}/cmdline`).includes(this.#root),
+    );
+    const users = existsSync('/run/userdb')
+      ? readdirSync('/run/userdb').filter((file) => this.#sandboxes.some(({ id }) => file.startsWith(id.slice(0, 32))))
+      : [];
     return [...processes.map((pid) => `process ${pid}`), ...users.map((file) => `user ${file}`)];
   }
 
@@ -136,21 +223,42 @@ export class House implements AsyncDisposable {
 }
 
 export function processOf(args: string[]): OciProcess {
-  return { user: { uid: 0, gid: 0 }, args, env: ['PATH=/bin'], cwd: '/', capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities, inheritable: [], ambient: [] } };
+  return {
+    user: { uid: 0, gid: 0 },
+    args,
+    env: ['PATH=/bin'],
+    cwd: '/',
+    capabilities: {
+      bounding: capabilities,
+      effective: capabilities,
+      permitted: capabilities,
+      inheritable: [],
+      ambient: [],
+    },
+  };
 }
 
 export function specOf(args: string[], memoryBytes?: number): OciSpec {
   return {
-    ociVersion: '1.0.2', process: processOf(args), root: { path: '' }, hostname: 'inside',
+    ociVersion: '1.0.2',
+    process: processOf(args),
+    root: { path: '' },
+    hostname: 'inside',
     mounts: [
       { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=65536k'] },
-      { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'] },
+      {
+        destination: '/dev/pts',
+        type: 'devpts',
+        source: 'devpts',
+        options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+      },
       { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
     ],
     linux: {
       namespaces: [{ type: 'pid' }, { type: 'mount' }, { type: 'ipc' }, { type: 'uts' }, { type: 'cgroup' }],
-      maskedPaths: ['/proc/kcore'], readonlyPaths: ['/proc/sys'],
+      maskedPaths: ['/proc/kcore'],
+      readonlyPaths: ['/proc/sys'],
       resources: memoryBytes === undefined ? {} : { memory: { limit: memoryBytes } },
     },
   };

@@ -9,7 +9,9 @@ import { until } from '../support/until.ts';
 import { House, outputOf, textOf } from './house.ts';
 
 let house: House;
-before(async () => { house = await House.open({ vmPool: 1 }); });
+before(async () => {
+  house = await House.open({ vmPool: 1 });
+});
 after(async () => {
   await house[Symbol.asyncDispose]();
   assert.deepEqual(house.leftovers(), []);
@@ -19,14 +21,29 @@ const sandboxes = () => join(house.settings.runRoot, 'sb');
 
 /** The worker of the one VM that waits. */
 async function waitingWorker(): Promise<number> {
-  return until('a VM waits', async () => (house.driver.pool.waiting === 1 ? (await findWorkers()).find(({ sandboxDirectory, user }) => sandboxDirectory.startsWith(`${sandboxes()}/`) && !handedOut.has(sandboxDirectory) && user !== '')?.pid : undefined));
+  return until('a VM waits', async () =>
+    house.driver.pool.waiting === 1
+      ? (await findWorkers()).find(
+          ({ sandboxDirectory, user }) =>
+            sandboxDirectory.startsWith(`${sandboxes()}/`) && !handedOut.has(sandboxDirectory) && user !== '',
+        )?.pid
+      : undefined,
+  );
 }
 const handedOut = new Set<string>();
 
-test('the VM that waits becomes the container\'s: same process, the container\'s names, and another one waits', async () => {
+test("the VM that waits becomes the container's: same process, the container's names, and another one waits", async () => {
   const pid = await waitingWorker();
-  const adapter = { name: 'eth0', hostName: `tfw${process.pid % 10_000}`, mac: '02:42:00:00:00:21', addresses: ['10.99.1.2/24'], mtu: 1500 };
-  const running = await house.run(['sh', '-c', 'cat /sys/class/net/eth0/address; uname -n; date +%s; sleep 1000'], { adapter });
+  const adapter = {
+    name: 'eth0',
+    hostName: `tfw${process.pid % 10_000}`,
+    mac: '02:42:00:00:00:21',
+    addresses: ['10.99.1.2/24'],
+    mtu: 1500,
+  };
+  const running = await house.run(['sh', '-c', 'cat /sys/class/net/eth0/address; uname -n; date +%s; sleep 1000'], {
+    adapter,
+  });
   handedOut.add(running.sandbox.directory);
   const worker = (await house.driver.workers()).find(({ sandbox }) => sandbox === running.ref.sandbox)!;
   assert.equal(worker.pid, pid);
@@ -47,7 +64,9 @@ test('the VM that waits becomes the container\'s: same process, the container\'s
 test('a VM that waits leaves the processors to others; one that was handed out does not', async () => {
   const weightOf = (directory: string): number => {
     const { cgroupPath } = JSON.parse(readFileSync(join(directory, 'hyperv.json'), 'utf8')) as { cgroupPath: string };
-    const file = [`/sys/fs/cgroup/cpu${cgroupPath}/cpu.shares`, `/sys/fs/cgroup${cgroupPath}/cpu.weight`].find((path) => existsSync(path));
+    const file = [`/sys/fs/cgroup/cpu${cgroupPath}/cpu.shares`, `/sys/fs/cgroup${cgroupPath}/cpu.weight`].find((path) =>
+      existsSync(path),
+    );
     return Number(readFileSync(file!, 'utf8'));
   };
   const pid = await waitingWorker();
@@ -66,7 +85,12 @@ test('what a container in it ends with is found after a restart', async () => {
   await outputOf(running.streams);
   assert.equal((await running.streams.exit).code, 9);
   assert.ok(existsSync(join(running.sandbox.directory, `exit.${running.ref.container}`)));
-  const { alive, containers } = await house.driver.reconnect(running.ref.sandbox, running.sandbox.directory, [running.ref.container], AbortSignal.timeout(20_000));
+  const { alive, containers } = await house.driver.reconnect(
+    running.ref.sandbox,
+    running.sandbox.directory,
+    [running.ref.container],
+    AbortSignal.timeout(20_000),
+  );
   assert.equal(alive, true);
   const state = containers.get(running.ref.container);
   assert.equal(state?.at === 'exited' ? state.status.code : state?.at, 9);
@@ -85,15 +109,24 @@ test('a waiting VM that dies is replaced, and never handed out', async () => {
   assert.equal((await house.driver.workers()).find(({ sandbox }) => sandbox === running.ref.sandbox)!.pid, next);
   await outputOf(running.streams);
   await house.end(running);
-  assert.equal(house.events.some((event) => event.kind === 'sandbox-gone'), false);
+  assert.equal(
+    house.events.some((event) => event.kind === 'sandbox-gone'),
+    false,
+  );
 });
 
 test('none waits when the driver is gone', async () => {
   await waitingWorker();
   await house.driver[Symbol.asyncDispose]();
   assert.equal(house.driver.pool.waiting, 0);
-  assert.deepEqual((await findWorkers()).filter(({ sandboxDirectory }) => sandboxDirectory.startsWith(`${sandboxes()}/`)), []);
-  assert.deepEqual(readdirSync(sandboxes()).filter((name) => !handedOut.has(join(sandboxes(), name))), []);
+  assert.deepEqual(
+    (await findWorkers()).filter(({ sandboxDirectory }) => sandboxDirectory.startsWith(`${sandboxes()}/`)),
+    [],
+  );
+  assert.deepEqual(
+    readdirSync(sandboxes()).filter((name) => !handedOut.has(join(sandboxes(), name))),
+    [],
+  );
   assert.equal(textOf('/proc/self/mountinfo').includes(sandboxes()), false);
 });
 
@@ -105,7 +138,12 @@ test('a burst of starts makes more VMs wait, and they end when no other one come
     await until('more wait', () => busy.driver.pool.waiting > 1);
     await until('one waits', () => busy.driver.pool.waiting === 1, { timeoutMs: 60_000 });
     for (const one of running) await busy.end(one);
-    await until('nothing is left of the others', async () => (await findWorkers()).filter(({ sandboxDirectory }) => sandboxDirectory.startsWith(busy.settings.runRoot)).length === 1);
+    await until(
+      'nothing is left of the others',
+      async () =>
+        (await findWorkers()).filter(({ sandboxDirectory }) => sandboxDirectory.startsWith(busy.settings.runRoot))
+          .length === 1,
+    );
   } finally {
     await busy[Symbol.asyncDispose]();
   }

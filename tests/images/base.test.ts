@@ -16,7 +16,10 @@ before(async () => {
 });
 after(() => store[Symbol.dispose]());
 
-/** Runs the image's entry point with `words` as process 1 of namespaces of its own; the layers are mounted there and nowhere else. */
+/**
+ * Runs the image's entry point with `words` as process 1 of namespaces of its own; the layers are mounted there and
+ * nowhere else.
+ */
 async function run(image: Image, words: readonly string[], input = ''): Promise<CommandResult> {
   const layers = store.images.layers(image.id).map(({ path, name }) => ({ path, at: join(store.root, name) }));
   const root = join(store.root, 'root');
@@ -26,8 +29,28 @@ async function run(image: Image, words: readonly string[], input = ''): Promise<
     case $lower in *:*) mount -t overlay overlay -o "lowerdir=$lower" "$root";; *) mount --bind "$lower" "$root";; esac
     mount -t proc proc "$root/proc"
     exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin A=b chroot "$root" "$@"`;
-  return await command('unshare', ['--mount', '--pid', '--fork', '--propagation', 'private', 'sh', '-c', script, 'sh', join(libRoot, 'bin', 'twofold-layer'), root, layers.map(({ at }) => at).join(':'),
-    ...layers.flatMap(({ path, at }) => [path, at]), '--', ...image.config.Entrypoint!, ...words], { input });
+  return await command(
+    'unshare',
+    [
+      '--mount',
+      '--pid',
+      '--fork',
+      '--propagation',
+      'private',
+      'sh',
+      '-c',
+      script,
+      'sh',
+      join(libRoot, 'bin', 'twofold-layer'),
+      root,
+      layers.map(({ at }) => at).join(':'),
+      ...layers.flatMap(({ path, at }) => [path, at]),
+      '--',
+      ...image.config.Entrypoint!,
+      ...words,
+    ],
+    { input },
+  );
 }
 
 for (const name of ['NanoServer', 'WindowsServerCore']) {
@@ -55,7 +78,11 @@ for (const name of ['NanoServer', 'WindowsServerCore']) {
 
   test(`${name} has a command prompt`, async () => {
     const image = store.images.find(name);
-    const seen = await run(image, ['cmd'], 'cd \\usr\ncd\necho %A% %NO% & nosuch || echo "not there"\ndir /b \\usr | sort | head -n 1\nset B=c d\nset b\nexit 7\n');
+    const seen = await run(
+      image,
+      ['cmd'],
+      'cd \\usr\ncd\necho %A% %NO% & nosuch || echo "not there"\ndir /b \\usr | sort | head -n 1\nset B=c d\nset b\nexit 7\n',
+    );
     assert.deepEqual([seen.stdout, seen.code], ['/usr\nb %NO% \n"not there"\nbin\nB=c d\n', 7], seen.stderr);
     assert.equal((await run(image, ['cmd', '/c', 'exit 3'])).code, 3);
     assert.match((await run(image, ['cmd', '/c', 'ver'])).stdout, /stand-in for cmd\.exe \[Linux /);

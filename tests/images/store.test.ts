@@ -12,14 +12,18 @@ import { dockerArchive, imageConfig, layer, ociArchive, sha256, signal, Store, s
 
 const base = layer('etc/base', 'one\n');
 const top = layer('etc/top', 'two\n');
-const fails = (code: ErrorCode, message: RegExp) => (error: unknown) => isTwofoldError(error, code) && (message.test(error.message) || assert.fail(error.message));
+const fails = (code: ErrorCode, message: RegExp) => (error: unknown) =>
+  isTwofoldError(error, code) && (message.test(error.message) || assert.fail(error.message));
 const unused = { force: false, inUse: () => null };
 
 test('what is loaded from docker, OCI, compressed and nested archives is the same image', async () => {
   using store = new Store();
   const lines: string[] = [];
   const [first] = await store.load(dockerArchive(['NanoServer:latest', 'a/b:c'], [base, top]), lines);
-  assert.deepEqual(lines.toSorted(), [`Layer 1 of 2: ${sha256(base).slice(7, 19)}`, `Layer 2 of 2: ${sha256(top).slice(7, 19)}`]);
+  assert.deepEqual(lines.toSorted(), [
+    `Layer 1 of 2: ${sha256(base).slice(7, 19)}`,
+    `Layer 2 of 2: ${sha256(top).slice(7, 19)}`,
+  ]);
   assert.deepEqual(first!.tags, ['a/b:c', 'NanoServer:latest']);
   assert.equal(first!.id, sha256(imageConfig([base, top])));
   for (const archive of [
@@ -27,10 +31,20 @@ test('what is loaded from docker, OCI, compressed and nested archives is the sam
     zstdCompressSync(dockerArchive(['x'], [base, top], { packed: [gzipSync(base), zstdCompressSync(top)] })),
     ociArchive('localhost/y:1', [base, top]),
     ociArchive('z:1', [base, top], { packed: [gzipSync(base), gzipSync(top)], wrap: true }),
-  ]) assert.equal((await store.load(archive))[0]!.id, first!.id);
-  assert.deepEqual(store.images.find('nanoserver').tags, ['a/b:c', 'NanoServer:latest', 'x:latest', 'z:1', 'localhost/y:1']);
+  ])
+    assert.equal((await store.load(archive))[0]!.id, first!.id);
+  assert.deepEqual(store.images.find('nanoserver').tags, [
+    'a/b:c',
+    'NanoServer:latest',
+    'x:latest',
+    'z:1',
+    'localhost/y:1',
+  ]);
   assert.equal(store.files().length, 4, 'two blobs, two layers, nothing half made');
-  assert.equal(store.images.layers(first!.id)[0]!.path, join(store.dataRoot, 'layers', `${sha256(top).slice(7)}.erofs`));
+  assert.equal(
+    store.images.layers(first!.id)[0]!.path,
+    join(store.dataRoot, 'layers', `${sha256(top).slice(7)}.erofs`),
+  );
   for (const { path } of store.images.layers(first!.id)) assert.equal((await command('fsck.erofs', [path])).code, 0);
   assert.equal(statSync(join(store.dataRoot, 'layers')).mode & 0o777, 0o700);
   store.reopen();
@@ -42,9 +56,22 @@ test('an image is found by name without regard to case, by id and by a prefix', 
   using store = new Store();
   const [image] = await store.load(dockerArchive(['NanoServer'], [base]));
   const hex = image!.id.slice(7);
-  for (const name of ['nanoserver', 'NANOSERVER:latest', 'docker.io/library/nanoserver', image!.id, hex, hex.slice(0, 12), hex.slice(0, 12).toUpperCase(), `sha256:${hex.slice(0, 5)}`]) assert.equal(store.images.find(name).id, image!.id, name);
+  for (const name of [
+    'nanoserver',
+    'NANOSERVER:latest',
+    'docker.io/library/nanoserver',
+    image!.id,
+    hex,
+    hex.slice(0, 12),
+    hex.slice(0, 12).toUpperCase(),
+    `sha256:${hex.slice(0, 5)}`,
+  ])
+    assert.equal(store.images.find(name).id, image!.id, name);
   assert.throws(() => store.images.find('foo'), fails('image-not-found', /^No such image: foo:latest$/));
-  assert.throws(() => store.images.find('nanoserver:other'), fails('image-not-found', /^No such image: nanoserver:other$/));
+  assert.throws(
+    () => store.images.find('nanoserver:other'),
+    fails('image-not-found', /^No such image: nanoserver:other$/),
+  );
   assert.throws(() => store.images.find('a b'), fails('invalid-argument', /^invalid reference format/));
   assert.throws(() => store.images.find('sha256:'), fails('image-not-found', /^No such image: sha256:$/));
 });
@@ -52,7 +79,9 @@ test('an image is found by name without regard to case, by id and by a prefix', 
 test('a saved image loads again elsewhere, and the same image gives the same bytes', async () => {
   using store = new Store();
   using other = new Store();
-  const [image] = await store.load(dockerArchive(['NanoServer:1', 'NanoServer:2', 'other'], [base, top], { packed: [gzipSync(base), top] }));
+  const [image] = await store.load(
+    dockerArchive(['NanoServer:1', 'NanoServer:2', 'other'], [base, top], { packed: [gzipSync(base), top] }),
+  );
   const archive = await store.save('nanoserver', 'other');
   assert.deepEqual(archive, await store.save('nanoserver', 'other'));
   const [loaded] = await other.load(archive);
@@ -73,31 +102,111 @@ test('archives that lie, climb out or make no sense are refused, and leave nothi
   const cases: [string, Buffer, ErrorCode, RegExp][] = [
     ['a name that climbs out', bad({ path: '../../etc/passwd', content: 'x' }), 'invalid-argument', /climbs out/],
     ['an absolute name', bad({ path: '/etc/passwd', content: 'x' }), 'invalid-argument', /absolute name/],
-    ['a symlink out', bad({ path: 'a/link', kind: 'symlink', link: '../../../etc/passwd' }), 'invalid-argument', /climbs out/],
-    ['an absolute symlink', bad({ path: 'link', kind: 'symlink', link: '/etc/passwd' }), 'invalid-argument', /link out/],
-    ['a layer with other content', dockerArchive(['x'], [base], { packed: [top] }), 'invalid-argument', /invalid diffID for layer 0/],
-    ['a second layer with other content', dockerArchive(['x'], [base, top], { packed: [base, base] }), 'invalid-argument', /invalid diffID for layer 1/],
-    ['a layer too few', dockerArchive(['x'], [base, top], { packed: [base], config: imageConfig([base, top]) }), 'invalid-argument', /layers length mismatch/],
-    ['a blob with other content', tar([{ path: `blobs/sha256/${'0'.repeat(64)}`, content: 'x' }]), 'invalid-argument', /other content/],
+    [
+      'a symlink out',
+      bad({ path: 'a/link', kind: 'symlink', link: '../../../etc/passwd' }),
+      'invalid-argument',
+      /climbs out/,
+    ],
+    [
+      'an absolute symlink',
+      bad({ path: 'link', kind: 'symlink', link: '/etc/passwd' }),
+      'invalid-argument',
+      /link out/,
+    ],
+    [
+      'a layer with other content',
+      dockerArchive(['x'], [base], { packed: [top] }),
+      'invalid-argument',
+      /invalid diffID for layer 0/,
+    ],
+    [
+      'a second layer with other content',
+      dockerArchive(['x'], [base, top], { packed: [base, base] }),
+      'invalid-argument',
+      /invalid diffID for layer 1/,
+    ],
+    [
+      'a layer too few',
+      dockerArchive(['x'], [base, top], { packed: [base], config: imageConfig([base, top]) }),
+      'invalid-argument',
+      /layers length mismatch/,
+    ],
+    [
+      'a blob with other content',
+      tar([{ path: `blobs/sha256/${'0'.repeat(64)}`, content: 'x' }]),
+      'invalid-argument',
+      /other content/,
+    ],
     ['no image', tar([{ path: 'etc/passwd', content: 'x' }]), 'invalid-argument', /is no image/],
     ['nothing', Buffer.alloc(0), 'invalid-argument', /empty/],
     ['noise', Buffer.alloc(4096, 7), 'invalid-argument', /broken/],
     ['a cut archive', dockerArchive(['x'], [base]).subarray(0, 3000), 'invalid-argument', /./],
-    ['a broken gzip', gzipSync(dockerArchive(['x'], [base])).fill(0, 60, 120), 'invalid-argument', /compressed, and broken/],
+    [
+      'a broken gzip',
+      gzipSync(dockerArchive(['x'], [base])).fill(0, 60, 120),
+      'invalid-argument',
+      /compressed, and broken/,
+    ],
     ['xz', Buffer.from('fd377a585a000000', 'hex'), 'unsupported', /compressed with xz/],
     ['a manifest that is no JSON', tar([{ path: 'manifest.json', content: '{' }]), 'invalid-argument', /not JSON/],
-    ['a manifest of another shape', tar([{ path: 'manifest.json', content: '[{"Config":7}]' }]), 'invalid-argument', /can't be right/],
-    ['a manifest of gigabytes', tar([{ path: 'manifest.json', content: Buffer.alloc(5 << 20, 0x20) }]), 'invalid-argument', /longer than/],
-    ['a missing file', tar([{ path: 'manifest.json', content: '[{"Config":"c","Layers":[]}]' }]), 'invalid-argument', /does not contain it/],
-    ['a name of a file outside', tar([{ path: 'manifest.json', content: '[{"Config":"../../../../etc/hostname","Layers":[]}]' }]), 'invalid-argument', /climbs out/],
-    ['links in a circle', tar([{ path: 'a', kind: 'symlink', link: 'b' }, { path: 'b', kind: 'symlink', link: 'a' }, { path: 'manifest.json', content: '[{"Config":"a","Layers":[]}]' }]), 'invalid-argument', /does not contain it/],
-    ['another machine', dockerArchive(['x'], [base], { config: imageConfig([base], { architecture: 'mips' }) }), 'unsupported', /linux\/mips; this machine runs linux\//],
-    ['another system', dockerArchive(['x'], [base], { config: imageConfig([base], { os: 'windows' }) }), 'unsupported', /windows/],
+    [
+      'a manifest of another shape',
+      tar([{ path: 'manifest.json', content: '[{"Config":7}]' }]),
+      'invalid-argument',
+      /can't be right/,
+    ],
+    [
+      'a manifest of gigabytes',
+      tar([{ path: 'manifest.json', content: Buffer.alloc(5 << 20, 0x20) }]),
+      'invalid-argument',
+      /longer than/,
+    ],
+    [
+      'a missing file',
+      tar([{ path: 'manifest.json', content: '[{"Config":"c","Layers":[]}]' }]),
+      'invalid-argument',
+      /does not contain it/,
+    ],
+    [
+      'a name of a file outside',
+      tar([{ path: 'manifest.json', content: '[{"Config":"../../../../etc/hostname","Layers":[]}]' }]),
+      'invalid-argument',
+      /climbs out/,
+    ],
+    [
+      'links in a circle',
+      tar([
+        { path: 'a', kind: 'symlink', link: 'b' },
+        { path: 'b', kind: 'symlink', link: 'a' },
+        { path: 'manifest.json', content: '[{"Config":"a","Layers":[]}]' },
+      ]),
+      'invalid-argument',
+      /does not contain it/,
+    ],
+    [
+      'another machine',
+      dockerArchive(['x'], [base], { config: imageConfig([base], { architecture: 'mips' }) }),
+      'unsupported',
+      /linux\/mips; this machine runs linux\//,
+    ],
+    [
+      'another system',
+      dockerArchive(['x'], [base], { config: imageConfig([base], { os: 'windows' }) }),
+      'unsupported',
+      /windows/,
+    ],
     ['no layer', dockerArchive(['x'], []), 'invalid-argument', /without a layer/],
     ['a bad tag', dockerArchive(['x:y:z'], [base]), 'invalid-argument', /invalid reference format/],
-    ['a layer that climbs out', dockerArchive(['x'], [tar([{ path: '../x', content: 'x' }])]), 'invalid-argument', /climbs out/],
+    [
+      'a layer that climbs out',
+      dockerArchive(['x'], [tar([{ path: '../x', content: 'x' }])]),
+      'invalid-argument',
+      /climbs out/,
+    ],
   ];
-  for (const [what, archive, code, message] of cases) await assert.rejects(store.load(archive), fails(code, message), what);
+  for (const [what, archive, code, message] of cases)
+    await assert.rejects(store.load(archive), fails(code, message), what);
   assert.deepEqual(store.images.list(), []);
   assert.deepEqual(store.files(), []);
 });
@@ -118,28 +227,47 @@ test('a source that breaks off is no image, and a refused one is told why howeve
   using store = new Store();
   const options = { reference: null, changes: [], message: '' };
   // Broken off between two entries, where a tar may end.
-  const broken = Readable.from((function* () {
-    yield base.subarray(0, base.length - 1024);
-    throw new Error('the client hung up');
-  })(), { objectMode: false });
+  const broken = Readable.from(
+    (function* () {
+      yield base.subarray(0, base.length - 1024);
+      throw new Error('the client hung up');
+    })(),
+    { objectMode: false },
+  );
   await assert.rejects(store.images.import(broken, options, signal), fails('internal', /to the end/));
-  const long = Readable.from((function* () {
-    yield tar([{ path: '../x', content: 'x' }]);
-    for (let i = 0; i < 200; i++) yield Buffer.alloc(1 << 20);
-  })(), { objectMode: false });
+  const long = Readable.from(
+    (function* () {
+      yield tar([{ path: '../x', content: 'x' }]);
+      for (let i = 0; i < 200; i++) yield Buffer.alloc(1 << 20);
+    })(),
+    { objectMode: false },
+  );
   await assert.rejects(store.images.import(long, options, signal), fails('invalid-argument', /climbs out/));
   assert.deepEqual(store.files(), []);
 });
 
 test('import makes an image of a root file system, with changes', async () => {
   using store = new Store();
-  const image = await store.images.import(stream(gzipSync(base)), { reference: 'Imported:1', changes: ['CMD ["/bin/sh"]', 'ENV A=b'], message: '' }, signal);
+  const image = await store.images.import(
+    stream(gzipSync(base)),
+    { reference: 'Imported:1', changes: ['CMD ["/bin/sh"]', 'ENV A=b'], message: '' },
+    signal,
+  );
   assert.deepEqual(store.images.find('imported:1').config, { Cmd: ['/bin/sh'], Env: ['A=b'] });
   assert.deepEqual(image.diffIds, [sha256(base)]);
   assert.equal(image.comment, 'Imported from -');
-  await assert.rejects(store.images.import(stream(base), { reference: null, changes: ['RUN x'], message: '' }, signal), fails('invalid-argument', /RUN is not a valid change command/));
-  await assert.rejects(store.images.import(stream(Buffer.alloc(2048, 1)), { reference: null, changes: [], message: '' }, signal), fails('invalid-argument', /./));
-  assert.deepEqual(store.events.map(({ action, reference }) => [action, reference]), [['import', 'Imported:1']]);
+  await assert.rejects(
+    store.images.import(stream(base), { reference: null, changes: ['RUN x'], message: '' }, signal),
+    fails('invalid-argument', /RUN is not a valid change command/),
+  );
+  await assert.rejects(
+    store.images.import(stream(Buffer.alloc(2048, 1)), { reference: null, changes: [], message: '' }, signal),
+    fails('invalid-argument', /./),
+  );
+  assert.deepEqual(
+    store.events.map(({ action, reference }) => [action, reference]),
+    [['import', 'Imported:1']],
+  );
   assert.equal(store.files().length, 2);
 });
 
@@ -150,13 +278,23 @@ test('commit puts the sealed layers and the changes above the parent', async () 
   mkdirSync(directory);
   const sealed = await store.images.seal(stream(layer('etc/sealed', 'three\n')), directory, signal);
   assert.deepEqual(readdirSync(directory), [`${sealed.name}.erofs`]);
-  const options = { reference: 'made', changes: ['CMD ["x"]'], config: { Env: ['A=b'], Cmd: ['old'] }, message: 'why', author: 'who', createdBy: 'sh' };
+  const options = {
+    reference: 'made',
+    changes: ['CMD ["x"]'],
+    config: { Env: ['A=b'], Cmd: ['old'] },
+    message: 'why',
+    author: 'who',
+    createdBy: 'sh',
+  };
   const image = await store.images.commit(parent!.id, [sealed], stream(top), options, signal);
   assert.equal(image.diffIds.length, 3);
   assert.deepEqual([image.diffIds[0], image.diffIds[2]], [sha256(base), sha256(top)]);
   assert.deepEqual(image.config, { Env: ['A=b'], Cmd: ['x'] });
   assert.equal(image.parent, parent!.id);
-  assert.deepEqual(image.history.map(({ created_by }) => created_by), ['test', 'conversion between isolations', 'sh']);
+  assert.deepEqual(
+    image.history.map(({ created_by }) => created_by),
+    ['test', 'conversion between isolations', 'sh'],
+  );
   const [, middle] = store.images.layers(image.id);
   const listing = await command('fsck.erofs', [middle!.path]);
   assert.equal(listing.code, 0, listing.stderr);
@@ -174,7 +312,10 @@ test('tags move, and an image goes with its last name, its files with it', async
   store.images.tag('b', 'A');
   assert.deepEqual(store.images.find(first!.id).tags, ['c:1']);
   assert.deepEqual(store.images.find(second!.id).tags, ['A:latest', 'b:latest']);
-  assert.throws(() => store.images.remove(second!.id, unused), fails('conflict', /must be forced\) - image is referenced in multiple repositories/));
+  assert.throws(
+    () => store.images.remove(second!.id, unused),
+    fails('conflict', /must be forced\) - image is referenced in multiple repositories/),
+  );
   assert.deepEqual(store.images.remove('c:1', unused), { untagged: ['c:1'], deleted: [first!.id, sha256(top)] });
   assert.deepEqual(store.files().length, 2);
   assert.deepEqual(store.images.remove('a', unused), { untagged: ['A:latest'], deleted: [] });
@@ -188,10 +329,25 @@ test('tags move, and an image goes with its last name, its files with it', async
 test('an image that a container uses is kept, whatever is asked', async () => {
   using store = new Store();
   const [image] = await store.load(dockerArchive(['a'], [base]));
-  const by = (running: boolean, force: boolean) => ({ force, inUse: (id: ImageId) => (id === image!.id ? { container: 'abcdef012345', running } : null) });
-  assert.throws(() => store.images.remove('a', by(false, false)), fails('conflict', /^conflict: unable to remove repository reference "a" \(must force\) - container abcdef012345 is using its referenced image [0-9a-f]{12}$/));
-  assert.throws(() => store.images.remove(image!.id, by(false, false)), fails('conflict', /must be forced\) - image is being used by stopped container abcdef012345/));
-  assert.throws(() => store.images.remove(image!.id, by(true, true)), fails('conflict', /cannot be forced\) - image is being used by running container abcdef012345/));
+  const by = (running: boolean, force: boolean) => ({
+    force,
+    inUse: (id: ImageId) => (id === image!.id ? { container: 'abcdef012345', running } : null),
+  });
+  assert.throws(
+    () => store.images.remove('a', by(false, false)),
+    fails(
+      'conflict',
+      /^conflict: unable to remove repository reference "a" \(must force\) - container abcdef012345 is using its referenced image [0-9a-f]{12}$/,
+    ),
+  );
+  assert.throws(
+    () => store.images.remove(image!.id, by(false, false)),
+    fails('conflict', /must be forced\) - image is being used by stopped container abcdef012345/),
+  );
+  assert.throws(
+    () => store.images.remove(image!.id, by(true, true)),
+    fails('conflict', /cannot be forced\) - image is being used by running container abcdef012345/),
+  );
   assert.deepEqual(store.images.remove('a', by(true, true)), { untagged: ['a:latest'], deleted: [] });
   assert.deepEqual(store.images.find(image!.id).tags, []);
   assert.equal(store.files().length, 2);
@@ -201,7 +357,13 @@ test('what a killed daemon left half written is swept at the start', async () =>
   using store = new Store();
   await store.load(dockerArchive(['a'], [base]));
   const before = store.files();
-  for (const path of ['ingest/half', `blobs/sha256/${'1'.repeat(64)}`, `layers/${'1'.repeat(64)}.erofs`, `layers/x.erofs.123456.part`]) writeFileSync(join(store.dataRoot, path), 'x');
+  for (const path of [
+    'ingest/half',
+    `blobs/sha256/${'1'.repeat(64)}`,
+    `layers/${'1'.repeat(64)}.erofs`,
+    `layers/x.erofs.123456.part`,
+  ])
+    writeFileSync(join(store.dataRoot, path), 'x');
   store.reopen();
   assert.deepEqual(store.files(), before);
 });
@@ -216,7 +378,11 @@ test('base archives are loaded once, from the cache for a further data root, and
   using second = new Store({ libRoot: store.libRoot });
   await second.images.ensureBaseImages(signal);
   assert.equal(second.images.find('nanoserver').id, id);
-  assert.equal(statSync(second.images.layers(id)[0]!.path).ino, statSync(store.images.layers(id)[0]!.path).ino, 'one file for both');
+  assert.equal(
+    statSync(second.images.layers(id)[0]!.path).ino,
+    statSync(store.images.layers(id)[0]!.path).ino,
+    'one file for both',
+  );
   store.images.remove('nanoserver', unused);
   await store.images.ensureBaseImages(signal);
   assert.deepEqual(store.images.list(), [], 'what the user removed stays removed');

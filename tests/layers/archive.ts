@@ -30,10 +30,23 @@ export function paxRecord(key: string, value: string | Buffer): Buffer {
   return Buffer.concat([Buffer.from(String(length)), body]);
 }
 
-export function header({ path, type = '0', link = '', content = '', size, mode = 0o644, uid = 0, gid = 0, mtime = 0, device = [0, 0] }: Made): Buffer {
+export function header({
+  path,
+  type = '0',
+  link = '',
+  content = '',
+  size,
+  mode = 0o644,
+  uid = 0,
+  gid = 0,
+  mtime = 0,
+  device = [0, 0],
+}: Made): Buffer {
   const block = Buffer.alloc(blockBytes);
-  const put = (value: string | Buffer, at: number, length: number) => Buffer.from(value as string).copy(block, at, 0, length);
-  const octal = (value: number, at: number, length: number) => put(value.toString(8).padStart(length - 1, '0'), at, length);
+  const put = (value: string | Buffer, at: number, length: number) =>
+    Buffer.from(value as string).copy(block, at, 0, length);
+  const octal = (value: number, at: number, length: number) =>
+    put(value.toString(8).padStart(length - 1, '0'), at, length);
   put(path, 0, 100);
   octal(mode, 100, 8);
   octal(uid, 108, 8);
@@ -54,7 +67,10 @@ export function header({ path, type = '0', link = '', content = '', size, mode =
 /** One entry: pax header if asked for, header, content. */
 export function entry(made: Made): Buffer {
   const records = Object.entries(made.pax ?? {}).map(([key, value]) => paxRecord(key, value));
-  const front = records.length === 0 ? [] : [header({ path: 'pax', type: 'x', content: Buffer.concat(records) }), padded(Buffer.concat(records))];
+  const front =
+    records.length === 0
+      ? []
+      : [header({ path: 'pax', type: 'x', content: Buffer.concat(records) }), padded(Buffer.concat(records))];
   return Buffer.concat([...front, header(made), padded(Buffer.from((made.content ?? '') as string))]);
 }
 

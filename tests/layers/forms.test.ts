@@ -1,7 +1,19 @@
 // A container's writable layer, carried through both forms: what the overlay shows must be the same afterwards.
 
 import assert from 'node:assert/strict';
-import { chmodSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync, appendFileSync, lchownSync } from 'node:fs';
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+  appendFileSync,
+  lchownSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { archive } from './archive.ts';
@@ -34,9 +46,23 @@ function work(root: string): void {
   utimesSync(at('mode'), 1.25, 987_654_321.5);
 }
 
-const image = archive(...[
-  'gone', 'directory gone/a', 'directory gone/b/c', 'made anew/old', 'now a file/old', 'now a directory', 'changed/file', 'changed/old', 'changed/kept', 'mode/file', 'owner', 'moved/here', 'untouched/file',
-].map((path) => ({ path, content: `${path} of the image`, mtime: 1_000_000_000 })));
+const image = archive(
+  ...[
+    'gone',
+    'directory gone/a',
+    'directory gone/b/c',
+    'made anew/old',
+    'now a file/old',
+    'now a directory',
+    'changed/file',
+    'changed/old',
+    'changed/kept',
+    'mode/file',
+    'owner',
+    'moved/here',
+    'untouched/file',
+  ].map((path) => ({ path, content: `${path} of the image`, mtime: 1_000_000_000 })),
+);
 
 async function worked(place: Place) {
   const base = await place.mounted('base', (await place.layer('base', image)).path);
@@ -61,13 +87,19 @@ test('the private form loses nothing, to and fro', async () => {
   const layer = await place.mounted('sealed', sealed.path);
   assertSameTree(await tellTree(await place.overlay('sealed view', [layer, base]), { links: false }), before);
   // In the layer itself hard links are what they were; whiteouts, which the overlay links to one another, aside.
-  const plain = (lines: string[]) => lines.filter((line) => !line.includes(' | 2 | 0 | 0:0 | ') && !line.includes('user.overlay'));
+  const plain = (lines: string[]) =>
+    lines.filter((line) => !line.includes(' | 2 | 0 | 0:0 | ') && !line.includes('user.overlay'));
   assertSameTree(plain(await tellTree(layer)), plain(links));
-  assert.match(await place.run('getfattr', '-d', '-m', '-', '--absolute-names', join(layer, 'untouched')), /trusted\.mine="1"\nuser\.a\\075b%="1"/); // getfattr's way to write "="
+  assert.match(
+    await place.run('getfattr', '-d', '-m', '-', '--absolute-names', join(layer, 'untouched')),
+    /trusted\.mine="1"\nuser\.a\\075b%="1"/,
+  ); // getfattr's way to write "="
   // Once more, from the other side: nothing has crept in.
   const again = await place.overlay('again', [layer, base], place.directory('upper2'));
   work2(again);
-  const second = await place.layer('second', await place.tool(['diff', place.at('upper2'), '--form', 'private']), { form: 'private' });
+  const second = await place.layer('second', await place.tool(['diff', place.at('upper2'), '--form', 'private']), {
+    form: 'private',
+  });
   const told = await tellTree(again, { links: false });
   const third = await place.overlay('third', [await place.mounted('second', second.path), layer, base]);
   assertSameTree(await tellTree(third, { links: false }), told);
@@ -97,18 +129,45 @@ test('the OCI form carries all that other engines can read', async () => {
 
 test('an unmarked whiteout is refused in the private form, and so is an end that is missing', async () => {
   await using place = new Place();
-  await assert.rejects(place.layer('bad', archive({ path: 'x', type: '3' }), { form: 'private' }), { code: 'invalid-argument', message: /isn't marked/ });
+  await assert.rejects(place.layer('bad', archive({ path: 'x', type: '3' }), { form: 'private' }), {
+    code: 'invalid-argument',
+    message: /isn't marked/,
+  });
   const whole = archive({ path: 'x', content: 'y' });
-  await assert.rejects(place.layer('bad', whole.subarray(0, 1024), { form: 'private' }), { code: 'invalid-argument', message: /ends too soon/ });
+  await assert.rejects(place.layer('bad', whole.subarray(0, 1024), { form: 'private' }), {
+    code: 'invalid-argument',
+    message: /ends too soon/,
+  });
   assert.deepEqual(readdirSync(place.path), []);
 });
 
 test('changes are told as docker diff tells them', async () => {
   await using place = new Place();
   const { base, upper } = await worked(place);
-  const told = (await place.tool(['changes', upper, base])).toString().split('\0').filter((line) => line !== '' && !line.includes('/filled/'));
+  const told = (await place.tool(['changes', upper, base]))
+    .toString()
+    .split('\0')
+    .filter((line) => line !== '' && !line.includes('/filled/'));
   assert.deepEqual(told, [
-    'C /changed', 'C /changed/file', 'D /changed/old', 'D /directory gone', 'A /filled', 'D /gone', 'A /hard link', 'A /link', 'C /made anew', 'D /made anew/old', 'A /made anew/new',
-    'C /mode', 'C /mode/file', 'C /moved', 'D /moved/here', 'A /moved/there', 'C /now a directory', 'C /now a file', 'C /owner', 'A /sparse',
+    'C /changed',
+    'C /changed/file',
+    'D /changed/old',
+    'D /directory gone',
+    'A /filled',
+    'D /gone',
+    'A /hard link',
+    'A /link',
+    'C /made anew',
+    'D /made anew/old',
+    'A /made anew/new',
+    'C /mode',
+    'C /mode/file',
+    'C /moved',
+    'D /moved/here',
+    'A /moved/there',
+    'C /now a directory',
+    'C /now a file',
+    'C /owner',
+    'A /sparse',
   ]);
 });

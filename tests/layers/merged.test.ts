@@ -6,7 +6,13 @@ import { test } from 'node:test';
 import { archive } from './archive.ts';
 import { assertSameTree, Place, tellTree } from './place.ts';
 
-const image = archive(...['a/b/c', 'a/b/d', 'a/e', 'f/g/h', 'f/i', 'j', 'k/l'].map((path) => ({ path, content: `${path} of the image`, mtime: 1_000_000_000 })));
+const image = archive(
+  ...['a/b/c', 'a/b/d', 'a/e', 'f/g/h', 'f/i', 'j', 'k/l'].map((path) => ({
+    path,
+    content: `${path} of the image`,
+    mtime: 1_000_000_000,
+  })),
+);
 
 /** A repeatable sequence of numbers below `limit`. */
 function numbers(seed: number): (limit: number) => number {
@@ -18,7 +24,9 @@ function numbers(seed: number): (limit: number) => number {
 }
 
 function directories(root: string, below = ''): string[] {
-  return readdirSync(join(root, below), { withFileTypes: true }).filter((entry) => entry.isDirectory()).flatMap((entry) => [join(below, entry.name), ...directories(root, join(below, entry.name))]);
+  return readdirSync(join(root, below), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap((entry) => [join(below, entry.name), ...directories(root, join(below, entry.name))]);
 }
 
 /** Some work on a tree: files and directories made, deleted, replaced by each other, moved, changed. */
@@ -65,12 +73,23 @@ for (const seed of [1, 2, 3, 4]) {
       const merged = await place.overlay(`merged${round}`, [...sealed, base], upper);
       work(merged, random, round);
       await place.unmount(merged);
-      sealed.unshift(await place.mounted(`sealed${round}`, (await place.layer(`sealed${round}`, await place.tool(['diff', upper, '--form', 'private']), { form: 'private' })).path));
+      sealed.unshift(
+        await place.mounted(
+          `sealed${round}`,
+          (
+            await place.layer(`sealed${round}`, await place.tool(['diff', upper, '--form', 'private']), {
+              form: 'private',
+            })
+          ).path,
+        ),
+      );
     }
     // Inode numbers of several file systems may be the same by chance.
     const tell = (root: string) => tellTree(root, { links: false });
     const before = await tell(await place.overlay('before', [...sealed, base]));
-    const one = await place.layer('one', await place.tool(['diff', ...sealed, '--over', base, '--form', 'private']), { form: 'private' });
+    const one = await place.layer('one', await place.tool(['diff', ...sealed, '--over', base, '--form', 'private']), {
+      form: 'private',
+    });
     assertSameTree(await tell(await place.overlay('after', [await place.mounted('one', one.path), base])), before);
   });
 }

@@ -1,8 +1,18 @@
-// Owns what the tests of layers share: a directory of their own, mounts that go away again, and the telling of a whole tree as text.
+// Owns what the tests of layers share: a directory of their own, mounts that go away again, and the telling of a whole
+// tree as text.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { runLayerTool } from '../../packages/daemon/src/host/layer-tool.ts';
@@ -51,10 +61,19 @@ export class Place implements AsyncDisposable {
   }
 
   /** Makes `name`.erofs of an archive; fsck.erofs must agree. */
-  async layer(name: string, tar: Buffer | { path: string }, options: { form?: 'oci' | 'private'; limits?: { entries?: number; bytes?: number; metadataBytes?: number } } = {}): Promise<WrittenLayer & { path: string }> {
+  async layer(
+    name: string,
+    tar: Buffer | { path: string },
+    options: { form?: 'oci' | 'private'; limits?: { entries?: number; bytes?: number; metadataBytes?: number } } = {},
+  ): Promise<WrittenLayer & { path: string }> {
     const path = this.at(`${name}.erofs`);
     const source = Buffer.isBuffer(tar) ? Readable.from([tar]) : tar;
-    const written = await writeLayer(source, path, { program: reader, form: 'oci', signal: AbortSignal.timeout(30_000), ...options });
+    const written = await writeLayer(source, path, {
+      program: reader,
+      form: 'oci',
+      signal: AbortSignal.timeout(30_000),
+      ...options,
+    });
     await this.run('fsck.erofs', path);
     return { ...written, path };
   }
@@ -72,7 +91,15 @@ export class Place implements AsyncDisposable {
     const above = upper === undefined ? '' : `,upperdir=${upper},workdir=${this.directory(`${name}.work`)}`;
     // A single lower layer without an upper one is not an overlay to the kernel.
     const below = upper === undefined && lowers.length === 1 ? [...lowers, this.directory('empty')] : lowers;
-    await this.run('mount', '-t', 'overlay', 'overlay', '-o', `lowerdir=${below.join(':')}${above},redirect_dir=off,metacopy=off,index=off`, directory);
+    await this.run(
+      'mount',
+      '-t',
+      'overlay',
+      'overlay',
+      '-o',
+      `lowerdir=${below.join(':')}${above},redirect_dir=off,metacopy=off,index=off`,
+      directory,
+    );
     this.#mounts.push(directory);
     return directory;
   }
@@ -94,14 +121,23 @@ export interface TreeOptions {
   readonly times?: boolean;
 }
 
-/** Everything that can be seen of a tree, one line each: kind, mode, owner, time to the nanosecond, size, links, target or content, attributes. */
+/**
+ * Everything that can be seen of a tree, one line each: kind, mode, owner, time to the nanosecond, size, links, target
+ * or content, attributes.
+ */
 export async function tellTree(root: string, { links = true, times = true }: TreeOptions = {}): Promise<string[]> {
   const lines: string[] = [];
   const first = new Map<bigint, string>();
   const visit = (path: Buffer, shown: string): void => {
     const stat = lstatSync(path, { bigint: true });
     const kind = (stat.mode >> 12n).toString(8);
-    const facts = [shown, kind, (stat.mode & 0o7777n).toString(8), `${stat.uid}:${stat.gid}`, times ? String(stat.mtimeNs) : ''];
+    const facts = [
+      shown,
+      kind,
+      (stat.mode & 0o7777n).toString(8),
+      `${stat.uid}:${stat.gid}`,
+      times ? String(stat.mtimeNs) : '',
+    ];
     if (!stat.isDirectory()) {
       if (links) facts.push(`links ${stat.nlink}`, `same as ${first.get(stat.ino) ?? shown}`);
       if (!first.has(stat.ino)) first.set(stat.ino, shown);
@@ -111,18 +147,32 @@ export async function tellTree(root: string, { links = true, times = true }: Tre
     if (stat.isCharacterDevice() || stat.isBlockDevice()) facts.push(String(stat.rdev));
     lines.push(facts.join(' | '));
     if (!stat.isDirectory()) return;
-    for (const name of readdirSync(path, { encoding: 'buffer' }).toSorted((a, b) => Buffer.compare(a, b))) visit(Buffer.concat([path, Buffer.from('/'), name]), `${shown}/${name.toString('latin1')}`);
+    for (const name of readdirSync(path, { encoding: 'buffer' }).toSorted((a, b) => Buffer.compare(a, b)))
+      visit(Buffer.concat([path, Buffer.from('/'), name]), `${shown}/${name.toString('latin1')}`);
   };
   visit(Buffer.from(root), '.');
-  const attributes = await command('getfattr', ['-R', '-h', '-d', '-m', '^(user|security\\.capability|system\\.posix)', '-e', 'hex', '.'], { cwd: root });
-  return [...lines, ...attributes.stdout.split('\n\n').filter((text) => text !== '').toSorted()];
+  const attributes = await command(
+    'getfattr',
+    ['-R', '-h', '-d', '-m', '^(user|security\\.capability|system\\.posix)', '-e', 'hex', '.'],
+    { cwd: root },
+  );
+  return [
+    ...lines,
+    ...attributes.stdout
+      .split('\n\n')
+      .filter((text) => text !== '')
+      .toSorted(),
+  ];
 }
 
 /** Both trees as tellTree has told them; a failure shows only what differs. */
 export function assertSameTree(actual: readonly string[], expected: readonly string[]): void {
   const only = (these: readonly string[], those: readonly string[]) => {
     const known = new Set(those);
-    return these.filter((line) => !known.has(line)).map((line) => line.slice(0, 300)).slice(0, 20);
+    return these
+      .filter((line) => !known.has(line))
+      .map((line) => line.slice(0, 300))
+      .slice(0, 20);
   };
   assert.deepEqual(only(actual, expected), only(expected, actual));
   assert.equal(actual.length, expected.length);

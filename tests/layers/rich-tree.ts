@@ -2,7 +2,20 @@
 
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, lchownSync, linkSync, lutimesSync, mkdirSync, renameSync, symlinkSync, truncateSync, writeFileSync, openSync, writeSync, closeSync } from 'node:fs';
+import {
+  chmodSync,
+  lchownSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  renameSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  openSync,
+  writeSync,
+  closeSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
@@ -32,14 +45,16 @@ export function fillTree(root: string): void {
   for (const name of ['etc', 'empty', 'deep/er/and/deeper', 'many', 'bytes']) mkdirSync(at(name), { recursive: true });
   writeFileSync(at('etc/passwd'), 'root:x:0:0::/:/bin/sh\n');
   writeFileSync(at('empty file'), '');
-  for (const size of [1, 4095, 4096, 4097, 300_000]) writeFileSync(at(`file of ${size}`), Buffer.alloc(size, 'content '));
+  for (const size of [1, 4095, 4096, 4097, 300_000])
+    writeFileSync(at(`file of ${size}`), Buffer.alloc(size, 'content '));
   linkSync(at('etc/passwd'), at('deep/er/passwd'));
   linkSync(at('etc/passwd'), at('passwd'));
   symlinkSync('../etc/passwd', at('deep/link'));
   symlinkSync(`/${'long/'.repeat(600)}end`, at('deep/long link'));
   writeSparse(at('sparse'), 40 << 20, [0, 5 << 20, (39 << 20) + 17]);
   writeSparse(at('all hole'), 3 << 20, []);
-  for (let i = 0; i < 700; i++) writeFileSync(at(`many/a rather long name of a file, so that one block won't do, number ${i}`), '');
+  for (let i = 0; i < 700; i++)
+    writeFileSync(at(`many/a rather long name of a file, so that one block won't do, number ${i}`), '');
   writeFileSync(at(`bytes/${'n'.repeat(255)}`), '255');
   writeFileSync(Buffer.concat([Buffer.from(at('bytes/')), Buffer.from([0xff, 0xfe, 0x0a, 0x22])]), 'no utf-8');
   execFileSync('mkfifo', [at('fifo')]);
@@ -53,6 +68,12 @@ export function fillTree(root: string): void {
   execFileSync('setfattr', ['-n', 'user.colour', '-v', 'blue', at('etc')]);
   execFileSync('setfattr', ['-n', 'user.large', '-v', 'v'.repeat(3000), at('setuid')]);
   execFileSync('setfattr', ['-n', 'security.capability', '-v', capability, at('file of 1')]);
-  const times: [string, number][] = [['deep/link', 1.5], ['etc', 981_173_106.1234567], ['file of 1', -5.25], ['empty', 5_000_000_000], ['many', 0]];
+  const times: [string, number][] = [
+    ['deep/link', 1.5],
+    ['etc', 981_173_106.1234567],
+    ['file of 1', -5.25],
+    ['empty', 5_000_000_000],
+    ['many', 0],
+  ];
   for (const [name, seconds] of times) lutimesSync(at(name), seconds, seconds);
 }

@@ -1,4 +1,5 @@
-// The layer tool's verbs on real directories, as `docker cp`, `export` and `top` need them, and against trees and archives that mean harm.
+// The layer tool's verbs on real directories, as `docker cp`, `export` and `top` need them, and against trees and
+// archives that mean harm.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -65,13 +66,40 @@ test('stat tells what docker tells', async () => {
   writeFileSync(join(root, 'dir/"quoted\n"'), 'xyz', { mode: 0o644 });
   symlinkSync('/../../dir', join(root, 'link'));
   symlinkSync('gone/../away', join(root, 'dir/dangling'));
-  await place.run('touch', '-h', '-d', '2001-02-03T04:05:06.120Z', join(root, 'link'), join(root, 'dir'), join(root, 'dir/"quoted\n"'));
+  await place.run(
+    'touch',
+    '-h',
+    '-d',
+    '2001-02-03T04:05:06.120Z',
+    join(root, 'link'),
+    join(root, 'dir'),
+    join(root, 'dir/"quoted\n"'),
+  );
   await place.run('chmod', '6755', join(root, 'dir/"quoted\n"'));
-  const stat = async (path: string) => JSON.parse((await place.tool(['stat', root, path])).toString()) as { mode: number };
-  assert.deepEqual(await stat('/dir'), { ...await stat('/dir'), name: 'dir', mtime: '2001-02-03T04:05:06.12Z', linkTarget: '', mode: 0x8000_0000 + 0o755 });
-  assert.deepEqual(await stat('/link'), { name: 'link', size: 10, mode: 0x0800_0000 + 0o777, mtime: '2001-02-03T04:05:06.12Z', linkTarget: '/dir' });
-  assert.deepEqual(await stat('/link/"quoted\n"'), { name: '"quoted\n"', size: 3, mode: 0x0080_0000 + 0x0040_0000 + 0o755, mtime: '2001-02-03T04:05:06.12Z', linkTarget: '' });
-  assert.equal((await stat('/dir/dangling') as unknown as { linkTarget: string }).linkTarget, '/dir/away');
+  const stat = async (path: string) =>
+    JSON.parse((await place.tool(['stat', root, path])).toString()) as { mode: number };
+  assert.deepEqual(await stat('/dir'), {
+    ...(await stat('/dir')),
+    name: 'dir',
+    mtime: '2001-02-03T04:05:06.12Z',
+    linkTarget: '',
+    mode: 0x8000_0000 + 0o755,
+  });
+  assert.deepEqual(await stat('/link'), {
+    name: 'link',
+    size: 10,
+    mode: 0x0800_0000 + 0o777,
+    mtime: '2001-02-03T04:05:06.12Z',
+    linkTarget: '/dir',
+  });
+  assert.deepEqual(await stat('/link/"quoted\n"'), {
+    name: '"quoted\n"',
+    size: 3,
+    mode: 0x0080_0000 + 0x0040_0000 + 0o755,
+    mtime: '2001-02-03T04:05:06.12Z',
+    linkTarget: '',
+  });
+  assert.equal(((await stat('/dir/dangling')) as unknown as { linkTarget: string }).linkTarget, '/dir/away');
   await assert.rejects(stat('/link/../dir/no'), notFound);
 });
 
@@ -83,16 +111,23 @@ test('symlinks in a container never lead out of it, in whichever direction', asy
   symlinkSync(outside, join(root, 'absolute'));
   symlinkSync('../outside', join(root, 'relative'));
   symlinkSync('../../../../../../etc', join(root, 'climbing'));
-  for (const path of ['/absolute/secret', '/relative/secret', '/../outside/secret', '/climbing/passwd']) await assert.rejects(place.tool(['pack', root, path]), notFound);
+  for (const path of ['/absolute/secret', '/relative/secret', '/../outside/secret', '/climbing/passwd'])
+    await assert.rejects(place.tool(['pack', root, path]), notFound);
   const through = archive({ path: 'relative/planted', content: 'x' });
   await assert.rejects(place.tool(['unpack', root, '/'], through));
   await assert.rejects(place.tool(['unpack', root, '/absolute'], through), notFound);
   mkdirSync(join(root, 'place'));
   // A symlink of the archive itself leads nowhere but inside: the container's /etc is made, the host's is not touched.
   await place.tool(['unpack', root, '/place'], archive({ path: 'etc', type: '2', link: '../../../etc' }));
-  await assert.rejects(place.tool(['unpack', root, '/place'], archive({ path: 'etc/planted', content: 'x' })), notFound);
+  await assert.rejects(
+    place.tool(['unpack', root, '/place'], archive({ path: 'etc/planted', content: 'x' })),
+    notFound,
+  );
   mkdirSync(join(root, 'etc'));
-  await place.tool(['unpack', root, '/place'], archive({ path: 'etc/planted', content: 'x' }, { path: 'hard', type: '1', link: 'etc/planted' }));
+  await place.tool(
+    ['unpack', root, '/place'],
+    archive({ path: 'etc/planted', content: 'x' }, { path: 'hard', type: '1', link: 'etc/planted' }),
+  );
   assert.equal(readFileSync(join(root, 'etc/planted'), 'utf8'), 'x');
   assert.ok(!existsSync('/etc/planted'));
   assert.deepEqual(readdirSync(outside), ['secret']);
@@ -101,20 +136,36 @@ test('symlinks in a container never lead out of it, in whichever direction', asy
 test('archives that climb, lie or are broken are refused', async () => {
   await using place = new Place();
   const root = place.directory('root/dir');
-  const unpack = async (tar: Buffer, ...flags: string[]) => place.tool(['unpack', place.at('root'), '/dir', ...flags], tar);
+  const unpack = async (tar: Buffer, ...flags: string[]) =>
+    place.tool(['unpack', place.at('root'), '/dir', ...flags], tar);
   await assert.rejects(unpack(archive({ path: '../x', content: 'x' })), invalid(/climbs/));
   await assert.rejects(unpack(archive({ path: 'a', type: '1', link: '../../x' })), invalid(/climbs/));
-  await assert.rejects(unpack(archive({ path: 'a', content: 'x'.repeat(3000) }).subarray(0, 1500)), invalid(/ends in the middle/));
+  await assert.rejects(
+    unpack(archive({ path: 'a', content: 'x'.repeat(3000) }).subarray(0, 1500)),
+    invalid(/ends in the middle/),
+  );
   await assert.rejects(unpack(archive({ path: 'a', type: 'x', size: 2 ** 33 - 1 })), invalid(/too large/));
   await assert.rejects(unpack(archive({ path: 'a', pax: { path: 'a\0b' } })), invalid(/zero byte/));
-  await assert.rejects(unpack(archive({ path: 'a', pax: { 'SCHILY.xattr.trusted.overlay.opaque': 'y' }, content: 'x' })), invalid(/trusted\.overlay/));
-  await assert.rejects(unpack(archive({ path: 'a', pax: { 'GNU.sparse.map': '0,1', 'GNU.sparse.size': '9' }, content: 'x' })), { code: 'unsupported' });
+  await assert.rejects(
+    unpack(archive({ path: 'a', pax: { 'SCHILY.xattr.trusted.overlay.opaque': 'y' }, content: 'x' })),
+    invalid(/trusted\.overlay/),
+  );
+  await assert.rejects(
+    unpack(archive({ path: 'a', pax: { 'GNU.sparse.map': '0,1', 'GNU.sparse.size': '9' }, content: 'x' })),
+    { code: 'unsupported' },
+  );
   await assert.rejects(unpack(Buffer.alloc(1024, 'A')), invalid(/broken/));
   await assert.rejects(unpack(archive({ path: 'a', type: '?' })), { code: 'unsupported' });
   writeFileSync(join(root, 'file'), 'x');
   mkdirSync(join(root, 'sub/below'), { recursive: true });
-  await assert.rejects(unpack(archive({ path: 'sub', content: 'x' }), '--no-overwrite-dir-non-dir'), invalid(/overwrite directory "sub" with non-directory/));
-  await assert.rejects(unpack(archive({ path: 'file/', type: '5' }), '--no-overwrite-dir-non-dir'), invalid(/overwrite non-directory "file" with directory/));
+  await assert.rejects(
+    unpack(archive({ path: 'sub', content: 'x' }), '--no-overwrite-dir-non-dir'),
+    invalid(/overwrite directory "sub" with non-directory/),
+  );
+  await assert.rejects(
+    unpack(archive({ path: 'file/', type: '5' }), '--no-overwrite-dir-non-dir'),
+    invalid(/overwrite non-directory "file" with directory/),
+  );
   await unpack(archive({ path: 'sub', content: 'now a file' }, { path: 'file/', type: '5' }));
   assert.ok(statSync(join(root, 'sub')).isFile() && statSync(join(root, 'file')).isDirectory());
   await assert.rejects(place.tool(['unpack', place.at('root'), '/dir/sub'], end), invalid(/not a directory/));
@@ -125,7 +176,14 @@ test('archives that climb, lie or are broken are refused', async () => {
 test('the owner, mode and time of unpacked directories hold, whatever is unpacked into them later', async () => {
   await using place = new Place();
   place.directory('root');
-  await place.tool(['unpack', place.at('root'), '/'], archive({ path: 'd/', type: '5', mode: 0o1750, uid: 7, gid: 8, mtime: 1234 }, { path: 'd/a', content: 'x' }, { path: 'new/parent/b', content: 'y' }));
+  await place.tool(
+    ['unpack', place.at('root'), '/'],
+    archive(
+      { path: 'd/', type: '5', mode: 0o1750, uid: 7, gid: 8, mtime: 1234 },
+      { path: 'd/a', content: 'x' },
+      { path: 'new/parent/b', content: 'y' },
+    ),
+  );
   const stat = statSync(place.at('root/d'));
   assert.deepEqual([stat.mode & 0o7777, stat.uid, stat.gid, stat.mtimeMs], [0o1750, 7, 8, 1_234_000]);
   assert.equal(statSync(place.at('root/new/parent')).mode & 0o7777, 0o755);
@@ -177,7 +235,10 @@ test('the processes of a cgroup and those below it are listed as the kernel tell
     writeFileSync(join(cgroup, 'cgroup.procs'), `${process.pid}\n0\n4194303\n`);
     writeFileSync(join(cgroup, 'below/cgroup.procs'), `${child.pid!}\n`);
     const listed = parseProcessList(await place.tool(['processes', join(cgroup, 'cgroup.procs')]));
-    assert.deepEqual(listed.map((one) => one.pid), [process.pid, child.pid]);
+    assert.deepEqual(
+      listed.map((one) => one.pid),
+      [process.pid, child.pid],
+    );
     assert.deepEqual(listed[1]!.cmdline, ['sleep', '120']);
     assert.match(listed[1]!.stat, new RegExp(`^${child.pid!} \\(`));
     assert.match(listed[1]!.status, /^Name:\t/);

@@ -1,4 +1,5 @@
-// Real bridges, veths and rules, with a prefix and an address pool of their own. Containers are `unshare -n` processes here.
+// Real bridges, veths and rules, with a prefix and an address pool of their own. Containers are `unshare -n` processes
+// here.
 
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -37,38 +38,62 @@ async function openNamespace(): Promise<number> {
 }
 
 function inside(pid: number, words: readonly string[], accept: readonly number[] = [0]) {
-  return runCommand('look from inside', ['nsenter', `--net=/proc/${pid}/ns/net`, ...words], { accept, timeoutMs: 15_000 });
+  return runCommand('look from inside', ['nsenter', `--net=/proc/${pid}/ns/net`, ...words], {
+    accept,
+    timeoutMs: 15_000,
+  });
 }
 
 /** An endpoint of a container of its own, or of the one that is named. */
 function reserve(network: Network, names: readonly string[], wanted: Partial<Request> = {}): Endpoint {
-  return networks.reserve({ network: network.id, container: newId<ContainerId>(), adapter: newAdapterId(), name: 'eth0', names, ...wanted });
+  return networks.reserve({
+    network: network.id,
+    container: newId<ContainerId>(),
+    adapter: newAdapterId(),
+    name: 'eth0',
+    names,
+    ...wanted,
+  });
 }
 
 async function join(endpoint: Endpoint): Promise<number> {
   const pid = await openNamespace();
   await networks.connect(endpoint, 'veth', pid, signal);
-  const lines = ['link set lo up', `address add ${endpoint.addresses[0]!} dev eth0`, 'link set eth0 up', ...(endpoint.gateway === undefined ? [] : [`route add default via ${endpoint.gateway}`])];
-  await runCommand('configure inside', ['nsenter', `--net=/proc/${pid}/ns/net`, 'ip', '-batch', '-'], { input: `${lines.join('\n')}\n` });
+  const lines = [
+    'link set lo up',
+    `address add ${endpoint.addresses[0]!} dev eth0`,
+    'link set eth0 up',
+    ...(endpoint.gateway === undefined ? [] : [`route add default via ${endpoint.gateway}`]),
+  ];
+  await runCommand('configure inside', ['nsenter', `--net=/proc/${pid}/ns/net`, 'ip', '-batch', '-'], {
+    input: `${lines.join('\n')}\n`,
+  });
   return pid;
 }
 
 /** Exit code 0 when a TCP connection from inside says what the server at the other end was told to say. */
-const client = (host: string, port: number) => ['node', '-e', `
+const client = (host: string, port: number) => [
+  'node',
+  '-e',
+  `
   const s = require('node:net').connect({ host: '${host}', port: ${port} });
   s.setTimeout(2000, () => process.exit(2)); s.on('error', () => process.exit(3));
-  s.on('data', (d) => { console.log(String(d)); process.exit(0); });`];
+  s.on('data', (d) => { console.log(String(d)); process.exit(0); });`,
+];
 const node = (words: string[]) => [process.execPath, ...words.slice(1)];
 
 async function serve(pid: number, address: string): Promise<void> {
   const script = `require('node:net').createServer((s) => s.end(s.remoteAddress)).listen(7000, '${address}', () => console.log('up'))`;
-  const child = spawn('nsenter', [`--net=/proc/${pid}/ns/net`, process.execPath, '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('nsenter', [`--net=/proc/${pid}/ns/net`, process.execPath, '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   namespaces.push(child);
   await once(child.stdout, 'data');
 }
 
 const database = openDatabase(':memory:');
-const open = (linkTool = program('twofold-links')) => openNetworks({ settings, database, warn: (sentence) => warnings.push(sentence), linkTool });
+const open = (linkTool = program('twofold-links')) =>
+  openNetworks({ settings, database, warn: (sentence) => warnings.push(sentence), linkTool });
 
 before(async () => {
   networks = await open();
@@ -79,19 +104,25 @@ after(async () => {
   await networks.removeAll();
   await networks[Symbol.asyncDispose]();
   await runCommand('remove the outside', ['ip', 'link', 'delete', 'dev', 'tnout'], { accept: [0, 1] });
-  assert.deepEqual((await readdir('/sys/class/net')).filter((link) => link.startsWith(prefix)), []);
+  assert.deepEqual(
+    (await readdir('/sys/class/net')).filter((link) => link.startsWith(prefix)),
+    [],
+  );
   const { stdout } = await runCommand('list tables', ['nft', 'list', 'tables']);
   assert.doesNotMatch(stdout.toString('utf8'), /twofold_tn/);
 });
 
-test('the built-in switches are there, and docker\'s names lead to NAT', () => {
-  assert.deepEqual(networks.list().map((n) => n.name), ['NAT', 'Virtual Switch', 'none', 'host']);
+test("the built-in switches are there, and docker's names lead to NAT", () => {
+  assert.deepEqual(
+    networks.list().map((n) => n.name),
+    ['NAT', 'Virtual Switch', 'none', 'host'],
+  );
   for (const name of ['nat', 'bridge', 'default', 'NAT']) assert.equal(networks.find(name).name, 'NAT');
   assert.equal(networks.find('virtual switch').bridge, 'tn1');
   assert.throws(() => networks.find('elsewhere'), { code: 'network-not-found' });
 });
 
-test('containers on one switch reach each other, the world through the host\'s address, and no other switch', async () => {
+test("containers on one switch reach each other, the world through the host's address, and no other switch", async () => {
   const nat = networks.find('NAT');
   const one = reserve(nat, ['one']);
   const two = reserve(nat, ['two']);
@@ -101,8 +132,12 @@ test('containers on one switch reach each other, the world through the host\'s a
 
   // The outside: a host of its own behind a link of the host's.
   const outside = await openNamespace();
-  await runCommand('make the outside', ['ip', '-batch', '-'], { input: `link add tnout type veth peer name eth0 netns ${outside}\naddress add 198.51.100.1/30 dev tnout\nlink set tnout up\n` });
-  await runCommand('configure the outside', ['nsenter', `--net=/proc/${outside}/ns/net`, 'ip', '-batch', '-'], { input: 'address add 198.51.100.2/30 dev eth0\nlink set eth0 up\n' });
+  await runCommand('make the outside', ['ip', '-batch', '-'], {
+    input: `link add tnout type veth peer name eth0 netns ${outside}\naddress add 198.51.100.1/30 dev tnout\nlink set tnout up\n`,
+  });
+  await runCommand('configure the outside', ['nsenter', `--net=/proc/${outside}/ns/net`, 'ip', '-batch', '-'], {
+    input: 'address add 198.51.100.2/30 dev eth0\nlink set eth0 up\n',
+  });
 
   await serve(b, address(two));
   await serve(outside, '198.51.100.2');
@@ -132,7 +167,10 @@ test('names are answered on the gateway: a container by name and back, and nothi
   const nat = networks.find('NAT');
   const web = reserve(nat, ['web', 'alias']);
   const pid = await join(web);
-  assert.deepEqual(warnings.filter((w) => w.includes('name server')), []);
+  assert.deepEqual(
+    warnings.filter((w) => w.includes('name server')),
+    [],
+  );
   const script = `
     const r = new (require('node:dns').promises.Resolver)({ timeout: 2000, tries: 2 }); r.setServers(['${networks.nameServer(nat.id)!}']);
     (async () => { console.log(JSON.stringify([await r.resolve4('ALIAS'), await r.reverse('${web.addresses[0]!.split('/')[0]!}'), await r.resolve6('web').catch((e) => e.code)])); })();`;
@@ -146,11 +184,19 @@ test('names are answered on the gateway: a container by name and back, and nothi
   assert.deepEqual(JSON.parse((await inside(pid, [process.execPath, '-e', script])).stdout.toString()), expected);
 });
 
-test('names of the world are asked of the host\'s own servers, and one that is not there is passed over', async (t) => {
+test("names of the world are asked of the host's own servers, and one that is not there is passed over", async (t) => {
   const { servers, answer } = await someUpstream();
   t.after(() => answer.close());
   const subnet = parseSubnet('127.0.0.0/8')!;
-  await using server = await openNameServer({ address: '127.0.0.77', port: 5377, subnet, forward: true, directory: () => makeDirectory([]), servers: async () => servers, upstreamPort: 5378 });
+  await using server = await openNameServer({
+    address: '127.0.0.77',
+    port: 5377,
+    subnet,
+    forward: true,
+    directory: () => makeDirectory([]),
+    servers: async () => servers,
+    upstreamPort: 5378,
+  });
   const resolver = new Resolver({ timeout: 8_000, tries: 1 });
   resolver.setServers([`${server.address}:5377`]);
   assert.deepEqual(await resolver.resolve4('example.org'), ['192.0.2.7']);
@@ -161,7 +207,16 @@ async function someUpstream(): Promise<{ servers: string[]; answer: Socket }> {
   const answer = createSocket('udp4');
   answer.on('message', (bytes, from) => {
     const query = decode(bytes);
-    answer.send(encode({ type: 'response', id: query.id, questions: query.questions, answers: [{ type: 'A', name: 'example.org', data: '192.0.2.7' }] }), from.port, from.address);
+    answer.send(
+      encode({
+        type: 'response',
+        id: query.id,
+        questions: query.questions,
+        answers: [{ type: 'A', name: 'example.org', data: '192.0.2.7' }],
+      }),
+      from.port,
+      from.address,
+    );
   });
   answer.bind(5378, '127.0.0.78');
   await once(answer, 'listening');
@@ -182,7 +237,9 @@ test('an address is kept by its adapter and refused to another', () => {
 
 test('a container has several endpoints, also on one switch, and all of them go with it', () => {
   const container = newId<ContainerId>();
-  const made = ['NAT', 'NAT', 'Virtual Switch'].map((name, index) => reserve(networks.find(name), [], { container, name: `eth${index}` }));
+  const made = ['NAT', 'NAT', 'Virtual Switch'].map((name, index) =>
+    reserve(networks.find(name), [], { container, name: `eth${index}` }),
+  );
   assert.deepEqual(networks.endpointsOf(container), made);
   assert.equal(new Set(made.map(({ hostName }) => hostName)).size, 3);
   networks.release(container);
@@ -191,10 +248,20 @@ test('a container has several endpoints, also on one switch, and all of them go 
 
 test('a switch is made, filled, and only removed when empty', async () => {
   await assert.rejects(networks.create({ name: 'nat' }), { code: 'name-taken' });
-  await assert.rejects(networks.create({ name: 'x', subnet: '10.213.0.0/25' }), { code: 'forbidden', message: /Pool overlaps with other one on this address space/ });
-  await assert.rejects(networks.create({ name: 'x', subnet: '10.214.0.0/24', ipRange: '10.215.0.0/28' }), { code: 'invalid-argument' });
-  await assert.rejects(networks.create({ name: 'x', options: { 'com.docker.network.bridge.name': 'mine' } }), { code: 'not-implemented', message: /bridge\.name/ });
-  await assert.rejects(networks.create({ name: 'x', options: { 'com.docker.network.driver.mtu': '20' } }), { code: 'invalid-argument' });
+  await assert.rejects(networks.create({ name: 'x', subnet: '10.213.0.0/25' }), {
+    code: 'forbidden',
+    message: /Pool overlaps with other one on this address space/,
+  });
+  await assert.rejects(networks.create({ name: 'x', subnet: '10.214.0.0/24', ipRange: '10.215.0.0/28' }), {
+    code: 'invalid-argument',
+  });
+  await assert.rejects(networks.create({ name: 'x', options: { 'com.docker.network.bridge.name': 'mine' } }), {
+    code: 'not-implemented',
+    message: /bridge\.name/,
+  });
+  await assert.rejects(networks.create({ name: 'x', options: { 'com.docker.network.driver.mtu': '20' } }), {
+    code: 'invalid-argument',
+  });
   const small = await networks.create({ name: 'small', subnet: '10.214.0.0/30', internal: true });
   await networks.ensure(small.id, signal);
   const only = reserve(small, []);
@@ -206,16 +273,27 @@ test('a switch is made, filled, and only removed when empty', async () => {
 });
 
 test('addresses come out of the range that was asked for, and the MTU is that of the options', async () => {
-  const ranged = await networks.create({ name: 'ranged', subnet: '10.216.0.0/24', ipRange: '10.216.0.8/30', options: { 'com.docker.network.driver.mtu': '1400' } });
+  const ranged = await networks.create({
+    name: 'ranged',
+    subnet: '10.216.0.0/24',
+    ipRange: '10.216.0.8/30',
+    options: { 'com.docker.network.driver.mtu': '1400' },
+  });
   await networks.ensure(ranged.id, signal);
   assert.equal((await readFile(`/sys/class/net/${ranged.bridge}/mtu`, 'utf8')).trim(), '1400');
   const four = [1, 2, 3, 4].map(() => reserve(ranged, []));
-  assert.deepEqual(four.map(({ addresses, mtu }) => [addresses[0], mtu]), [8, 9, 10, 11].map((last) => [`10.216.0.${last}/24`, 1400]));
+  assert.deepEqual(
+    four.map(({ addresses, mtu }) => [addresses[0], mtu]),
+    [8, 9, 10, 11].map((last) => [`10.216.0.${last}/24`, 1400]),
+  );
   assert.throws(() => reserve(ranged, []), { code: 'conflict' });
   networks.release(four[1]!.container);
   networks.release(four[2]!.container);
   four.push(reserve(ranged, [], { spare: ['10.216.0.9'] }), reserve(ranged, [], { spare: ['10.216.0.9'] }));
-  assert.deepEqual(four.slice(4).map(({ addresses }) => addresses[0]), ['10.216.0.10/24', '10.216.0.9/24']);
+  assert.deepEqual(
+    four.slice(4).map(({ addresses }) => addresses[0]),
+    ['10.216.0.10/24', '10.216.0.9/24'],
+  );
   const beyond = reserve(ranged, [], { address: '10.216.0.77' });
   for (const { container } of [...four, beyond]) networks.release(container);
   await networks.remove('ranged');
@@ -229,8 +307,17 @@ test('a machine without the link program connects by ip and nft, and a link that
   const index = await readFile(`/sys/class/net/${endpoint.hostName}/ifindex`, 'utf8');
   await networks.connect(endpoint, 'veth', pid, signal);
   assert.equal(await readFile(`/sys/class/net/${endpoint.hostName}/ifindex`, 'utf8'), index);
-  assert.match((await runCommand('list the endpoints', ['nft', 'list', 'ruleset'])).stdout.toString('utf8'), new RegExp(endpoint.hostName));
+  assert.match(
+    (await runCommand('list the endpoints', ['nft', 'list', 'ruleset'])).stdout.toString('utf8'),
+    new RegExp(endpoint.hostName),
+  );
   for (const side of [slow, networks]) await side.disconnect(endpoint);
-  await until('its element has gone', async () => !(await runCommand('list the endpoints', ['nft', 'list', 'ruleset'])).stdout.toString('utf8').includes(endpoint.hostName));
+  await until(
+    'its element has gone',
+    async () =>
+      !(await runCommand('list the endpoints', ['nft', 'list', 'ruleset'])).stdout
+        .toString('utf8')
+        .includes(endpoint.hostName),
+  );
   networks.release(endpoint.container);
 });

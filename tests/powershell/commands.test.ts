@@ -1,4 +1,5 @@
-// The module's commands in scripts: objects, tables, pipelines, -WhatIf, what goes wrong and how it is told. The walkthrough is walkthrough.test.ts's.
+// The module's commands in scripts: objects, tables, pipelines, -WhatIf, what goes wrong and how it is told. The
+// walkthrough is walkthrough.test.ts's.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -13,7 +14,9 @@ before(async () => {
   daemon = await startDaemon();
   env = { ...daemon.env, TWOFOLD_HOST: `unix://${daemon.socket}` };
 });
-after(async () => { if (noPowerShell === false) await daemon[Symbol.asyncDispose](); });
+after(async () => {
+  if (noPowerShell === false) await daemon[Symbol.asyncDispose]();
+});
 
 if (noPowerShell !== false) test('the Containers module', { skip: noPowerShell });
 
@@ -26,7 +29,10 @@ for (const powershell of powershells) {
     return stdout;
   };
   /** Runs scripts one after the other in one session, gives what each left in $Error: newest first. */
-  const errorsOf = (scripts: readonly string[]) => json<{ id: string; category: string; target: string; message: string }[][]>(`$all = [Collections.Generic.List[object]]::new()
+  const errorsOf = (scripts: readonly string[]) =>
+    json<
+      { id: string; category: string; target: string; message: string }[][]
+    >(`$all = [Collections.Generic.List[object]]::new()
     foreach ($script in ${scripts.map((script) => `{ ${script} }`).join(', ')}) {
       $Error.Clear(); try { $null = . $script 2>$null } catch { }
       $all.Add(@($Error | ForEach-Object { [pscustomobject]@{ id = $_.FullyQualifiedErrorId; category = [string]$_.CategoryInfo.Category; target = [string]$_.TargetObject; message = $_.Exception.Message } }))
@@ -55,22 +61,34 @@ for (const powershell of powershells) {
 
     test('a container runs until it is stopped, though nobody is at its input', async () => {
       const name = named('stays');
-      assert.equal(await json(`
+      assert.equal(
+        await json(`
         $con = New-Container ${name} -ContainerImageName nanoserver -SwitchName NAT
         Start-Container $con
         Start-Sleep 1
         [string]$con.State
         Stop-Container $con -TurnOff
-        Remove-Container $con -Force`), 'Running');
+        Remove-Container $con -Force`),
+        'Running',
+      );
     });
 
     test('lists have the columns and the alignment of the originals', async () => {
       const name = named('table');
       await text(`$null = New-Container ${name} -ContainerImageName WindowsServerCore -SwitchName "Virtual Switch"`);
       const pad = (word: string) => word.padEnd(name.length);
-      assert.equal((await text(`Get-Container ${name}`)).trimEnd().replaceAll(/ +$/gm, ''), `\n${pad('Name')} State Uptime   ParentImageName\n${pad('----')} ----- ------   ---------------\n${name} Off   00:00:00 WindowsServerCore`);
-      assert.equal((await text('Get-ContainerImage NanoServer')).trimEnd().replaceAll(/ +$/gm, ''), '\nName       Publisher  Version IsOSImage\n----       ---------  ------- ---------\nNanoServer CN=Twofold latest  True');
-      assert.equal((await text('Get-VMSwitch "Virtual Switch"')).trimEnd().replaceAll(/ +$/gm, ''), '\nName           SwitchType NetAdapterInterfaceDescription\n----           ---------- ------------------------------\nVirtual Switch NAT');
+      assert.equal(
+        (await text(`Get-Container ${name}`)).trimEnd().replaceAll(/ +$/gm, ''),
+        `\n${pad('Name')} State Uptime   ParentImageName\n${pad('----')} ----- ------   ---------------\n${name} Off   00:00:00 WindowsServerCore`,
+      );
+      assert.equal(
+        (await text('Get-ContainerImage NanoServer')).trimEnd().replaceAll(/ +$/gm, ''),
+        '\nName       Publisher  Version IsOSImage\n----       ---------  ------- ---------\nNanoServer CN=Twofold latest  True',
+      );
+      assert.equal(
+        (await text('Get-VMSwitch "Virtual Switch"')).trimEnd().replaceAll(/ +$/gm, ''),
+        '\nName           SwitchType NetAdapterInterfaceDescription\n----           ---------- ------------------------------\nVirtual Switch NAT',
+      );
       await text(`Remove-Container ${name} -Force`);
     });
 
@@ -112,7 +130,10 @@ for (const powershell of powershells) {
       assert.match(whatIf, /^What if: .*Set-Container -RuntimeType HyperV.*process -> hyperv/m);
       assert.match(whatIf, /^ {2}kept {5}Every file that it wrote/m);
       const [refusal, ...more] = await errors(`Start-Container ${name}; Set-Container ${name} -RuntimeType HyperV`);
-      assert.deepEqual([refusal!.id, refusal!.category, more], ['ContainerRunning,Set-Container', 'InvalidOperation', []]);
+      assert.deepEqual(
+        [refusal!.id, refusal!.category, more],
+        ['ContainerRunning,Set-Container', 'InvalidOperation', []],
+      );
       assert.match(await text(`Set-Container ${name} -RuntimeType HyperV -WhatIf`), /^ {2}refused {2}.*is running/m);
       await text(`Stop-Container ${name} -TurnOff; Remove-Container ${name} -Force`);
     });
@@ -138,15 +159,32 @@ for (const powershell of powershells) {
         $child = New-Container ${named('child')} -ContainerImage $back
         $child.ParentImageName`);
       const shown = "ContainerImage (Name = 'Demo_Image1') [Publisher = 'CN=Demo', Version = '1.0.0.0']";
-      assert.deepEqual(answers, [shown, "ContainerImage (Name = 'NanoServer') [Publisher = 'CN=Twofold', Version = 'latest']", false, 'Demo_Image1', 'Demo_Image1', true, 'CN=Demo_Demo_Image1_1.0.0.0.tar', 0, shown, false, 'demo_image1']);
-      assert.match(await daemon.ok(['images', '--format', '{{.Repository}}:{{.Tag}}']), /^demo\/demo_image1:1\.0\.0\.0$/m);
+      assert.deepEqual(answers, [
+        shown,
+        "ContainerImage (Name = 'NanoServer') [Publisher = 'CN=Twofold', Version = 'latest']",
+        false,
+        'Demo_Image1',
+        'Demo_Image1',
+        true,
+        'CN=Demo_Demo_Image1_1.0.0.0.tar',
+        0,
+        shown,
+        false,
+        'demo_image1',
+      ]);
+      assert.match(
+        await daemon.ok(['images', '--format', '{{.Repository}}:{{.Tag}}']),
+        /^demo\/demo_image1:1\.0\.0\.0$/m,
+      );
       const [used] = await errors('Remove-ContainerImage Demo_Image1 -Force');
       assert.deepEqual([used!.id, used!.category], ['Conflict,Remove-ContainerImage', 'InvalidOperation']);
       const [again] = await errors(`New-ContainerImage ${name} Demo_Image1 Demo 1.0`);
       assert.deepEqual([again!.id, again!.category], ['ContainerImageExists,New-ContainerImage', 'ResourceExists']);
       const [exists] = await errors(`Export-ContainerImage Demo_Image1 -Path '${directory}'`);
       assert.equal(exists!.id, 'FileExists,Export-ContainerImage');
-      await text(`Remove-Container ${name}, ${named('child')} -Force; Remove-ContainerImage Demo_Image1 -Force; Remove-Item '${directory}/CN=Demo_Demo_Image1_1.0.0.0.tar'`);
+      await text(
+        `Remove-Container ${name}, ${named('child')} -Force; Remove-ContainerImage Demo_Image1 -Force; Remove-Item '${directory}/CN=Demo_Demo_Image1_1.0.0.0.tar'`,
+      );
     });
 
     test('jobs do in the background what the command does, and give containers as they were at its end', async () => {
@@ -175,8 +213,13 @@ for (const powershell of powershells) {
       assert.deepEqual(Object.keys(JSON.parse(answers[1]!) as object), [name]);
       assert.equal((await errors(`New-VMSwitch ${name}`))[0]!.category, 'ResourceExists');
       assert.match((await errors(`Remove-VMSwitch ${name} -Force`))[0]!.id, /,Remove-VMSwitch$/);
-      assert.deepEqual((await errors('Remove-VMSwitch NAT -Force')).map(({ category }) => category), ['PermissionDenied']);
-      await text(`Stop-Container ${named('on-lab')} -TurnOff; Remove-Container ${named('on-lab')} -Force; Remove-VMSwitch ${name} -Force`);
+      assert.deepEqual(
+        (await errors('Remove-VMSwitch NAT -Force')).map(({ category }) => category),
+        ['PermissionDenied'],
+      );
+      await text(
+        `Stop-Container ${named('on-lab')} -TurnOff; Remove-Container ${named('on-lab')} -Force; Remove-VMSwitch ${name} -Force`,
+      );
       assert.equal(await json(`@(Get-VMSwitch ${name}*).Count`), 0);
     });
 
@@ -195,14 +238,35 @@ for (const powershell of powershells) {
         Start-Container $con
         $address = ($con | Get-ContainerNetworkAdapter -Name 'Network Adapter').IPAddress
         $address -eq (docker inspect --format '{{(index .NetworkSettings.Networks "Virtual Switch").IPAddress}}' ${name})`);
-      assert.deepEqual(answers.map(String), ['0', 'Network Adapter Virtual Switch 02:15:5d:01:02:03', 'NAT', 'NAT,Virtual Switch,', '', '', 'true']);
-      const table = await text(`Get-ContainerNetworkAdapter ${name}`);
-      assert.match(table.trimEnd(), /^\nContainerName +Name +Network Id +Static MacAddress Static IPAddress Maximum Bandwidth\n-+ +-+ +-+ +-+ -+ -+\n/);
-      assert.match(table, /^plugged-\S+ +Network Adapter [0-9A-F]{8}-[0-9A-F-]{27} +0 *$/m);
-      const refused = await errors(`Add-ContainerNetworkAdapter ${name}; Get-ContainerNetworkAdapter ${name} Nothing; Set-ContainerNetworkAdapter ${name} -MaximumBandwidth 5`);
-      assert.deepEqual(refused.toReversed().slice(0, 3).map(({ id, category }) => [id, category]), [
-        ['NotImplemented,Add-ContainerNetworkAdapter', 'NotImplemented'], ['ContainerNetworkAdapterNotFound,Get-ContainerNetworkAdapter', 'ObjectNotFound'], ['NotImplemented,Set-ContainerNetworkAdapter', 'NotImplemented'],
+      assert.deepEqual(answers.map(String), [
+        '0',
+        'Network Adapter Virtual Switch 02:15:5d:01:02:03',
+        'NAT',
+        'NAT,Virtual Switch,',
+        '',
+        '',
+        'true',
       ]);
+      const table = await text(`Get-ContainerNetworkAdapter ${name}`);
+      assert.match(
+        table.trimEnd(),
+        /^\nContainerName +Name +Network Id +Static MacAddress Static IPAddress Maximum Bandwidth\n-+ +-+ +-+ +-+ -+ -+\n/,
+      );
+      assert.match(table, /^plugged-\S+ +Network Adapter [0-9A-F]{8}-[0-9A-F-]{27} +0 *$/m);
+      const refused = await errors(
+        `Add-ContainerNetworkAdapter ${name}; Get-ContainerNetworkAdapter ${name} Nothing; Set-ContainerNetworkAdapter ${name} -MaximumBandwidth 5`,
+      );
+      assert.deepEqual(
+        refused
+          .toReversed()
+          .slice(0, 3)
+          .map(({ id, category }) => [id, category]),
+        [
+          ['NotImplemented,Add-ContainerNetworkAdapter', 'NotImplemented'],
+          ['ContainerNetworkAdapterNotFound,Get-ContainerNetworkAdapter', 'ObjectNotFound'],
+          ['NotImplemented,Set-ContainerNetworkAdapter', 'NotImplemented'],
+        ],
+      );
       await text(`Stop-Container ${name} -TurnOff; Remove-ContainerNetworkAdapter ${name}`);
       assert.equal(await json(`@(Get-ContainerNetworkAdapter ${name}).Count; Remove-Container ${name} -Force`), 0);
     });
@@ -220,13 +284,26 @@ for (const powershell of powershells) {
         docker inspect --format '{{.State.Status}} {{.State.ExitCode}}' ${name}
         @(Get-ComputeProcess -Name ${name}).Count`);
       assert.deepEqual(answers.map(String), ['VMMS Container True', name, 'Off', 'exited 137', '0']);
-      assert.deepEqual((await errors(`Stop-ComputeProcess -Id (Get-Container ${name}).ContainerId -Force`)).map(({ id, category }) => [id, category]), [['ComputeProcessNotFound,Stop-ComputeProcess', 'ObjectNotFound']]);
+      assert.deepEqual(
+        (await errors(`Stop-ComputeProcess -Id (Get-Container ${name}).ContainerId -Force`)).map(({ id, category }) => [
+          id,
+          category,
+        ]),
+        [['ComputeProcessNotFound,Stop-ComputeProcess', 'ObjectNotFound']],
+      );
       await text(`Remove-Container ${name} -Force`);
     });
 
     test('-Verbose tells what is sent, -WhatIf sends nothing', async () => {
-      const verbose = await runScript(powershell, `New-Container ${named('talk')} -ContainerImageName nanoserver -SwitchName NAT -Verbose 4>&1 | Out-String; New-Container ${named('none')} -ContainerImageName nanoserver -WhatIf`, env);
-      assert.match(verbose.stdout, new RegExp(`POST /containers/create\\?name=${named('talk')} \\{.*"Image":"nanoserver:latest"`));
+      const verbose = await runScript(
+        powershell,
+        `New-Container ${named('talk')} -ContainerImageName nanoserver -SwitchName NAT -Verbose 4>&1 | Out-String; New-Container ${named('none')} -ContainerImageName nanoserver -WhatIf`,
+        env,
+      );
+      assert.match(
+        verbose.stdout,
+        new RegExp(`POST /containers/create\\?name=${named('talk')} \\{.*"Image":"nanoserver:latest"`),
+      );
       assert.match(verbose.stdout, /What if: Performing the operation "New-Container" on target "none-/);
       assert.equal(await json(`Remove-Container ${named('talk')} -Force; @(Get-Container ${named('none')}*).Count`), 0);
     });
@@ -237,37 +314,94 @@ for (const powershell of powershells) {
         ['Get-Container nobody', 'ContainerNotFound,Get-Container', 'ObjectNotFound'],
         ['Get-Container 00000000-0000-0000-0000-000000000000', 'ContainerNotFound,Get-Container', 'ObjectNotFound'],
         ['Start-Container nobody', 'ContainerNotFound,Start-Container', 'ObjectNotFound'],
-        [`New-Container ${taken} -ContainerImageName nanoserver -SwitchName NAT; New-Container ${taken} -ContainerImageName nanoserver -SwitchName NAT`, 'NameTaken,New-Container', 'ResourceExists'],
-        ['New-Container half -ContainerImageName nanoserver -SwitchName nowhere', 'VMSwitchNotFound,New-Container', 'ObjectNotFound'],
-        ['New-Container half -ContainerImageName nothing -SwitchName NAT', 'ContainerImageNotFound,New-Container', 'ObjectNotFound'],
-        ['New-Container half -ContainerImageName *server* -SwitchName NAT', 'AmbiguousContainerImage,New-Container', 'InvalidArgument'],
-        ['New-Container "half a name" -ContainerImageName nanoserver', 'InvalidArgument,New-Container', 'InvalidArgument'],
-        ['New-Container half -ContainerImageName nanoserver -Path /srv', 'PathNotSupported,New-Container', 'NotImplemented'],
-        [`Connect-ContainerNetworkAdapter ${taken} nowhere`, 'VMSwitchNotFound,Connect-ContainerNetworkAdapter', 'ObjectNotFound'],
-        [`New-Container ${bare} -ContainerImageName nanoserver; Connect-ContainerNetworkAdapter ${bare} nowhere`, 'VMSwitchNotFound,Connect-ContainerNetworkAdapter', 'ObjectNotFound'],
-        [`Connect-ContainerNetworkAdapter ${bare} NAT`, 'ContainerNetworkAdapterNotFound,Connect-ContainerNetworkAdapter', 'ObjectNotFound'],
-        [`Set-ContainerNetworkAdapter ${bare} -DynamicMacAddress`, 'ContainerNetworkAdapterNotFound,Set-ContainerNetworkAdapter', 'ObjectNotFound'],
-        [`Start-Container ${taken}; Remove-Container ${taken} -Force`, 'ContainerRunning,Remove-Container', 'InvalidOperation'],
+        [
+          `New-Container ${taken} -ContainerImageName nanoserver -SwitchName NAT; New-Container ${taken} -ContainerImageName nanoserver -SwitchName NAT`,
+          'NameTaken,New-Container',
+          'ResourceExists',
+        ],
+        [
+          'New-Container half -ContainerImageName nanoserver -SwitchName nowhere',
+          'VMSwitchNotFound,New-Container',
+          'ObjectNotFound',
+        ],
+        [
+          'New-Container half -ContainerImageName nothing -SwitchName NAT',
+          'ContainerImageNotFound,New-Container',
+          'ObjectNotFound',
+        ],
+        [
+          'New-Container half -ContainerImageName *server* -SwitchName NAT',
+          'AmbiguousContainerImage,New-Container',
+          'InvalidArgument',
+        ],
+        [
+          'New-Container "half a name" -ContainerImageName nanoserver',
+          'InvalidArgument,New-Container',
+          'InvalidArgument',
+        ],
+        [
+          'New-Container half -ContainerImageName nanoserver -Path /srv',
+          'PathNotSupported,New-Container',
+          'NotImplemented',
+        ],
+        [
+          `Connect-ContainerNetworkAdapter ${taken} nowhere`,
+          'VMSwitchNotFound,Connect-ContainerNetworkAdapter',
+          'ObjectNotFound',
+        ],
+        [
+          `New-Container ${bare} -ContainerImageName nanoserver; Connect-ContainerNetworkAdapter ${bare} nowhere`,
+          'VMSwitchNotFound,Connect-ContainerNetworkAdapter',
+          'ObjectNotFound',
+        ],
+        [
+          `Connect-ContainerNetworkAdapter ${bare} NAT`,
+          'ContainerNetworkAdapterNotFound,Connect-ContainerNetworkAdapter',
+          'ObjectNotFound',
+        ],
+        [
+          `Set-ContainerNetworkAdapter ${bare} -DynamicMacAddress`,
+          'ContainerNetworkAdapterNotFound,Set-ContainerNetworkAdapter',
+          'ObjectNotFound',
+        ],
+        [
+          `Start-Container ${taken}; Remove-Container ${taken} -Force`,
+          'ContainerRunning,Remove-Container',
+          'InvalidOperation',
+        ],
         [`New-ContainerImage ${taken} Running Demo 1.0`, 'ContainerRunning,New-ContainerImage', 'InvalidOperation'],
         ['Import-ContainerImage /nowhere.tar', 'PathNotFound,Import-ContainerImage', 'ObjectNotFound'],
         ['Get-Container "[a"', 'InvalidWildcard,Get-Container', 'InvalidArgument'],
         ['Get-VMSwitch "[a"', 'InvalidWildcard,Get-VMSwitch', 'InvalidArgument'],
         ['Get-VMSwitch nowhere', 'VMSwitchNotFound,Get-VMSwitch', 'ObjectNotFound'],
         ['New-VMSwitch Bad -NATSubnetAddress 300.0.0.0/8', 'InvalidArgument,New-VMSwitch', 'InvalidArgument'],
-        ['Add-NetNatStaticMapping -NatName NAT -Protocol TCP -ExternalPort 80 -InternalIPAddress 10.0.0.2 -InternalPort 80', 'NotImplemented,Add-NetNatStaticMapping', 'NotImplemented'],
+        [
+          'Add-NetNatStaticMapping -NatName NAT -Protocol TCP -ExternalPort 80 -InternalIPAddress 10.0.0.2 -InternalPort 80',
+          'NotImplemented,Add-NetNatStaticMapping',
+          'NotImplemented',
+        ],
         ['Move-ContainerImageRepository /srv', 'NotImplemented,Move-ContainerImageRepository', 'NotImplemented'],
       ];
       const all = await errorsOf(cases.map(([script]) => script));
       for (const [index, [script, id, category]] of cases.entries()) {
         const found = all[index]!;
-        assert.deepEqual(found.map((error) => [error.id, error.category]), [[id, category]], script);
+        assert.deepEqual(
+          found.map((error) => [error.id, error.category]),
+          [[id, category]],
+          script,
+        );
         assert.notEqual(found[0]!.target, '', script);
       }
       const [bad] = await errors('New-Container half -ContainerImageName nanoserver -RuntimeType Xen');
       assert.equal(bad!.id, 'ParameterArgumentValidationError,New-Container');
       const [string] = await errors('New-Container half -ContainerImage nanoserver');
       assert.match(string!.id, /,New-Container$/);
-      assert.equal(await json(`Stop-Container ${taken} -TurnOff; Remove-Container ${taken}, ${bare} -Force; @(Get-Container half*).Count`), 0);
+      assert.equal(
+        await json(
+          `Stop-Container ${taken} -TurnOff; Remove-Container ${taken}, ${bare} -Force; @(Get-Container half*).Count`,
+        ),
+        0,
+      );
     });
 
     test('a prefix that several ids have is refused', async () => {
@@ -281,7 +415,10 @@ for (const powershell of powershells) {
         if (firsts.has(id[0]!)) prefix = id[0]!;
         firsts.set(id[0]!, id);
       }
-      assert.deepEqual((await errors(`Stop-Container -Name ${prefix}`)).map(({ id, category }) => [id, category]), [['AmbiguousPrefix,Stop-Container', 'InvalidArgument']]);
+      assert.deepEqual(
+        (await errors(`Stop-Container -Name ${prefix}`)).map(({ id, category }) => [id, category]),
+        [['AmbiguousPrefix,Stop-Container', 'InvalidArgument']],
+      );
       await daemon.ok(['rm', ...ids]);
     });
 
@@ -297,10 +434,15 @@ for (const powershell of powershells) {
 
     test('where no daemon is, and where nobody may ask it, that is said', async () => {
       const away = { ...env, TWOFOLD_HOST: 'unix:///nowhere/twofold.sock' };
-      const script = '$Error.Clear(); try { Get-Container 2>$null } catch { }; , @($Error | ForEach-Object { "$($_.FullyQualifiedErrorId) $($_.CategoryInfo.Category)" })';
+      const script =
+        '$Error.Clear(); try { Get-Container 2>$null } catch { }; , @($Error | ForEach-Object { "$($_.FullyQualifiedErrorId) $($_.CategoryInfo.Category)" })';
       assert.deepEqual(await runForJson(powershell, script, away), ['DaemonUnavailable,Get-Container ConnectionError']);
-      assert.deepEqual(await runForJson(powershell, script, { ...env, TWOFOLD_HOST: 'tcp://127.0.0.1:2375' }), ['InvalidEngineAddress,Get-Container InvalidArgument']);
-      assert.deepEqual(await runForJson(powershell, script, { ...env, HOME: '/tmp' }, { asNobody: true }), ['AccessDenied,Get-Container PermissionDenied']);
+      assert.deepEqual(await runForJson(powershell, script, { ...env, TWOFOLD_HOST: 'tcp://127.0.0.1:2375' }), [
+        'InvalidEngineAddress,Get-Container InvalidArgument',
+      ]);
+      assert.deepEqual(await runForJson(powershell, script, { ...env, HOME: '/tmp' }, { asNobody: true }), [
+        'AccessDenied,Get-Container PermissionDenied',
+      ]);
     });
 
     test('every command has a synopsis, a parameter text for each parameter, and an example that names it', async () => {
@@ -321,7 +463,10 @@ for (const powershell of powershells) {
     });
 
     test('Tab offers containers, images and switches, quoted where they need it', async () => {
-      const offers = (line: string) => json<string[]>(`, @((TabExpansion2 '${line}' ${line.length}).CompletionMatches | ForEach-Object CompletionText)`);
+      const offers = (line: string) =>
+        json<string[]>(
+          `, @((TabExpansion2 '${line}' ${line.length}).CompletionMatches | ForEach-Object CompletionText)`,
+        );
       await text(`$null = New-Container ${named('tabbed')} -ContainerImageName nanoserver -SwitchName NAT`);
       assert.deepEqual(await offers('Start-Container tab'), [named('tabbed')]);
       assert.deepEqual(await offers('New-Container -ContainerImageName Nano'), ['NanoServer']);

@@ -1,4 +1,5 @@
-// The host of PowerShell's engine (`twofold powershell` where there is no pwsh): its command line, its exit codes, and its prompt as a person uses it.
+// The host of PowerShell's engine (`twofold powershell` where there is no pwsh): its command line, its exit codes, and
+// its prompt as a person uses it.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +10,11 @@ import { command, type CommandResult } from '../support/command.ts';
 import { host } from '../support/powershell.ts';
 import { Terminal } from '../support/terminal.ts';
 
-const run = (words: readonly string[], input?: string): Promise<CommandResult> => command(host!.path, words, { env: { ...process.env, NO_COLOR: '1', COLUMNS: '120' }, ...(input === undefined ? {} : { input }) });
+const run = (words: readonly string[], input?: string): Promise<CommandResult> =>
+  command(host!.path, words, {
+    env: { ...process.env, NO_COLOR: '1', COLUMNS: '120' },
+    ...(input === undefined ? {} : { input }),
+  });
 
 describe('the PowerShell host', { skip: host === null ? 'the host is not built: there is no .NET SDK' : false }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'twofold-host-'));
@@ -20,8 +25,12 @@ describe('the PowerShell host', { skip: host === null ? 'the host is not built: 
     return path;
   };
 
-  test('ends with a command\'s own exit code, with 1 after a failure, with 0 otherwise', async () => {
-    const codes = await Promise.all(['exit 7', 'Get-Nothing', 'throw "x"', 'Get-Nothing; 1', '1; sh -c "exit 3"', 'if ('].map(async (text) => (await run(['-Command', text])).code));
+  test("ends with a command's own exit code, with 1 after a failure, with 0 otherwise", async () => {
+    const codes = await Promise.all(
+      ['exit 7', 'Get-Nothing', 'throw "x"', 'Get-Nothing; 1', '1; sh -c "exit 3"', 'if ('].map(
+        async (text) => (await run(['-Command', text])).code,
+      ),
+    );
     assert.deepEqual(codes, [7, 1, 1, 0, 1, 1]);
   });
 
@@ -30,7 +39,9 @@ describe('the PowerShell host', { skip: host === null ? 'the host is not built: 
   });
 
   test('runs a file with its arguments, and ends as the file says', async () => {
-    const path = script('param($Name, [switch]$Loud, [Parameter(ValueFromRemainingArguments)]$Rest)\n"$Name $Loud $Rest"\nexit 5\n');
+    const path = script(
+      'param($Name, [switch]$Loud, [Parameter(ValueFromRemainingArguments)]$Rest)\n"$Name $Loud $Rest"\nexit 5\n',
+    );
     const result = await run(['-File', path, '-Name', 'some name', '-Loud', 'a', 'b']);
     assert.deepEqual([result.code, result.stdout], [5, 'some name True a b\n']);
     assert.equal((await run(['-File', join(directory, 'none.ps1')])).code, 64);
@@ -42,7 +53,10 @@ describe('the PowerShell host', { skip: host === null ? 'the host is not built: 
   });
 
   test('shows output on stdout, errors and warnings on stderr, without colours where there is no terminal', async () => {
-    const result = await run(['-Command', 'Write-Host shown -ForegroundColor Red; Write-Warning careful; Write-Error wrong; [pscustomobject]@{ Name = 1; Other = "b" }']);
+    const result = await run([
+      '-Command',
+      'Write-Host shown -ForegroundColor Red; Write-Warning careful; Write-Error wrong; [pscustomobject]@{ Name = 1; Other = "b" }',
+    ]);
     assert.equal(result.stdout, 'shown\n\nName Other\n---- -----\n   1 b\n\n');
     assert.match(result.stderr, /^WARNING: careful\nWrite-Error: wrong\n/);
   });
@@ -56,7 +70,10 @@ describe('the PowerShell host', { skip: host === null ? 'the host is not built: 
   test('lists the processes that the kernel lists', async () => {
     const result = await run(['-Command', 'Get-Process -Id $PID, 1 | Select-Object -ExpandProperty Id']);
     assert.match(result.stdout, /^\d+\n1\n$/);
-    assert.match((await run(['-Command', 'Get-Process -Name no-such-process'])).stderr, /Cannot find a process with the name "no-such-process"/);
+    assert.match(
+      (await run(['-Command', 'Get-Process -Name no-such-process'])).stderr,
+      /Cannot find a process with the name "no-such-process"/,
+    );
   });
 
   test('the stand-ins select, sort, group, measure and turn into JSON and back', async () => {
@@ -69,7 +86,10 @@ describe('the PowerShell host', { skip: host === null ? 'the host is not built: 
       ('[{"a":[1,null,{"b":"c"}]}]' | ConvertFrom-Json).a[2].b
       ($all | Select-Object -Last 2 -ExpandProperty Name) -join ' '
       (1..1000000 | Select-Object -First 2) -join ' '`;
-    assert.equal((await run(['-Command', text])).stdout, '[{"Number":2,"Twice":4},{"Number":4,"Twice":8}]\n2 4 1 3 5\nTrue=2 False=3\n15\nc\nn4 n5\n1 2\n');
+    assert.equal(
+      (await run(['-Command', text])).stdout,
+      '[{"Number":2,"Twice":4},{"Number":4,"Twice":8}]\n2 4 1 3 5\nTrue=2 False=3\n15\nc\nn4 n5\n1 2\n',
+    );
   });
 
   describe('at its prompt', () => {
@@ -79,7 +99,9 @@ describe('the PowerShell host', { skip: host === null ? 'the host is not built: 
       await terminal.type(host!.path);
       await terminal.see(/PS \S+> ?$/m);
     });
-    after(async () => { await terminal[Symbol.asyncDispose](); });
+    after(async () => {
+      await terminal[Symbol.asyncDispose]();
+    });
 
     test('runs a line, takes a statement of several lines, and brings an earlier one back', async () => {
       await terminal.type('"one" + "two"');

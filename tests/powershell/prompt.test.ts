@@ -8,8 +8,12 @@ import { Prompt } from '../support/powershell-prompt.ts';
 import { until } from '../support/until.ts';
 
 let daemon: TestDaemon;
-before(async () => { if (noPowerShell === false) daemon = await startDaemon(); });
-after(async () => { if (noPowerShell === false) await daemon[Symbol.asyncDispose](); });
+before(async () => {
+  if (noPowerShell === false) daemon = await startDaemon();
+});
+after(async () => {
+  if (noPowerShell === false) await daemon[Symbol.asyncDispose]();
+});
 
 if (noPowerShell !== false) test('the prompt', { skip: noPowerShell });
 
@@ -20,9 +24,34 @@ for (const powershell of powershells) {
     test('Ctrl+C ends the waiting for an engine that takes its time, and the session goes on', async () => {
       await using prompt = await open();
       // It heeds no request to end, and is given ten minutes for it.
-      await daemon.ok(['run', '--detach', '--name', 'deaf', '--stop-timeout', '600', 'nanoserver', 'sh', '-c', 'trap "" TERM; while :; do sleep 1; done']);
+      await daemon.ok([
+        'run',
+        '--detach',
+        '--name',
+        'deaf',
+        '--stop-timeout',
+        '600',
+        'nanoserver',
+        'sh',
+        '-c',
+        'trap "" TERM; while :; do sleep 1; done',
+      ]);
       await prompt.type('Stop-Container deaf');
-      await until('the container is asked to end', async () => (await daemon.ok(['events', '--since', '5m', '--until', '0s', '--filter', 'event=kill', '--format', '{{.Actor.Attributes.name}}'])).includes('deaf'));
+      await until('the container is asked to end', async () =>
+        (
+          await daemon.ok([
+            'events',
+            '--since',
+            '5m',
+            '--until',
+            '0s',
+            '--filter',
+            'event=kill',
+            '--format',
+            '{{.Actor.Attributes.name}}',
+          ])
+        ).includes('deaf'),
+      );
       await prompt.interrupt();
       assert.equal(await prompt.enter('"still" + " here"'), 'still here');
       // The engine goes on asking it to end, whoever has stopped waiting.

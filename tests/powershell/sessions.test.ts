@@ -1,4 +1,5 @@
-// Sessions of PowerShell in containers, typed by a person at `twofold powershell`, and the demonstration of the two isolations by the process csrss.
+// Sessions of PowerShell in containers, typed by a person at `twofold powershell`, and the demonstration of the two
+// isolations by the process csrss.
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
@@ -15,15 +16,31 @@ const openTimeoutMs = 150_000;
 
 describe('sessions', { skip: host === null ? 'the PowerShell host is not built: there is no .NET SDK' : false }, () => {
   let daemon: TestDaemon;
-  before(async () => { daemon = await startDaemon(); });
-  after(async () => { await daemon[Symbol.asyncDispose](); });
+  before(async () => {
+    daemon = await startDaemon();
+  });
+  after(async () => {
+    await daemon[Symbol.asyncDispose]();
+  });
   const env = (): NodeJS.ProcessEnv => ({ ...daemon.env, TWOFOLD_HOST: `unix://${daemon.socket}` });
   const script = (text: string) => runScript(host!, text, env(), { timeoutMs: openTimeoutMs });
   /** A container that has a pwsh of its own: a shell script of this text. */
   const startWithPwsh = async (name: string, text: string): Promise<void> => {
     const path = '/opt/microsoft/powershell/7/pwsh';
-    await daemon.ok(['run', '--detach', '--name', name, '--isolation', 'process', '--env', `TEXT=${text}`, 'nanoserver',
-      'sh', '-c', `mkdir -p $(dirname ${path}); printf "#!/bin/sh\\n%s\\n" "$TEXT" > ${path}; chmod +x ${path}; exec sleep 1000`]);
+    await daemon.ok([
+      'run',
+      '--detach',
+      '--name',
+      name,
+      '--isolation',
+      'process',
+      '--env',
+      `TEXT=${text}`,
+      'nanoserver',
+      'sh',
+      '-c',
+      `mkdir -p $(dirname ${path}); printf "#!/bin/sh\\n%s\\n" "$TEXT" > ${path}; chmod +x ${path}; exec sleep 1000`,
+    ]);
     await until('its pwsh is there', async () => (await daemon.docker(['exec', name, 'test', '-x', path])).code === 0);
   };
 
@@ -37,10 +54,14 @@ describe('sessions', { skip: host === null ? 'the PowerShell host is not built: 
         await terminal.type(`${process.execPath} --disable-warning=ExperimentalWarning ${CLI} powershell`);
         await terminal.see(/^PS \S+> ?$/m);
       });
-      after(async () => { await terminal[Symbol.asyncDispose](); });
+      after(async () => {
+        await terminal[Symbol.asyncDispose]();
+      });
 
-      test('the session process inside is the host\'s with process isolation, and on no list of the host\'s with hyperv', async () => {
-        await terminal.type(`$con = New-Container -Name ${name} -ContainerImageName WindowsServerCore -SwitchName "Virtual Switch" -RuntimeType ${isolation}`);
+      test("the session process inside is the host's with process isolation, and on no list of the host's with hyperv", async () => {
+        await terminal.type(
+          `$con = New-Container -Name ${name} -ContainerImageName WindowsServerCore -SwitchName "Virtual Switch" -RuntimeType ${isolation}`,
+        );
         await terminal.type('Start-Container $con');
         await terminal.type('Enter-PSSession -ContainerId $con.ContainerId –RunAsAdministrator');
         await terminal.see(inside, openTimeoutMs);
@@ -49,9 +70,14 @@ describe('sessions', { skip: host === null ? 'the PowerShell host is not built: 
         const id = Number(/ (\d+) +\S+ csrss$/m.exec(seen)![1]);
         await terminal.type('exit');
         await terminal.see(/^PS \S+> ?$/m);
-        await terminal.type(`get-process | where {$_.ProcessName -eq 'csrss' -and $_.ContainerName -eq '${name}'} | foreach {"found $($_.ContainerName) $($_.ContainerProcessId)"}; "looked"`);
+        await terminal.type(
+          `get-process | where {$_.ProcessName -eq 'csrss' -and $_.ContainerName -eq '${name}'} | foreach {"found $($_.ContainerName) $($_.ContainerProcessId)"}; "looked"`,
+        );
         const screen = await terminal.see(/^looked$/m);
-        assert.deepEqual([...screen.matchAll(/^found .*$/gm)].map(([line]) => line), isolation === 'process' ? [`found ${name} ${id}`] : []);
+        assert.deepEqual(
+          [...screen.matchAll(/^found .*$/gm)].map(([line]) => line),
+          isolation === 'process' ? [`found ${name} ${id}`] : [],
+        );
       });
 
       test('errors, Write-Host and Ctrl+C are those of the other end', async () => {
@@ -59,7 +85,10 @@ describe('sessions', { skip: host === null ? 'the PowerShell host is not built: 
         await terminal.see(new RegExp(`\\[${name}\\]: PS /\\S*> ?$`), openTimeoutMs);
         await terminal.type('Write-Host "its host is $(hostname)"; Get-NothingThere; "after"');
         const screen = await terminal.see(/^after$/m, openTimeoutMs);
-        assert.match(screen, new RegExp(`^its host is ${await daemon.ok(['inspect', '-f', '{{.Config.Hostname}}', name])}$`, 'm'));
+        assert.match(
+          screen,
+          new RegExp(`^its host is ${await daemon.ok(['inspect', '-f', '{{.Config.Hostname}}', name])}$`, 'm'),
+        );
         assert.match(screen, /Get-NothingThere: The term 'Get-NothingThere' is not recognized/);
         await terminal.type('"begun"; Start-Sleep 1000; "slept"');
         await terminal.see(/^begun$/m, openTimeoutMs);
@@ -81,8 +110,21 @@ describe('sessions', { skip: host === null ? 'the PowerShell host is not built: 
     });
   }
 
-  test('a command is run in several containers as the image\'s user, and gives objects and its errors', async () => {
-    for (const user of ['0', '1234']) await daemon.ok(['run', '--detach', '--name', `user${user}`, '--isolation', 'process', '--user', user, 'nanoserver', 'sleep', '1000']);
+  test("a command is run in several containers as the image's user, and gives objects and its errors", async () => {
+    for (const user of ['0', '1234'])
+      await daemon.ok([
+        'run',
+        '--detach',
+        '--name',
+        `user${user}`,
+        '--isolation',
+        'process',
+        '--user',
+        user,
+        'nanoserver',
+        'sleep',
+        '1000',
+      ]);
     const result = await script(`
       $found = Invoke-Command -ContainerName user0, user1234 { [pscustomobject]@{ User = id -u; Process = (Get-Process csrss).Id }; Write-Error "from $(id -u)" } -ErrorVariable wrong -ErrorAction SilentlyContinue
       ($found | Sort-Object User | ForEach-Object { "$($_.User) $($_.Process)" }) -join ', '
@@ -106,18 +148,25 @@ describe('sessions', { skip: host === null ? 'the PowerShell host is not built: 
       Invoke-Command -ContainerName user0 { exit 3 }
       for ($i = 0; (Get-PSSession) -and $i -lt 100; $i++) { Start-Sleep -Milliseconds 50 }
       "left: $((Get-PSSession).Name), $($Error.Count) errors"`);
-    assert.equal(stdout, 'user0 user0 user0\nuser0 0\nuser1234 0\nuser1234 CommandNotFoundException\nuser0 0\nleft: , 1 errors\n', stderr);
+    assert.equal(
+      stdout,
+      'user0 user0 user0\nuser0 0\nuser1234 0\nuser1234 CommandNotFoundException\nuser0 0\nleft: , 1 errors\n',
+      stderr,
+    );
   });
 
   test('sessions in several containers come up at once, as many as -ThrottleLimit says; one that cannot leaves the others, and each says why', async () => {
     // A pwsh that never gets to its remoting: it says that it is here and waits until it may go.
     const docker = (name: string, ...words: string[]) => daemon.docker(['exec', name, ...words]);
     const isHere = async (name: string) => (await docker(name, 'test', '-e', '/here')).code === 0;
-    for (const name of ['one', 'two']) await startWithPwsh(name, 'touch /here; until [ -e /go ]; do sleep 0.1; done; rm /here /go; exit 42');
-    const invoke = (limit: number) => script(`
+    for (const name of ['one', 'two'])
+      await startWithPwsh(name, 'touch /here; until [ -e /go ]; do sleep 0.1; done; rm /here /go; exit 42');
+    const invoke = (limit: number) =>
+      script(`
       $found = Invoke-Command -ContainerName one, nobody, user0, two { 'there' } -ThrottleLimit ${limit} -ErrorVariable wrong -ErrorAction SilentlyContinue
       "$found; $(($wrong | ForEach-Object { "$($_.TargetObject) $($_.FullyQualifiedErrorId -replace ',.*')" } | Sort-Object) -join ', ')"`);
-    const expected = 'there; nobody CreateRemoteRunspaceForContainerFailed, one SessionOpenFailed, two SessionOpenFailed\n';
+    const expected =
+      'there; nobody CreateRemoteRunspaceForContainerFailed, one SessionOpenFailed, two SessionOpenFailed\n';
     const together = invoke(32);
     await until('both come up', async () => (await isHere('one')) && (await isHere('two')));
     for (const name of ['one', 'two']) await docker(name, 'touch', '/go');
@@ -142,28 +191,41 @@ describe('sessions', { skip: host === null ? 'the PowerShell host is not built: 
     await terminal.key('C-c');
     await terminal.type('"sessions: $((Get-PSSession | Measure-Object).Count)"');
     assert.doesNotMatch(await terminal.see(/^sessions: 0$/m), /^ran$/m);
-    await until('nothing is left in the containers', async () => !/ cat$| -s$/m.test(`${await daemon.ok(['top', name])}\n${await daemon.ok(['top', 'user0'])}`));
+    await until(
+      'nothing is left in the containers',
+      async () => !/ cat$| -s$/m.test(`${await daemon.ok(['top', name])}\n${await daemon.ok(['top', 'user0'])}`),
+    );
   });
 
   test('an image with a pwsh of its own uses that one', async () => {
     await startWithPwsh('own', 'exit 42');
-    const { stdout } = await script('try { $null = New-PSSession -ContainerName own -ErrorAction Stop } catch { "$($_.FullyQualifiedErrorId): $($_.Exception.Message)" }');
-    assert.equal(stdout, 'SessionOpenFailed,New-PSSession: The session in container \'own\' could not be opened: its process ended with exit code 42.\n');
+    const { stdout } = await script(
+      'try { $null = New-PSSession -ContainerName own -ErrorAction Stop } catch { "$($_.FullyQualifiedErrorId): $($_.Exception.Message)" }',
+    );
+    assert.equal(
+      stdout,
+      "SessionOpenFailed,New-PSSession: The session in container 'own' could not be opened: its process ended with exit code 42.\n",
+    );
   });
 
-  test('what is no running container is refused in the original\'s words', async () => {
+  test("what is no running container is refused in the original's words", async () => {
     const { stdout } = await script(`
       foreach ($set in @{ ContainerName = 'nobody' }, @{ ContainerId = '12345678' }) {
         try { $null = New-PSSession @set -ErrorAction Stop } catch { "$($_.FullyQualifiedErrorId) $($_.CategoryInfo.Category): $($_.Exception.Message)" }
       }`);
-    assert.equal(stdout, [
-      'CreateRemoteRunspaceForContainerFailed,New-PSSession InvalidOperation: The input ContainerName nobody does not exist, or the corresponding container is not running.',
-      'CreateRemoteRunspaceForContainerFailed,New-PSSession InvalidOperation: The input ContainerId 12345678 does not exist, or the corresponding container is not running.', '',
-    ].join('\n'));
+    assert.equal(
+      stdout,
+      [
+        'CreateRemoteRunspaceForContainerFailed,New-PSSession InvalidOperation: The input ContainerName nobody does not exist, or the corresponding container is not running.',
+        'CreateRemoteRunspaceForContainerFailed,New-PSSession InvalidOperation: The input ContainerId 12345678 does not exist, or the corresponding container is not running.',
+        '',
+      ].join('\n'),
+    );
   });
 
-  test('every other use of the three commands is PowerShell\'s own', async () => {
-    const { stdout } = await script(`Invoke-Command { "here $args" } -ArgumentList 1; 5 | Invoke-Command { $input }; 0 | Invoke-Command { "got $input" }; Invoke-Command -NoNewScope { $set = 'outside' }; $set
+  test("every other use of the three commands is PowerShell's own", async () => {
+    const { stdout } =
+      await script(`Invoke-Command { "here $args" } -ArgumentList 1; 5 | Invoke-Command { $input }; 0 | Invoke-Command { "got $input" }; Invoke-Command -NoNewScope { $set = 'outside' }; $set
       & { try { New-PSSession -ContainerId x -ContainerName y } catch { $_.FullyQualifiedErrorId } }
       (TabExpansion2 'Enter-PSSession -Con' 20).CompletionMatches.CompletionText | Sort-Object
       # Every parameter of the core's, in the same sets, at the same positions, from the same pipelines.
@@ -176,13 +238,30 @@ describe('sessions', { skip: host === null ? 'the PowerShell host is not built: 
           }
         }
       }`);
-    assert.equal(stdout, ['here 1', '5', 'got 0', 'outside', 'AmbiguousParameterSet,New-PSSession', '-ConfigurationName', '-ConnectingTimeout', '-ConnectionUri', '-ContainerId', '-ContainerName',
-      // At the same place as -ComputerName, which is the one that is meant by a bare word.
-      'Enter-PSSession -ContainerId differs in ContainerId by Position', ''].join('\n'));
+    assert.equal(
+      stdout,
+      [
+        'here 1',
+        '5',
+        'got 0',
+        'outside',
+        'AmbiguousParameterSet,New-PSSession',
+        '-ConfigurationName',
+        '-ConnectingTimeout',
+        '-ConnectionUri',
+        '-ContainerId',
+        '-ContainerName',
+        // At the same place as -ComputerName, which is the one that is meant by a bare word.
+        'Enter-PSSession -ContainerId differs in ContainerId by Position',
+        '',
+      ].join('\n'),
+    );
   });
 
   test('a configuration, which sessions in containers do not have, is refused', async () => {
-    const { stdout } = await script('foreach ($command in { New-PSSession -ContainerName user0 -ConfigurationName x -ErrorAction Stop }, { Invoke-Command -ContainerName user0 -ConfigurationName x { 1 } -ErrorAction Stop }) { try { & $command } catch { $_.FullyQualifiedErrorId } }');
+    const { stdout } = await script(
+      'foreach ($command in { New-PSSession -ContainerName user0 -ConfigurationName x -ErrorAction Stop }, { Invoke-Command -ContainerName user0 -ConfigurationName x { 1 } -ErrorAction Stop }) { try { & $command } catch { $_.FullyQualifiedErrorId } }',
+    );
     assert.equal(stdout, 'Unsupported,New-PSSession\nUnsupported,Invoke-Command\n');
   });
 });

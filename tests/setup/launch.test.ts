@@ -20,7 +20,15 @@ test('a script runs on a Node that is new enough, and its exit code comes throug
 test('without root, set-up says what it needs and does nothing', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('needs root to become someone else');
   const node = process.execPath;
-  const { code, stderr } = await command('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', node, launch, 'packages/cli/src/main.ts', 'setup']);
+  const { code, stderr } = await command('setpriv', [
+    '--reuid=65534',
+    '--regid=65534',
+    '--clear-groups',
+    node,
+    launch,
+    'packages/cli/src/main.ts',
+    'setup',
+  ]);
   assert.equal(code, 1);
   assert.match(stderr, /needs root/);
 });

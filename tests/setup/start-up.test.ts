@@ -9,9 +9,19 @@ const main = join(import.meta.dirname, '../../packages/cli/src/main.ts');
 const tellLoaded = 'data:text/javascript,process.on("exit", () => console.log(process.moduleLoadList.join("\\n")))';
 
 test('asking a daemon loads HTTP, and neither fetch nor HTTP/2 nor TLS', async () => {
-  const { code, stdout, stderr } = await command(process.execPath, ['--import', tellLoaded, main, '--host', 'unix:///none.sock', 'ps']);
+  const { code, stdout, stderr } = await command(process.execPath, [
+    '--import',
+    tellLoaded,
+    main,
+    '--host',
+    'unix:///none.sock',
+    'ps',
+  ]);
   assert.deepEqual([code, /No daemon answers/.test(stderr)], [1, true], stderr);
   const loaded = stdout.split('\n').map((line) => line.replace('NativeModule ', ''));
   assert.ok(loaded.includes('http'), stdout);
-  assert.deepEqual(loaded.filter((name) => ['internal/deps/undici/undici', 'http2', 'tls'].includes(name)), []);
+  assert.deepEqual(
+    loaded.filter((name) => ['internal/deps/undici/undici', 'http2', 'tls'].includes(name)),
+    [],
+  );
 });

@@ -10,9 +10,26 @@ import { leftovers } from '../support/leftovers.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'tfu-'));
 const main = join(import.meta.dirname, '../../packages/cli/src/main.ts');
-const settings = ['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'run'), '--bridge-prefix', 'tu', '--cgroup-parent', `/${basename(directory)}`, '--default-address-pool', 'base=10.216.0.0/16,size=24', '--worker-uids', '1800000000-1800000999'];
-const twofold = (...words: string[]) => command(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...words]);
-const docker = (...words: string[]) => command('docker', words, { env: { ...process.env, DOCKER_HOST: `unix://${join(directory, 'run/twofold.sock')}`, DOCKER_CONFIG: directory } });
+const settings = [
+  '--data-root',
+  join(directory, 'data'),
+  '--exec-root',
+  join(directory, 'run'),
+  '--bridge-prefix',
+  'tu',
+  '--cgroup-parent',
+  `/${basename(directory)}`,
+  '--default-address-pool',
+  'base=10.216.0.0/16,size=24',
+  '--worker-uids',
+  '1800000000-1800000999',
+];
+const twofold = (...words: string[]) =>
+  command(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...words]);
+const docker = (...words: string[]) =>
+  command('docker', words, {
+    env: { ...process.env, DOCKER_HOST: `unix://${join(directory, 'run/twofold.sock')}`, DOCKER_CONFIG: directory },
+  });
 
 after(async () => {
   await twofold('down', '--purge', '--keep-setup', ...settings);
@@ -45,7 +62,11 @@ test('doctor tells of the daemon that it was pointed at, for people and for prog
   const { stdout } = await twofold('-H', `unix://${join(directory, 'run/twofold.sock')}`, 'doctor', '--format', 'json');
   const report = JSON.parse(stdout) as { findings: { name: string; state: string; found: string }[] };
   assert.equal(report.findings.find((each) => each.name === 'daemon')?.state, 'ok');
-  for (const name of ['packages', 'native', 'kernel', 'accelerator', 'runtime', 'cgroups', 'network', 'disk']) assert.ok(report.findings.some((each) => each.name === name), name);
+  for (const name of ['packages', 'native', 'kernel', 'accelerator', 'runtime', 'cgroups', 'network', 'disk'])
+    assert.ok(
+      report.findings.some((each) => each.name === name),
+      name,
+    );
 });
 
 test('a second daemon on the same data root is refused and named', async () => {

@@ -1,16 +1,38 @@
-// What only process isolation has: namespaces with the host's kernel, a supervisor that is asked nonsense, frozen control groups, many layers, log
-// rotation, a veth in the sandbox.
+// What only process isolation has: namespaces with the host's kernel, a supervisor that is asked nonsense, frozen
+// control groups, many layers, log rotation, a veth in the sandbox.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { encodeFrame, FrameType, isTwofoldError, Tag, TlvWriter } from '@twofold/contract';
 import type { ProcessDriver } from '../../packages/daemon/src/drivers/process/driver.ts';
-import { collect, deadline, describeContainer, execOf, prepare, processOf, remove, run, specOf, type Container } from '../conformance/bench.ts';
+import {
+  collect,
+  deadline,
+  describeContainer,
+  execOf,
+  prepare,
+  processOf,
+  remove,
+  run,
+  specOf,
+  type Container,
+} from '../conformance/bench.ts';
 import { layer } from '../conformance/image.ts';
 import { logTexts } from '../conformance/log.ts';
 import { processCandidate } from '../conformance/process-candidate.ts';
@@ -34,28 +56,51 @@ after(async () => {
 async function sleeping(container: Container): Promise<{ supervisorPid: number; pid: number }> {
   const { supervisorPid } = await driver.createSandbox(container.sandbox, deadline(candidate));
   await driver.createContainer(container.spec, deadline(candidate));
-  const { pid } = await driver.startContainer(container.ref, specOf(container, processOf(['sleep', '1000'])), { openStdin: false, stdinOnce: false }, deadline(candidate));
+  const { pid } = await driver.startContainer(
+    container.ref,
+    specOf(container, processOf(['sleep', '1000'])),
+    { openStdin: false, stdinOnce: false },
+    deadline(candidate),
+  );
   return { supervisorPid, pid };
 }
 
 test('a supervisor that is killed takes a paused container with it, and an exec in it', async () => {
   const container = describeContainer(candidate);
   const { supervisorPid, pid } = await sleeping(container);
-  const exec = await driver.exec(execOf(container), { process: processOf(['sleep', '1000']), stdin: false }, { attached: false }, deadline(candidate));
+  const exec = await driver.exec(
+    execOf(container),
+    { process: processOf(['sleep', '1000']), stdin: false },
+    { attached: false },
+    deadline(candidate),
+  );
   await driver.pause(container.ref);
   process.kill(supervisorPid, 'SIGKILL');
-  await until('both processes to be gone', () => !existsSync(`/proc/${pid}`) && !existsSync(`/proc/${exec.pid}`), within);
+  await until(
+    'both processes to be gone',
+    () => !existsSync(`/proc/${pid}`) && !existsSync(`/proc/${exec.pid}`),
+    within,
+  );
   await remove(driver, container);
 });
 
 test('a further process is wholly where the container is: namespaces, control groups, filter, rights', async () => {
   const container = describeContainer(candidate);
   const { pid } = await sleeping(container);
-  const { pid: further } = await driver.exec(execOf(container), { process: processOf(['sleep', '1000']), stdin: false }, { attached: false }, deadline(candidate));
-  for (const name of ['mnt', 'pid', 'ipc', 'uts', 'net', 'cgroup', 'user']) assert.equal(readlinkSync(`/proc/${further}/ns/${name}`), readlinkSync(`/proc/${pid}/ns/${name}`), name);
+  const { pid: further } = await driver.exec(
+    execOf(container),
+    { process: processOf(['sleep', '1000']), stdin: false },
+    { attached: false },
+    deadline(candidate),
+  );
+  for (const name of ['mnt', 'pid', 'ipc', 'uts', 'net', 'cgroup', 'user'])
+    assert.equal(readlinkSync(`/proc/${further}/ns/${name}`), readlinkSync(`/proc/${pid}/ns/${name}`), name);
   const groups = (id: number) => readFileSync(`/proc/${id}/cgroup`, 'utf8');
   assert.equal(groups(further), groups(pid));
-  const rights = (id: number) => readFileSync(`/proc/${id}/status`, 'utf8').split('\n').filter((line) => /^(Cap\w+|Seccomp|NoNewPrivs|Uid|Gid|Groups|Umask|SigBlk|SigIgn):/.test(line));
+  const rights = (id: number) =>
+    readFileSync(`/proc/${id}/status`, 'utf8')
+      .split('\n')
+      .filter((line) => /^(Cap\w+|Seccomp|NoNewPrivs|Uid|Gid|Groups|Umask|SigBlk|SigIgn):/.test(line));
   assert.deepEqual(rights(further), rights(pid));
   await remove(driver, container);
 });
@@ -63,8 +108,17 @@ test('a further process is wholly where the container is: namespaces, control gr
 test('a further process has no descriptor but its streams, and a program that nobody can change', async () => {
   const container = describeContainer(candidate);
   const { supervisorPid } = await sleeping(container);
-  const { streams } = await driver.exec(execOf(container), { process: processOf(['ls', '/proc/self/fd']), stdin: false }, { attached: true }, deadline(candidate));
-  assert.equal((await collect(streams!)).stdout.toString().trim().split(/\s+/).join(' '), '0 1 2 3', 'three streams, and what ls reads');
+  const { streams } = await driver.exec(
+    execOf(container),
+    { process: processOf(['ls', '/proc/self/fd']), stdin: false },
+    { attached: true },
+    deadline(candidate),
+  );
+  assert.equal(
+    (await collect(streams!)).stdout.toString().trim().split(/\s+/).join(' '),
+    '0 1 2 3',
+    'three streams, and what ls reads',
+  );
   // A file that runs refuses to be written anyhow; its mode is asked of the mount alone.
   assert.throws(() => chmodSync(`/proc/${supervisorPid}/exe`, 0o755), { code: 'EROFS' });
   await remove(driver, container);
@@ -73,7 +127,12 @@ test('a further process has no descriptor but its streams, and a program that no
 test('a keeper that is killed is replaced', async () => {
   const container = describeContainer(candidate);
   const { supervisorPid } = await sleeping(container);
-  const keeper = () => Number(readFileSync(`/proc/${supervisorPid}/task/${supervisorPid}/children`, 'utf8').split(' ').find((pid) => pid !== '' && readFileSync(`/proc/${pid}/comm`, 'utf8') === 'twofold-keeper\n'));
+  const keeper = () =>
+    Number(
+      readFileSync(`/proc/${supervisorPid}/task/${supervisorPid}/children`, 'utf8')
+        .split(' ')
+        .find((pid) => pid !== '' && readFileSync(`/proc/${pid}/comm`, 'utf8') === 'twofold-keeper\n'),
+    );
   const first = await until('the keeper', keeper, within);
   process.kill(first, 'SIGKILL');
   await until('another keeper', () => keeper() > 0 && keeper() !== first, within);
@@ -86,16 +145,34 @@ test('nonsense on its socket ends the conversation and nothing else', async () =
   const descriptors = () => readdirSync(`/proc/${supervisorPid}/fd`).length;
   const atFirst = descriptors();
   const types = Object.values(FrameType).filter((type) => type !== FrameType.SHUTDOWN);
-  const ids = new TlvWriter().string(Tag.CONTAINER, container.ref.container).string(Tag.EXEC, 'none').number(Tag.SIGNAL, 999).finish();
+  const ids = new TlvWriter()
+    .string(Tag.CONTAINER, container.ref.container)
+    .string(Tag.EXEC, 'none')
+    .number(Tag.SIGNAL, 999)
+    .finish();
   const pieces = [
     ...Array.from({ length: 40 }, (_, index) => randomBytes(1 + index * 31)),
-    ...types.flatMap((type) => [encodeFrame(type, 0, randomBytes(33)), encodeFrame(type, 0, ids), encodeFrame(type, 7, ids), encodeFrame(type, 0, Buffer.alloc(70_000))]),
+    ...types.flatMap((type) => [
+      encodeFrame(type, 0, randomBytes(33)),
+      encodeFrame(type, 0, ids),
+      encodeFrame(type, 7, ids),
+      encodeFrame(type, 0, Buffer.alloc(70_000)),
+    ]),
     Buffer.from('ffffffff0000000001000000', 'hex'),
-    Buffer.concat([encodeFrame(FrameType.STATE, 0), encodeFrame(FrameType.STATE, 0), encodeFrame(FrameType.STDIN, 0, Buffer.from('x'))]),
+    Buffer.concat([
+      encodeFrame(FrameType.STATE, 0),
+      encodeFrame(FrameType.STATE, 0),
+      encodeFrame(FrameType.STDIN, 0, Buffer.from('x')),
+    ]),
   ];
   await Promise.all(pieces.map((piece) => say(join(container.sandbox.directory, 'socket'), piece)));
   await until('every conversation to be forgotten', () => descriptors() <= atFirst, within);
-  const { streams } = await driver.exec(execOf(container), { process: processOf(['echo', 'alive']), stdin: false }, { attached: true }, deadline(candidate));
+  const { streams } = await driver.exec(
+    execOf(container),
+    { process: processOf(['echo', 'alive']), stdin: false },
+    { attached: true },
+    deadline(candidate),
+  );
   assert.equal((await collect(streams!)).stdout.toString(), 'alive\n');
   await remove(driver, container);
 });
@@ -117,7 +194,12 @@ test('a hundred and twenty layers lie over each other', async () => {
   const spec = { ...container.spec, rootfs: { ...container.spec.rootfs, layers: [...many, base] } };
   await prepare(candidate, driver, { ...container, spec });
   const streams = await driver.attach(container.ref, { stdin: false, stdout: true, stderr: true }, deadline(candidate));
-  await driver.startContainer(container.ref, specOf(container, processOf(['cat', '/etc/layer'])), { openStdin: false, stdinOnce: false }, deadline(candidate));
+  await driver.startContainer(
+    container.ref,
+    specOf(container, processOf(['cat', '/etc/layer'])),
+    { openStdin: false, stdinOnce: false },
+    deadline(candidate),
+  );
   assert.equal((await collect(streams)).stdout.toString(), 'top\n');
   await remove(driver, container);
 });
@@ -126,7 +208,16 @@ test('a layer whose mount is missing is refused, not taken for an empty one', as
   const container = describeContainer(candidate);
   await driver.createSandbox(container.sandbox, deadline(candidate));
   await driver.releaseLayers(new Set());
-  await assert.rejects(driver.createContainer({ ...container.spec, rootfs: { ...container.spec.rootfs, layers: [{ path: '/nowhere.erofs', name: 'nowhere' }] } }, deadline(candidate)), (error) => isTwofoldError(error));
+  await assert.rejects(
+    driver.createContainer(
+      {
+        ...container.spec,
+        rootfs: { ...container.spec.rootfs, layers: [{ path: '/nowhere.erofs', name: 'nowhere' }] },
+      },
+      deadline(candidate),
+    ),
+    (error) => isTwofoldError(error),
+  );
   await remove(driver, container);
 });
 
@@ -134,7 +225,13 @@ test('a layer whose image is gone is unmounted with the next sandbox that ends, 
   const file = join(candidate.root, 'images', 'short-lived.erofs');
   copyFileSync(candidate.layers[0]!.path, file);
   const container = describeContainer(candidate);
-  await prepare(candidate, driver, { ...container, spec: { ...container.spec, rootfs: { ...container.spec.rootfs, layers: [{ path: file, name: 'shortlived' }, candidate.layers[1]!] } } });
+  await prepare(candidate, driver, {
+    ...container,
+    spec: {
+      ...container.spec,
+      rootfs: { ...container.spec.rootfs, layers: [{ path: file, name: 'shortlived' }, candidate.layers[1]!] },
+    },
+  });
   const isMounted = () => readFileSync('/proc/self/mountinfo', 'utf8').includes('layers/shortlived ');
   assert.equal(isMounted(), true);
   rmSync(file);
@@ -162,7 +259,10 @@ test('a disk that is full stops the log, not the container, and leaves whole rec
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', small]);
   try {
     const base = describeContainer(candidate);
-    const container = { ...base, spec: { ...base.spec, log: { path: join(small, 'container.log'), maxBytes: 0, maxFiles: 1 } } };
+    const container = {
+      ...base,
+      spec: { ...base.spec, log: { path: join(small, 'container.log'), maxBytes: 0, maxFiles: 1 } },
+    };
     const { streams } = await run(candidate, driver, ['seq', '1', '100000'], { container });
     const { stdout } = await collect(streams);
     assert.equal((await streams.exit).code, 0);
@@ -179,7 +279,11 @@ test('an image whose passwd is a pipe, a device or a way out is refused or read 
   const variants: [name: string, make: (file: string) => void, expected: RegExp | null][] = [
     ['passwdpipe', (file) => execFileSync('mkfifo', [file]), /no file of reasonable size/],
     ['passwdzero', (file) => execFileSync('mknod', [file, 'c', '1', '5']), /no file of reasonable size/],
-    ['passwdlink', (file) => symlinkSync('../../../../../../etc/passwd-', file), /unable to find user alice: no matching entries in passwd file/],
+    [
+      'passwdlink',
+      (file) => symlinkSync('../../../../../../etc/passwd-', file),
+      /unable to find user alice: no matching entries in passwd file/,
+    ],
     ['passwdloop', (file) => symlinkSync('passwd', file), /cannot read the image's/],
     ['passwdgood', (file) => symlinkSync('/etc/passwd2', file), null],
   ];
@@ -187,13 +291,23 @@ test('an image whose passwd is a pipe, a device or a way out is refused or read 
     const top = layer(join(candidate.root, 'images'), name, (root) => {
       mkdirSync(join(root, 'etc'));
       make(join(root, 'etc', 'passwd'));
-      writeFileSync(join(root, 'etc', 'passwd2'), 'short\n::::::\nalice:x:99999999999:5::/x:\nalice:x:77:78:x:/there:/bin/sh:more:fields\n');
+      writeFileSync(
+        join(root, 'etc', 'passwd2'),
+        'short\n::::::\nalice:x:99999999999:5::/x:\nalice:x:77:78:x:/there:/bin/sh:more:fields\n',
+      );
     });
     const container = describeContainer(candidate, { user: 'alice' });
     await driver.createSandbox(container.sandbox, deadline(candidate));
-    const attempt = driver.createContainer({ ...container.spec, rootfs: { ...container.spec.rootfs, layers: [top, ...candidate.layers] } }, deadline(candidate));
+    const attempt = driver.createContainer(
+      { ...container.spec, rootfs: { ...container.spec.rootfs, layers: [top, ...candidate.layers] } },
+      deadline(candidate),
+    );
     if (expected === null) assert.deepEqual(await attempt, { uid: 77, gid: 78, groups: [29, 78], home: '/there' });
-    else await assert.rejects(attempt, (error) => isTwofoldError(error, 'invalid-argument') && expected.test(error.message));
+    else
+      await assert.rejects(
+        attempt,
+        (error) => isTwofoldError(error, 'invalid-argument') && expected.test(error.message),
+      );
     await remove(driver, container);
   }
 });
@@ -201,15 +315,59 @@ test('an image whose passwd is a pipe, a device or a way out is refused or read 
 test('the end of a veth in the sandbox takes its name, address and route', async () => {
   const base = describeContainer(candidate);
   const name = `tfcv${randomBytes(3).toString('hex')}`;
-  const container: Container = { ...base, sandbox: { ...base.sandbox, network: { mode: 'attached', interfaces: [{ name: 'eth0', hostName: name, mac: '02:42:0a:c9:00:02', addresses: ['10.199.7.2/24', 'fd00:7::2/64'], gateway: '10.199.7.1', mtu: 1400 }] } } };
+  const container: Container = {
+    ...base,
+    sandbox: {
+      ...base.sandbox,
+      network: {
+        mode: 'attached',
+        interfaces: [
+          {
+            name: 'eth0',
+            hostName: name,
+            mac: '02:42:0a:c9:00:02',
+            addresses: ['10.199.7.2/24', 'fd00:7::2/64'],
+            gateway: '10.199.7.1',
+            mtu: 1400,
+          },
+        ],
+      },
+    },
+  };
   const { netnsPid } = await driver.createSandbox(container.sandbox, deadline(candidate));
-  execFileSync('ip', ['link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}p`, 'address', '02:42:0a:c9:00:02', 'netns', String(netnsPid)]);
+  execFileSync('ip', [
+    'link',
+    'add',
+    name,
+    'type',
+    'veth',
+    'peer',
+    'name',
+    `${name}p`,
+    'address',
+    '02:42:0a:c9:00:02',
+    'netns',
+    String(netnsPid),
+  ]);
   await driver.createContainer(container.spec, deadline(candidate));
   await driver.configureNetwork(container.ref.sandbox, container.sandbox, deadline(candidate));
   const streams = await driver.attach(container.ref, { stdin: false, stdout: true, stderr: true }, deadline(candidate));
-  await driver.startContainer(container.ref, specOf(container, processOf(['sh', '-c', 'ip addr; ip route'])), { openStdin: false, stdinOnce: false }, deadline(candidate));
+  await driver.startContainer(
+    container.ref,
+    specOf(container, processOf(['sh', '-c', 'ip addr; ip route'])),
+    { openStdin: false, stdinOnce: false },
+    deadline(candidate),
+  );
   const shown = (await collect(streams)).stdout.toString();
-  for (const part of [/ eth0@if\d+: .*mtu 1400/, /02:42:0a:c9:00:02/, /inet 10\.199\.7\.2\/24 brd 10\.199\.7\.255/, /inet6 fd00:7::2\/64/, /default via 10\.199\.7\.1 dev eth0/, /lo: <LOOPBACK,UP/]) assert.match(shown, part);
+  for (const part of [
+    / eth0@if\d+: .*mtu 1400/,
+    /02:42:0a:c9:00:02/,
+    /inet 10\.199\.7\.2\/24 brd 10\.199\.7\.255/,
+    /inet6 fd00:7::2\/64/,
+    /default via 10\.199\.7\.1 dev eth0/,
+    /lo: <LOOPBACK,UP/,
+  ])
+    assert.match(shown, part);
   await remove(driver, container);
   await until('the link to be gone', () => !existsSync(`/sys/class/net/${name}`), within);
 });

@@ -12,7 +12,16 @@ export interface CommandResult {
 }
 
 /** Runs `file` with a word list. `input` is its standard input; without it there is none. Killed after `timeoutMs`. */
-export async function command(file: string, args: readonly string[], { env = process.env, input, timeoutMs = 120_000, cwd }: { env?: NodeJS.ProcessEnv; input?: string | Buffer; timeoutMs?: number; cwd?: string } = {}): Promise<CommandResult> {
+export async function command(
+  file: string,
+  args: readonly string[],
+  {
+    env = process.env,
+    input,
+    timeoutMs = 120_000,
+    cwd,
+  }: { env?: NodeJS.ProcessEnv; input?: string | Buffer; timeoutMs?: number; cwd?: string } = {},
+): Promise<CommandResult> {
   const child = spawn(file, args, { env, cwd, stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
   const out: Buffer[] = [];

@@ -1,5 +1,6 @@
-// Owns a daemon under test: roots, socket, bridge prefix, address pool, worker ids and cgroup of its own, so that many live side by side
-// with each other and with the machine's own daemon. Disposing it takes everything away and fails when something is left.
+// Owns a daemon under test: roots, socket, bridge prefix, address pool, worker ids and cgroup of its own, so that many
+// live side by side with each other and with the machine's own daemon. Disposing it takes everything away and fails
+// when something is left.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -32,9 +33,25 @@ export class TestDaemon implements AsyncDisposable {
     const slot = (process.pid + 67 * made++) % 200;
     this.linkPrefix = `t${(slot + 36).toString(36)}`.slice(0, 4);
     const firstUid = 1_900_000_000 + slot * 1000;
-    this.#flags = ['--data-root', this.dataRoot, '--exec-root', this.runRoot, '--host', `unix://${this.socket}`, '--bridge-prefix', this.linkPrefix,
-      '--default-address-pool', `base=10.${100 + (slot % 50)}.${Math.floor(slot / 50) * 64}.0/18,size=24`, '--cgroup-parent', `/${basename(this.directory)}`,
-      '--worker-uids', `${firstUid}-${firstUid + 999}`, '--vm-pool', '0', ...flags];
+    this.#flags = [
+      '--data-root',
+      this.dataRoot,
+      '--exec-root',
+      this.runRoot,
+      '--host',
+      `unix://${this.socket}`,
+      '--bridge-prefix',
+      this.linkPrefix,
+      '--default-address-pool',
+      `base=10.${100 + (slot % 50)}.${Math.floor(slot / 50) * 64}.0/18,size=24`,
+      '--cgroup-parent',
+      `/${basename(this.directory)}`,
+      '--worker-uids',
+      `${firstUid}-${firstUid + 999}`,
+      '--vm-pool',
+      '0',
+      ...flags,
+    ];
   }
 
   /** Starts the daemon (again) and waits until it answers. */
@@ -44,7 +61,8 @@ export class TestDaemon implements AsyncDisposable {
     closeSync(log);
     const child = this.#process;
     await until('the daemon answers', async () => {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`The daemon ended with ${child.exitCode ?? child.signalCode}:\n${this.log()}`);
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`The daemon ended with ${child.exitCode ?? child.signalCode}:\n${this.log()}`);
       return (await this.docker(['version', '--format', '{{.Server.Version}}'])).code === 0;
     });
   }
@@ -73,18 +91,29 @@ export class TestDaemon implements AsyncDisposable {
 
   /** The environment in which any Docker client speaks to this daemon. */
   get env(): NodeJS.ProcessEnv {
-    return { ...process.env, DOCKER_HOST: `unix://${this.socket}`, DOCKER_CONFIG: join(this.directory, 'docker'), DOCKER_CLI_HINTS: 'false' };
+    return {
+      ...process.env,
+      DOCKER_HOST: `unix://${this.socket}`,
+      DOCKER_CONFIG: join(this.directory, 'docker'),
+      DOCKER_CLI_HINTS: 'false',
+    };
   }
 
   /** `docker WORDS…` against this daemon; never throws for an exit code. */
-  docker(words: readonly string[], options: { input?: string | Buffer; timeoutMs?: number } = {}): Promise<CommandResult> {
+  docker(
+    words: readonly string[],
+    options: { input?: string | Buffer; timeoutMs?: number } = {},
+  ): Promise<CommandResult> {
     return command('docker', words, { env: this.env, ...options });
   }
 
   /** As `docker`, and throws with its standard error when it fails. Gives standard output without the last newline. */
   async ok(words: readonly string[], options: { input?: string | Buffer; timeoutMs?: number } = {}): Promise<string> {
     const result = await this.docker(words, options);
-    if (result.code !== 0) throw new Error(`docker ${words.join(' ')} ended with ${result.code}: ${result.stderr}\n--- the daemon's log:\n${this.log().split('\n').slice(-15).join('\n')}`);
+    if (result.code !== 0)
+      throw new Error(
+        `docker ${words.join(' ')} ended with ${result.code}: ${result.stderr}\n--- the daemon's log:\n${this.log().split('\n').slice(-15).join('\n')}`,
+      );
     return result.stdout.replace(/\n$/, '');
   }
 
@@ -95,7 +124,9 @@ export class TestDaemon implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if ((await this.docker(['version'])).code === 0) {
-      const ids = (await this.docker(['ps', '--all', '--quiet', '--no-trunc'])).stdout.split('\n').filter((id) => id !== '');
+      const ids = (await this.docker(['ps', '--all', '--quiet', '--no-trunc'])).stdout
+        .split('\n')
+        .filter((id) => id !== '');
       if (ids.length > 0) await this.docker(['rm', '--force', ...ids]);
     }
     await this.kill('SIGTERM');
@@ -103,7 +134,10 @@ export class TestDaemon implements AsyncDisposable {
     const left = await this.leftovers();
     const log = this.log();
     await rm(this.directory, { recursive: true, force: true });
-    if (left.length > 0) throw new Error(`The daemon left behind:\n${left.join('\n')}\n--- its log:\n${log.split('\n').slice(-30).join('\n')}`);
+    if (left.length > 0)
+      throw new Error(
+        `The daemon left behind:\n${left.join('\n')}\n--- its log:\n${log.split('\n').slice(-30).join('\n')}`,
+      );
   }
 }
 

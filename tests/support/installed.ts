@@ -10,7 +10,10 @@ export interface Installed extends Disposable {
   readonly directory: string;
   /** As it is installed. */
   readonly command: string;
-  /** The same, but for what the shell would read: it tells that the CLI would have run, and with which words, and ends with 77. */
+  /**
+   * The same, but for what the shell would read: it tells that the CLI would have run, and with which words, and ends
+   * with 77.
+   */
   readonly frontAlone: string;
 }
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { command } from './command.ts';
 
 /**
- * Processes that were started with a path below `directory`, mounts below it, links named with `linkPrefix`, nftables tables and
- * cgroups that carry `mark`: one line each, empty when everything is clean.
+ * Processes that were started with a path below `directory`, mounts below it, links named with `linkPrefix`, nftables
+ * tables and cgroups that carry `mark`: one line each, empty when everything is clean.
  */
 export async function leftovers(directory: string, linkPrefix: string, mark: string): Promise<string[]> {
   const found: string[] = [];
@@ -14,7 +14,8 @@ export async function leftovers(directory: string, linkPrefix: string, mark: str
     const line = readQuietly(`/proc/${pid}/cmdline`).replaceAll('\0', ' ');
     if (line.includes(directory)) found.push(`process ${pid}: ${line.slice(0, 200)}`);
   }
-  for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n')) if (line.includes(directory)) found.push(`mount: ${line.slice(0, 200)}`);
+  for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n'))
+    if (line.includes(directory)) found.push(`mount: ${line.slice(0, 200)}`);
   for (const name of readdirSync('/sys/class/net')) if (name.startsWith(linkPrefix)) found.push(`link: ${name}`);
   const tables = await command('nft', ['list', 'tables']);
   for (const line of tables.stdout.split('\n')) if (line.includes(`_${linkPrefix}`)) found.push(`nftables: ${line}`);
@@ -24,12 +25,18 @@ export async function leftovers(directory: string, linkPrefix: string, mark: str
 
 function cgroupsNamed(mark: string): string[] {
   const roots = ['/sys/fs/cgroup', ...listQuietly('/sys/fs/cgroup').map((name) => join('/sys/fs/cgroup', name))];
-  return roots.flatMap((root) => listQuietly(root).filter((name) => name === mark).map((name) => join(root, name)));
+  return roots.flatMap((root) =>
+    listQuietly(root)
+      .filter((name) => name === mark)
+      .map((name) => join(root, name)),
+  );
 }
 
 function listQuietly(path: string): string[] {
   try {
-    return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    return readdirSync(path, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
     throw error;

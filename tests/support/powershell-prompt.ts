@@ -1,4 +1,5 @@
-// Owns a person at PowerShell's prompt in tests: types a line, waits for the next prompt, gives what was printed between.
+// Owns a person at PowerShell's prompt in tests: types a line, waits for the next prompt, gives what was printed
+// between.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,9 +21,16 @@ export class Prompt implements AsyncDisposable {
   }
 
   /** A terminal, wide enough for every line, with a PowerShell that has the module. */
-  static async open(powershell: PowerShell, env: NodeJS.ProcessEnv, { columns = 150 }: { columns?: number } = {}): Promise<Prompt> {
+  static async open(
+    powershell: PowerShell,
+    env: NodeJS.ProcessEnv,
+    { columns = 150 }: { columns?: number } = {},
+  ): Promise<Prompt> {
     const directory = await mkdtemp(join(tmpdir(), 'tfp-'));
-    await writeFile(join(directory, 'profile.ps1'), `Import-Module '${moduleDirectory}/Containers.psd1'\nSet-Location '${directory}'\n`);
+    await writeFile(
+      join(directory, 'profile.ps1'),
+      `Import-Module '${moduleDirectory}/Containers.psd1'\nSet-Location '${directory}'\n`,
+    );
     const terminal = await Terminal.open({ ...env, LANG: 'C.UTF-8', TERM: 'xterm-256color' }, { columns, rows: 50 });
     const prompt = new Prompt(terminal, directory);
     await terminal.type(`${powershell.path} -NoLogo -NoProfile -NoExit -File ${directory}/profile.ps1`);
@@ -36,7 +44,11 @@ export class Prompt implements AsyncDisposable {
     await this.#write(line);
     const lines = await this.#next(before, timeoutMs);
     const typed = lines.findLastIndex((text) => promptPattern.test(text) && text.includes(line.slice(0, 40)));
-    return lines.slice(typed + 1, -1).map((text) => text.trimEnd()).join('\n').trim();
+    return lines
+      .slice(typed + 1, -1)
+      .map((text) => text.trimEnd())
+      .join('\n')
+      .trim();
   }
 
   /** Types without waiting for a prompt: for programs that have one of their own. */
@@ -48,7 +60,9 @@ export class Prompt implements AsyncDisposable {
   async #write(line: string): Promise<void> {
     const bare = (text: string) => text.replaceAll(/\s/g, '');
     await this.#terminal.key('-l', line);
-    await until(`"${line}" is on the screen`, async () => bare(await this.#terminal.screen()).endsWith(bare(line)), { everyMs: 50 });
+    await until(`"${line}" is on the screen`, async () => bare(await this.#terminal.screen()).endsWith(bare(line)), {
+      everyMs: 50,
+    });
     await this.#terminal.key('Enter');
   }
 
@@ -81,11 +95,17 @@ export class Prompt implements AsyncDisposable {
   async #next(before: number, timeoutMs: number): Promise<string[]> {
     let screen = '';
     try {
-      return await until('the next prompt', async () => {
-        screen = await this.#terminal.screen();
-        const last = screen.split('\n').at(-1)!;
-        return this.#prompts(screen).length > before && promptPattern.exec(last)?.[0] === last.trimEnd() ? screen.split('\n') : null;
-      }, { timeoutMs, everyMs: 50 });
+      return await until(
+        'the next prompt',
+        async () => {
+          screen = await this.#terminal.screen();
+          const last = screen.split('\n').at(-1)!;
+          return this.#prompts(screen).length > before && promptPattern.exec(last)?.[0] === last.trimEnd()
+            ? screen.split('\n')
+            : null;
+        },
+        { timeoutMs, everyMs: 50 },
+      );
     } catch (error) {
       throw new Error(`${(error as Error).message}\n--- the screen:\n${screen}`, { cause: error });
     }

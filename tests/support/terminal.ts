@@ -14,9 +14,30 @@ export class Terminal implements AsyncDisposable {
   }
 
   /** Opens a terminal of the given size with a shell whose prompt is `host$ `. */
-  static async open(env: NodeJS.ProcessEnv, size: { columns: number; rows: number } = { columns: 100, rows: 30 }): Promise<Terminal> {
+  static async open(
+    env: NodeJS.ProcessEnv,
+    size: { columns: number; rows: number } = { columns: 100, rows: 30 },
+  ): Promise<Terminal> {
     const terminal = new Terminal();
-    const result = await command('tmux', ['-L', terminal.#name, '-f', '/dev/null', 'new-session', '-d', '-x', String(size.columns), '-y', String(size.rows), 'env', 'PS1=host$ ', 'sh'], { env, timeoutMs: 10_000 });
+    const result = await command(
+      'tmux',
+      [
+        '-L',
+        terminal.#name,
+        '-f',
+        '/dev/null',
+        'new-session',
+        '-d',
+        '-x',
+        String(size.columns),
+        '-y',
+        String(size.rows),
+        'env',
+        'PS1=host$ ',
+        'sh',
+      ],
+      { env, timeoutMs: 10_000 },
+    );
     if (result.code !== 0) throw new Error(`tmux: ${result.stderr}`);
     await terminal.#tmux('set-option', '-g', 'window-size', 'manual');
     await terminal.see(/host\$/);
@@ -47,10 +68,14 @@ export class Terminal implements AsyncDisposable {
   async see(pattern: RegExp, timeoutMs = 30_000): Promise<string> {
     let last = '';
     try {
-      return await until(`the screen shows ${pattern}`, async () => {
-        last = await this.screen();
-        return pattern.test(last) ? last : null;
-      }, { timeoutMs, everyMs: 100 });
+      return await until(
+        `the screen shows ${pattern}`,
+        async () => {
+          last = await this.screen();
+          return pattern.test(last) ? last : null;
+        },
+        { timeoutMs, everyMs: 100 },
+      );
     } catch (error) {
       throw new Error(`${(error as Error).message}\n--- the screen:\n${last}`, { cause: error });
     }

@@ -1,5 +1,5 @@
-// Owns the picture of the walkthrough: types its lines at a real prompt, against a daemon of its own, and writes what the terminal shows then as docs/walkthrough.svg.
-// It fails where a line prints an error.
+// Owns the picture of the walkthrough: types its lines at a real prompt, against a daemon of its own, and writes what
+// the terminal shows then as docs/walkthrough.svg. It fails where a line prints an error.
 //
 //   npm run picture            needs what the tests need, and the PowerShell host
 
@@ -32,9 +32,14 @@ const lines = [
 ];
 
 const powershell = powershells[0];
-if (powershell === undefined) throw new Error('There is no PowerShell: npm run setup builds the host where there is a .NET SDK.');
+if (powershell === undefined)
+  throw new Error('There is no PowerShell: npm run setup builds the host where there is a .NET SDK.');
 await using daemon = await startDaemon();
-await using prompt = await Prompt.open(powershell, { ...daemon.env, NO_COLOR: undefined, TWOFOLD_HOST: `unix://${daemon.socket}` }, { columns: 120 });
+await using prompt = await Prompt.open(
+  powershell,
+  { ...daemon.env, NO_COLOR: undefined, TWOFOLD_HOST: `unix://${daemon.socket}` },
+  { columns: 120 },
+);
 await prompt.enter('cd /root');
 for (const line of lines) {
   process.stdout.write(`${line}\n`);

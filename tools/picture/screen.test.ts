@@ -12,19 +12,34 @@ test('styles begin where they begin, end where they end, and last beyond a line'
     { column: 3, text: ' d', style: plain },
     { column: 5, text: 'e', style: { ...plain, foreground: '#ff8700' } },
   ]);
-  assert.deepEqual(second, [{ column: 0, text: 'f', style: { ...plain, foreground: '#ff8700', background: '#010203' } }]);
+  assert.deepEqual(second, [
+    { column: 0, text: 'f', style: { ...plain, foreground: '#ff8700', background: '#010203' } },
+  ]);
 });
 
 test('whatever the styles, no character is lost and the picture is well formed', () => {
   const piece = fc.oneof(
-    fc.string().map((text) => text.replaceAll(/\p{Cc}/gu, '')).map((text) => ({ sent: text, shown: text })),
+    fc
+      .string()
+      .map((text) => text.replaceAll(/\p{Cc}/gu, ''))
+      .map((text) => ({ sent: text, shown: text })),
     fc.constantFrom('\x1b[0m', '\x1b[1;7m', '\x1b[92m', '\x1b[38;5;7m', '\x1b[m').map((sent) => ({ sent, shown: '' })),
   );
-  fc.assert(fc.property(fc.array(fc.array(piece, { maxLength: 8 }), { minLength: 1 }), (lines) => {
-    const screen = readScreen(lines.map((line) => line.map(({ sent }) => sent).join('')).join('\n'));
-    assert.deepEqual(textOf(screen), lines.map((line) => line.map(({ shown }) => shown).join('').trimEnd()));
-    const svg = drawScreen(screen, { columns: 80, title: 'a & b' });
-    assert.ok(!/&(?!amp;|lt;|gt;|quot;)/.test(svg));
-    assert.equal(svg.match(/<text /g)?.length, svg.match(/<\/text>/g)?.length);
-  }));
+  fc.assert(
+    fc.property(fc.array(fc.array(piece, { maxLength: 8 }), { minLength: 1 }), (lines) => {
+      const screen = readScreen(lines.map((line) => line.map(({ sent }) => sent).join('')).join('\n'));
+      assert.deepEqual(
+        textOf(screen),
+        lines.map((line) =>
+          line
+            .map(({ shown }) => shown)
+            .join('')
+            .trimEnd(),
+        ),
+      );
+      const svg = drawScreen(screen, { columns: 80, title: 'a & b' });
+      assert.ok(!/&(?!amp;|lt;|gt;|quot;)/.test(svg));
+      assert.equal(svg.match(/<text /g)?.length, svg.match(/<\/text>/g)?.length);
+    }),
+  );
 });

@@ -1,4 +1,5 @@
-// Owns what is counted of node:test's events: a reporter that writes one JSON line for each finished test. Suites are not tests.
+// Owns what is counted of node:test's events: a reporter that writes one JSON line for each finished test. Suites are
+// not tests.
 
 import type { TestEvent } from 'node:test/reporters';
 

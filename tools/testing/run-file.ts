@@ -1,4 +1,5 @@
-// Owns running one program or test file: in a process group of its own, bounded in time, output kept. Ends that group and nothing else.
+// Owns running one program or test file: in a process group of its own, bounded in time, output kept. Ends that group
+// and nothing else.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -36,7 +37,11 @@ export function endAll(): void {
 }
 
 /** Runs words to their end; after `timeoutMs` the group is asked to end, then made to. */
-export async function runBounded(words: readonly string[], timeoutMs: number, onOutput?: (text: string) => void): Promise<Ended> {
+export async function runBounded(
+  words: readonly string[],
+  timeoutMs: number,
+  onOutput?: (text: string) => void,
+): Promise<Ended> {
   const started = performance.now();
   const child = spawn(words[0]!, words.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   running.add(child);
@@ -74,13 +79,24 @@ export async function runTestFile(file: string, timeoutMs: number): Promise<File
   const directory = await mkdtemp(join(tmpdir(), 'twofold-test-'));
   try {
     const tally = join(directory, 'outcomes');
-    const ended = await runBounded([
-      process.execPath, '--disable-warning=ExperimentalWarning', '--test-reporter=spec', '--test-reporter-destination=stdout',
-      `--test-reporter=${join(import.meta.dirname, 'counts.ts')}`, `--test-reporter-destination=${tally}`, file,
-    ], timeoutMs);
+    const ended = await runBounded(
+      [
+        process.execPath,
+        '--disable-warning=ExperimentalWarning',
+        '--test-reporter=spec',
+        '--test-reporter-destination=stdout',
+        `--test-reporter=${join(import.meta.dirname, 'counts.ts')}`,
+        `--test-reporter-destination=${tally}`,
+        file,
+      ],
+      timeoutMs,
+    );
     const text = await readFile(tally, 'utf8').catch(() => '');
     // A line that the file's sudden end cut short is no outcome.
-    const outcomes = text.split('\n').slice(0, -1).map((line) => JSON.parse(line) as TestOutcome);
+    const outcomes = text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as TestOutcome);
     return { ...ended, file, outcomes: [...outcomes, ...verdictOnFile(ended, outcomes, timeoutMs)] };
   } finally {
     await rm(directory, { recursive: true, force: true });
@@ -89,6 +105,7 @@ export async function runTestFile(file: string, timeoutMs: number): Promise<File
 
 function verdictOnFile(ended: Ended, outcomes: readonly TestOutcome[], timeoutMs: number): TestOutcome[] {
   if (ended.timedOut) return [{ name: `did not end within ${timeoutMs / 1000} s`, result: 'failed' }];
-  if (ended.exitCode !== 0 && !outcomes.some((outcome) => outcome.result === 'failed')) return [{ name: `ended with ${ended.exitCode}`, result: 'failed' }];
+  if (ended.exitCode !== 0 && !outcomes.some((outcome) => outcome.result === 'failed'))
+    return [{ name: `ended with ${ended.exitCode}`, result: 'failed' }];
   return outcomes.length === 0 ? [{ name: 'holds no test', result: 'failed' }] : [];
 }

@@ -1,5 +1,5 @@
-// Owns the CLI's verbs. Each verb is a file that exports `register(program, client)`: those that only ask the daemon and print are in
-// packages/verbs, since the daemon runs them too, all others in commands/.
+// Owns the CLI's verbs. Each verb is a file that exports `register(program, client)`: those that only ask the daemon
+// and print are in packages/verbs, since the daemon runs them too, all others in commands/.
 
 import { askingVerbs, run, type Verbs } from '@twofold/verbs/run.ts';
 import { here } from './output.ts';

@@ -1,4 +1,5 @@
-// Owns the streams of this process as the CLI's client of its verbs has them, and the printing of the verbs that only the CLI has.
+// Owns the streams of this process as the CLI's client of its verbs has them, and the printing of the verbs that only
+// the CLI has.
 
 import type { Command } from 'commander';
 import { Twofold } from '@twofold/sdk';
@@ -10,8 +11,12 @@ import * as output from '@twofold/verbs/output.ts';
 function outputOf(name: 'stdout' | 'stderr'): Output {
   return {
     write: (text) => void process[name].write(text),
-    get colours() { return process[name].isTTY && process.env['NO_COLOR'] === undefined; },
-    get columns() { return process[name].isTTY ? process[name].columns : undefined; },
+    get colours() {
+      return process[name].isTTY && process.env['NO_COLOR'] === undefined;
+    },
+    get columns() {
+      return process[name].isTTY ? process[name].columns : undefined;
+    },
   };
 }
 

@@ -1,6 +1,6 @@
-// Owns the shapes of Docker's Engine API (1.47) that cross the wire: requests and answers, named and spelt as Docker does.
-// Source: https://docs.docker.com/reference/api/engine/version/v1.47/ . Extensions of Twofold's are marked; nothing here checks anything
-// (api/ checks requests with valibot).
+// Owns the shapes of Docker's Engine API (1.47) that cross the wire: requests and answers, named and spelt as Docker
+// does. Source: https://docs.docker.com/reference/api/engine/version/v1.47/ . Extensions of Twofold's are marked;
+// nothing here checks anything (api/ checks requests with valibot).
 
 export interface ContainerConfig {
   Hostname?: string;
@@ -139,7 +139,10 @@ export interface NetworkAdapter {
   readonly Gateway: string;
 }
 
-/** Extension: what `POST /containers/{name}/adapters` and `PATCH …/{adapter}` take. What is not given stays; an empty text takes a value away. */
+/**
+ * Extension: what `POST /containers/{name}/adapters` and `PATCH …/{adapter}` take. What is not given stays; an empty
+ * text takes a value away.
+ */
 export interface NetworkAdapterRequest {
   Name?: string;
   Switch?: string;

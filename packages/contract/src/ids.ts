@@ -1,8 +1,11 @@
-// Owns the identifiers that cross rooms. Does not look anything up: a name or prefix becomes an id in the engine's store.
+// Owns the identifiers that cross rooms. Does not look anything up: a name or prefix becomes an id in the engine's
+// store.
 
 /** 64 lower-case hexadecimal digits, Docker's form. Its first 32 digits are the container's GUID. */
 export type ContainerId = string & { readonly kind: 'container' };
-/** 64 lower-case hexadecimal digits. Docker and PowerShell use one sandbox for one container, with the container's id. */
+/**
+ * 64 lower-case hexadecimal digits. Docker and PowerShell use one sandbox for one container, with the container's id.
+ */
 export type SandboxId = string & { readonly kind: 'sandbox' };
 /** 64 lower-case hexadecimal digits. */
 export type ExecId = string & { readonly kind: 'exec' };

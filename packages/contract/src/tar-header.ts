@@ -1,5 +1,5 @@
-// Owns writing tar's 512-byte headers (POSIX ustar) for archives that we make ourselves: short names, no attributes. Reading tar,
-// and layers with all they can hold, is images/tar's and native/layer's.
+// Owns writing tar's 512-byte headers (POSIX ustar) for archives that we make ourselves: short names, no attributes.
+// Reading tar, and layers with all they can hold, is images/tar's and native/layer's.
 
 const blockBytes = 512;
 
@@ -24,7 +24,8 @@ const types = { file: '0', hardlink: '1', symlink: '2', directory: '5' } as cons
 export function tarHeader(header: TarHeader): Buffer {
   const block = Buffer.alloc(blockBytes);
   const text = (value: string, offset: number, length: number) => {
-    if (Buffer.byteLength(value) > length) throw new RangeError(`${JSON.stringify(value)} is too long for a plain tar header.`);
+    if (Buffer.byteLength(value) > length)
+      throw new RangeError(`${JSON.stringify(value)} is too long for a plain tar header.`);
     block.write(value, offset);
   };
   const number = (value: number, offset: number, length: number) => {

@@ -1,6 +1,6 @@
 // Owns the bytes of the frame protocol that daemon, supervisor and guest agent speak (docs/protocol.md), and of the
-// tag-length-value lists inside frames. Mirrors native/common/wire.h; tests/fixtures/wire holds both sides to the same bytes.
-// Does not own sockets: host/supervisor-connection.ts does.
+// tag-length-value lists inside frames. Mirrors native/common/wire.h; tests/fixtures/wire holds both sides to the same
+// bytes. Does not own sockets: host/supervisor-connection.ts does.
 
 import { TwofoldError } from './errors.ts';
 
@@ -14,27 +14,127 @@ export const LINK_WINDOW_BYTES = 256 << 10;
 export const PROTOCOL_VERSION = 1;
 
 export const FrameType = {
-  HELLO: 1, REPLY: 2, ERROR: 3, CLOSE: 4, WINDOW: 5,
-  PREPARE: 16, START: 17, ATTACH: 18, EXEC: 19, SIGNAL: 20, RESIZE: 21, WATCH: 22, STATE: 23, TOOL: 24, NETWORK: 25,
-  DELETE: 26, SHUTDOWN: 27, PAUSE: 28, RESUME: 29, RESOLVE_USER: 30, UPDATE: 31, QMP: 32, CONFIGURE: 33, ADOPT: 34,
-  STDIN: 48, STDOUT: 49, STDERR: 50, EXIT: 51, DETACHED: 52,
+  HELLO: 1,
+  REPLY: 2,
+  ERROR: 3,
+  CLOSE: 4,
+  WINDOW: 5,
+  PREPARE: 16,
+  START: 17,
+  ATTACH: 18,
+  EXEC: 19,
+  SIGNAL: 20,
+  RESIZE: 21,
+  WATCH: 22,
+  STATE: 23,
+  TOOL: 24,
+  NETWORK: 25,
+  DELETE: 26,
+  SHUTDOWN: 27,
+  PAUSE: 28,
+  RESUME: 29,
+  RESOLVE_USER: 30,
+  UPDATE: 31,
+  QMP: 32,
+  CONFIGURE: 33,
+  ADOPT: 34,
+  STDIN: 48,
+  STDOUT: 49,
+  STDERR: 50,
+  EXIT: 51,
+  DETACHED: 52,
   EVENT: 64,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
 export const Tag = {
-  CODE: 1, MESSAGE: 2, ERRNO: 3, VERSION: 4,
-  CONTAINER: 8, EXEC: 9, PID: 10, SIGNAL: 11, ROWS: 12, COLUMNS: 13, EXIT_CODE: 14, OOM_KILLED: 15, STATE: 16, TIME: 17, EVENT: 18,
-  EXIT_SIGNAL: 19, STARTED: 20, FINISHED: 21,
-  ARG: 32, ENV: 33, CWD: 34, UID: 35, GID: 36, GROUP: 37, USER: 38, HOME: 39, TERMINAL: 40, STDIN: 41, STDIN_ONCE: 42,
-  CAP_BOUNDING: 43, CAP_EFFECTIVE: 44, CAP_INHERITABLE: 45, CAP_PERMITTED: 46, CAP_AMBIENT: 47, RLIMIT: 48,
-  NO_NEW_PRIVILEGES: 49, OOM_SCORE_ADJ: 50, SECCOMP: 51, UMASK: 52,
-  HOSTNAME: 64, DOMAINNAME: 65, SYSCTL: 66, NAMESPACE: 67, MOUNT: 68, MASKED_PATH: 69, READONLY_PATH: 70, ROOT_READONLY: 71,
-  DEVICE: 72, FILE: 73, CGROUP: 74, CGROUP_SET: 75, ROOTFS: 76,
-  LAYER: 80, UPPER: 81, WORK: 82, DISK: 83, PARTITION: 84, TARGET: 85, READ_ONLY: 86,
-  LOG_PATH: 96, LOG_MAX_BYTES: 97, LOG_MAX_FILES: 98, BUNDLE: 99, RUNTIME: 100, RUNTIME_ARG: 101, OOM_FILE: 102, EXIT_FILE: 103,
-  INTERFACE: 112, MAC: 113, ADDRESS: 114, GATEWAY: 115, MTU: 116, NAME: 117, HOST_NAME: 118, TABLE: 119,
-  PATH: 128, MODE: 129, DATA: 130, SOURCE: 131, TYPE: 132, OPTIONS: 133, FLAGS: 134, OFFSET: 135, LENGTH: 136, VALUE: 137, MEMORY: 138, SAVED: 139,
+  CODE: 1,
+  MESSAGE: 2,
+  ERRNO: 3,
+  VERSION: 4,
+  CONTAINER: 8,
+  EXEC: 9,
+  PID: 10,
+  SIGNAL: 11,
+  ROWS: 12,
+  COLUMNS: 13,
+  EXIT_CODE: 14,
+  OOM_KILLED: 15,
+  STATE: 16,
+  TIME: 17,
+  EVENT: 18,
+  EXIT_SIGNAL: 19,
+  STARTED: 20,
+  FINISHED: 21,
+  ARG: 32,
+  ENV: 33,
+  CWD: 34,
+  UID: 35,
+  GID: 36,
+  GROUP: 37,
+  USER: 38,
+  HOME: 39,
+  TERMINAL: 40,
+  STDIN: 41,
+  STDIN_ONCE: 42,
+  CAP_BOUNDING: 43,
+  CAP_EFFECTIVE: 44,
+  CAP_INHERITABLE: 45,
+  CAP_PERMITTED: 46,
+  CAP_AMBIENT: 47,
+  RLIMIT: 48,
+  NO_NEW_PRIVILEGES: 49,
+  OOM_SCORE_ADJ: 50,
+  SECCOMP: 51,
+  UMASK: 52,
+  HOSTNAME: 64,
+  DOMAINNAME: 65,
+  SYSCTL: 66,
+  NAMESPACE: 67,
+  MOUNT: 68,
+  MASKED_PATH: 69,
+  READONLY_PATH: 70,
+  ROOT_READONLY: 71,
+  DEVICE: 72,
+  FILE: 73,
+  CGROUP: 74,
+  CGROUP_SET: 75,
+  ROOTFS: 76,
+  LAYER: 80,
+  UPPER: 81,
+  WORK: 82,
+  DISK: 83,
+  PARTITION: 84,
+  TARGET: 85,
+  READ_ONLY: 86,
+  LOG_PATH: 96,
+  LOG_MAX_BYTES: 97,
+  LOG_MAX_FILES: 98,
+  BUNDLE: 99,
+  RUNTIME: 100,
+  RUNTIME_ARG: 101,
+  OOM_FILE: 102,
+  EXIT_FILE: 103,
+  INTERFACE: 112,
+  MAC: 113,
+  ADDRESS: 114,
+  GATEWAY: 115,
+  MTU: 116,
+  NAME: 117,
+  HOST_NAME: 118,
+  TABLE: 119,
+  PATH: 128,
+  MODE: 129,
+  DATA: 130,
+  SOURCE: 131,
+  TYPE: 132,
+  OPTIONS: 133,
+  FLAGS: 134,
+  OFFSET: 135,
+  LENGTH: 136,
+  VALUE: 137,
+  MEMORY: 138,
+  SAVED: 139,
 } as const;
 export type Tag = (typeof Tag)[keyof typeof Tag];
 
@@ -44,9 +144,15 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
-/** One frame as bytes: header (little endian: u32 payload length, u32 channel, u16 type, u16 zero), then the payload. */
+/**
+ * One frame as bytes: header (little endian: u32 payload length, u32 channel, u16 type, u16 zero), then the payload.
+ */
 export function encodeFrame(type: FrameType, channel: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
-  if (payload.length > MAX_PAYLOAD_BYTES) throw new TwofoldError('invalid-argument', `A message of ${payload.length} bytes is longer than the protocol's ${MAX_PAYLOAD_BYTES}.`);
+  if (payload.length > MAX_PAYLOAD_BYTES)
+    throw new TwofoldError(
+      'invalid-argument',
+      `A message of ${payload.length} bytes is longer than the protocol's ${MAX_PAYLOAD_BYTES}.`,
+    );
   const frame = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
   frame.writeUInt32LE(payload.length, 0);
   frame.writeUInt32LE(channel, 4);
@@ -56,14 +162,20 @@ export function encodeFrame(type: FrameType, channel: number, payload: Uint8Arra
   return frame;
 }
 
-/** Cuts a byte stream into frames. Throws `protocol` on a header that cannot be right; never holds more than one frame and one chunk. */
+/**
+ * Cuts a byte stream into frames. Throws `protocol` on a header that cannot be right; never holds more than one frame
+ * and one chunk.
+ */
 export class FrameReader {
   #pieces: Buffer[] = [];
   #held = 0;
   /** Bytes that the frame which has begun needs: its header, and once that is known all of it. */
   #wanted = HEADER_BYTES;
 
-  /** The whole frames in what has come so far. A payload is a view of `chunk` where it lies in one; other bytes are copied once. */
+  /**
+   * The whole frames in what has come so far. A payload is a view of `chunk` where it lies in one; other bytes are
+   * copied once.
+   */
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];
     let rest = chunk;
@@ -95,7 +207,8 @@ export class FrameReader {
 
 function payloadLength(header: Buffer): number {
   const length = header.readUInt32LE(0);
-  if (length > MAX_PAYLOAD_BYTES || header.readUInt16LE(10) !== 0) throw new TwofoldError('protocol', 'A frame has a header that cannot be right.');
+  if (length > MAX_PAYLOAD_BYTES || header.readUInt16LE(10) !== 0)
+    throw new TwofoldError('protocol', 'A frame has a header that cannot be right.');
   return length;
 }
 
@@ -103,7 +216,10 @@ function frameOf(whole: Buffer): Frame {
   return { type: whole.readUInt16LE(8), channel: whole.readUInt32LE(4), payload: whole.subarray(HEADER_BYTES) };
 }
 
-/** Builds a tag-length-value list: u16 tag, u16 zero, u32 length, bytes; numbers are u64 little endian, strings UTF-8 without a terminator. */
+/**
+ * Builds a tag-length-value list: u16 tag, u16 zero, u32 length, bytes; numbers are u64 little endian, strings UTF-8
+ * without a terminator.
+ */
 export class TlvWriter {
   readonly #parts: Buffer[] = [];
 
@@ -148,7 +264,10 @@ export class TlvWriter {
   }
 }
 
-/** Reads a tag-length-value list that may come from a guest: everything is checked, and unknown tags are kept for the caller to ignore. */
+/**
+ * Reads a tag-length-value list that may come from a guest: everything is checked, and unknown tags are kept for the
+ * caller to ignore.
+ */
 export class TlvReader {
   readonly #entries: { tag: number; value: Buffer }[] = [];
 
@@ -190,7 +309,9 @@ export class TlvReader {
   }
 
   numbers(tag: Tag): number[] {
-    return this.all(tag).map((value) => new TlvReader(Buffer.concat([headerOf(tag, value.length), value])).number(tag)!);
+    return this.all(tag).map((value) =>
+      new TlvReader(Buffer.concat([headerOf(tag, value.length), value])).number(tag)!,
+    );
   }
 
   flag(tag: Tag): boolean {

@@ -34,22 +34,50 @@ export async function buildDrivers(settings: Settings, _log: Logger, _database: 
   if (runtimeVersion === '') drivers.set('process', { missing: `the OCI runtime ${settings.runtime} cannot be run` });
   else {
     const program = (name: string) => join(settings.libRoot, 'bin', name);
-    drivers.set('process', new ProcessDriver({ supervisor: program('twofold-supervisor'), layerTool: program('twofold-layer'), seccompTool: program('twofold-seccomp'), runtime: settings.runtime, runRoot: settings.runRoot, cgroups, cgroupParent: settings.cgroupParent }));
+    drivers.set(
+      'process',
+      new ProcessDriver({
+        supervisor: program('twofold-supervisor'),
+        layerTool: program('twofold-layer'),
+        seccompTool: program('twofold-seccomp'),
+        runtime: settings.runtime,
+        runRoot: settings.runRoot,
+        cgroups,
+        cgroupParent: settings.cgroupParent,
+      }),
+    );
   }
   const hyperv = await HypervDriver.open(settings, cgroups);
   const kernelRelease = await hyperv.kernelRelease();
-  facts.set('hyperv', guestFacts({ architecture: imageArchitecture(process.arch), kernelRelease, cpus: host.cpus, cgroupParent: settings.cgroupParent }));
+  facts.set(
+    'hyperv',
+    guestFacts({
+      architecture: imageArchitecture(process.arch),
+      kernelRelease,
+      cpus: host.cpus,
+      cgroupParent: settings.cgroupParent,
+    }),
+  );
   if (kernelRelease === '') drivers.set('hyperv', { missing: 'the utility VM has not been built: run set-up' });
-  else if (hyperv.accelerator === 'tcg' && !settings.allowEmulation) drivers.set('hyperv', { missing: 'utility VMs would run under software emulation here, which the settings forbid' });
+  else if (hyperv.accelerator === 'tcg' && !settings.allowEmulation)
+    drivers.set('hyperv', {
+      missing: 'utility VMs would run under software emulation here, which the settings forbid',
+    });
   else drivers.set('hyperv', hyperv);
-  if (drivers.get('hyperv') === hyperv && hyperv.accelerator === 'tcg') warnings.push('Hyper-V containers run under software emulation (TCG), which is no security boundary: QEMU\'s documentation says not to rely on it.');
+  if (drivers.get('hyperv') === hyperv && hyperv.accelerator === 'tcg')
+    warnings.push(
+      "Hyper-V containers run under software emulation (TCG), which is no security boundary: QEMU's documentation says not to rely on it.",
+    );
   return { drivers, facts, cgroupVersion: cgroups.version, runtimeVersion, accelerator: hyperv.accelerator, warnings };
 }
 
 /** First line of `crun --version`; '' where it can't be run. */
 async function versionOf(runtime: string): Promise<string> {
   try {
-    return (await runCommand('ask the runtime for its version', [runtime, '--version'], { timeoutMs: 5_000 })).stdout.toString('utf8').split('\n', 1)[0]!.trim();
+    return (await runCommand('ask the runtime for its version', [runtime, '--version'], { timeoutMs: 5_000 })).stdout
+      .toString('utf8')
+      .split('\n', 1)[0]!
+      .trim();
   } catch {
     return '';
   }

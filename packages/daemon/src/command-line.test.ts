@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { isTwofoldError } from '@twofold/contract';
 import { readCommandLine } from './command-line.ts';
 
-const refused = (text: string) => (error: unknown) => isTwofoldError(error, 'invalid-argument') && error.message.includes(text);
+const refused = (text: string) => (error: unknown) =>
+  isTwofoldError(error, 'invalid-argument') && error.message.includes(text);
 
 test('the socket follows the exec root unless it is named', () => {
   assert.equal(readCommandLine([])!.socket, '/run/twofold/twofold.sock');
@@ -31,9 +32,20 @@ test('a file has the same names, and flags win', () => {
   const directory = mkdtempSync(join(tmpdir(), 'twofold-settings-'));
   try {
     const file = join(directory, 'daemon.json');
-    writeFileSync(file, JSON.stringify({ 'data-root': '/a', 'exec-opts': ['isolation=hyperv'], 'log-opts': { 'max-size': '10m' }, 'default-address-pools': [{ base: '10.1.0.0/16', size: 24 }] }));
+    writeFileSync(
+      file,
+      JSON.stringify({
+        'data-root': '/a',
+        'exec-opts': ['isolation=hyperv'],
+        'log-opts': { 'max-size': '10m' },
+        'default-address-pools': [{ base: '10.1.0.0/16', size: 24 }],
+      }),
+    );
     const settings = readCommandLine(['--config-file', file, '--data-root', '/b'])!;
-    assert.deepEqual([settings.dataRoot, settings.defaultIsolation, settings.logMaxBytes, settings.addressPools], ['/b', 'hyperv', 10 << 20, [{ base: '10.1.0.0/16', size: 24 }]]);
+    assert.deepEqual(
+      [settings.dataRoot, settings.defaultIsolation, settings.logMaxBytes, settings.addressPools],
+      ['/b', 'hyperv', 10 << 20, [{ base: '10.1.0.0/16', size: 24 }]],
+    );
     writeFileSync(file, JSON.stringify({ 'data-rot': '/a' }));
     assert.throws(() => readCommandLine(['--config-file', file]), refused('data-rot'));
     writeFileSync(file, '{');

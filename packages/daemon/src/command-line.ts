@@ -1,5 +1,6 @@
-// Owns how the daemon's settings are given: flags (dockerd's names where it has them) and a JSON file with the same names. Every value is
-// checked here, and an error says which word was wrong and what is right. Reads no file but the one named.
+// Owns how the daemon's settings are given: flags (dockerd's names where it has them) and a JSON file with the same
+// names. Every value is checked here, and an error says which word was wrong and what is right. Reads no file but the
+// one named.
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -37,7 +38,9 @@ function absolute(what: string, value: string): string {
 
 function whole(what: string, value: string, lowest: number, highest: number): number {
   const number = Number(value);
-  return Number.isInteger(number) && number >= lowest && number <= highest ? number : wrong(`${what} "${value}" is not a whole number from ${lowest} to ${highest}.`);
+  return Number.isInteger(number) && number >= lowest && number <= highest
+    ? number
+    : wrong(`${what} "${value}" is not a whole number from ${lowest} to ${highest}.`);
 }
 
 function pair(what: string, value: string): [string, string] {
@@ -46,27 +49,67 @@ function pair(what: string, value: string): [string, string] {
 }
 
 const options: readonly Option[] = [
-  { flags: '--data-root <directory>', key: 'data-root', help: 'state that outlives a reboot', apply: (draft, value) => void (draft.dataRoot = absolute('--data-root', value)) },
-  { flags: '--exec-root <directory>', key: 'exec-root', help: 'sockets and mounts', apply: (draft, value) => void (draft.runRoot = absolute('--exec-root', value)) },
-  { flags: '--lib-root <directory>', key: 'lib-root', help: 'programs, kernel and base images made by set-up', apply: (draft, value) => void (draft.libRoot = absolute('--lib-root', value)) },
   {
-    flags: '-H, --host <address>', key: 'hosts', help: 'the socket to listen on: unix:///run/twofold/twofold.sock', apply(draft, value) {
-      if (!value.startsWith('unix://')) wrong(`--host "${value}" is not an address that Twofold listens on: unix:///path is.`);
+    flags: '--data-root <directory>',
+    key: 'data-root',
+    help: 'state that outlives a reboot',
+    apply: (draft, value) => void (draft.dataRoot = absolute('--data-root', value)),
+  },
+  {
+    flags: '--exec-root <directory>',
+    key: 'exec-root',
+    help: 'sockets and mounts',
+    apply: (draft, value) => void (draft.runRoot = absolute('--exec-root', value)),
+  },
+  {
+    flags: '--lib-root <directory>',
+    key: 'lib-root',
+    help: 'programs, kernel and base images made by set-up',
+    apply: (draft, value) => void (draft.libRoot = absolute('--lib-root', value)),
+  },
+  {
+    flags: '-H, --host <address>',
+    key: 'hosts',
+    help: 'the socket to listen on: unix:///run/twofold/twofold.sock',
+    apply(draft, value) {
+      if (!value.startsWith('unix://'))
+        wrong(`--host "${value}" is not an address that Twofold listens on: unix:///path is.`);
       draft.socket = absolute('--host', value.slice('unix://'.length));
       draft.socketGiven = true;
     },
   },
-  { flags: '-G, --group <name>', key: 'group', help: 'group that may use the socket', apply: (draft, value) => void (draft.socketGroup = value) },
   {
-    flags: '--exec-opt <option>', key: 'exec-opts', repeated: true, help: 'isolation=process or isolation=hyperv: the default isolation', apply(draft, value) {
+    flags: '-G, --group <name>',
+    key: 'group',
+    help: 'group that may use the socket',
+    apply: (draft, value) => void (draft.socketGroup = value),
+  },
+  {
+    flags: '--exec-opt <option>',
+    key: 'exec-opts',
+    repeated: true,
+    help: 'isolation=process or isolation=hyperv: the default isolation',
+    apply(draft, value) {
       const [name, word] = pair('--exec-opt', value);
       if (name !== 'isolation') wrong(`--exec-opt "${name}" is not known: isolation is.`);
       draft.defaultIsolation = oneOf('The isolation', ['process', 'hyperv'], word);
     },
   },
-  { flags: '--bridge-prefix <letters>', key: 'bridge-prefix', help: 'prefix of the names of bridges and links', apply: (draft, value) => void (draft.linkPrefix = /^[a-z][a-z0-9]{0,3}$/.test(value) ? value : wrong(`--bridge-prefix "${value}" is not one to four small letters and digits.`)) },
   {
-    flags: '--default-address-pool <pool>', key: 'default-address-pools', repeated: true, help: 'base=10.88.0.0/13,size=16', apply(draft, value) {
+    flags: '--bridge-prefix <letters>',
+    key: 'bridge-prefix',
+    help: 'prefix of the names of bridges and links',
+    apply: (draft, value) =>
+      void (draft.linkPrefix = /^[a-z][a-z0-9]{0,3}$/.test(value)
+        ? value
+        : wrong(`--bridge-prefix "${value}" is not one to four small letters and digits.`)),
+  },
+  {
+    flags: '--default-address-pool <pool>',
+    key: 'default-address-pools',
+    repeated: true,
+    help: 'base=10.88.0.0/13,size=16',
+    apply(draft, value) {
       const given = Object.fromEntries(value.split(',').map((part) => pair('--default-address-pool', part)));
       const [, prefix = ''] = /^\d{1,3}(?:\.\d{1,3}){3}\/(\d{1,2})$/.exec(given['base'] ?? '') ?? [];
       if (prefix === '') wrong(`--default-address-pool "${value}" has no base of the form 10.88.0.0/13.`);
@@ -75,56 +118,147 @@ const options: readonly Option[] = [
       draft.poolsGiven = true;
     },
   },
-  { flags: '--cgroup-parent <path>', key: 'cgroup-parent', help: "parent of the containers' cgroups", apply: (draft, value) => void (draft.cgroupParent = /^(\/[\w.-]+)+$/.test(value) && !value.includes('..') ? value : wrong(`--cgroup-parent "${value}" is not a path like /twofold.`)) },
   {
-    flags: '--worker-uids <first-last>', key: 'worker-uids', help: 'range of user ids for the workers of utility VMs', apply(draft, value) {
+    flags: '--cgroup-parent <path>',
+    key: 'cgroup-parent',
+    help: "parent of the containers' cgroups",
+    apply: (draft, value) =>
+      void (draft.cgroupParent =
+        /^(\/[\w.-]+)+$/.test(value) && !value.includes('..')
+          ? value
+          : wrong(`--cgroup-parent "${value}" is not a path like /twofold.`)),
+  },
+  {
+    flags: '--worker-uids <first-last>',
+    key: 'worker-uids',
+    help: 'range of user ids for the workers of utility VMs',
+    apply(draft, value) {
       const [first = '', last = ''] = value.split('-');
-      draft.workerUids = { first: whole('--worker-uids', first, 1, 2 ** 32 - 3), last: whole('--worker-uids', last, Number(first) + 1, 2 ** 32 - 3) };
+      draft.workerUids = {
+        first: whole('--worker-uids', first, 1, 2 ** 32 - 3),
+        last: whole('--worker-uids', last, Number(first) + 1, 2 ** 32 - 3),
+      };
     },
   },
   {
-    flags: '--vm-memory <size>', key: 'vm-memory', help: 'what a container may use of the memory of a standard utility VM', apply(draft, value) {
+    flags: '--vm-memory <size>',
+    key: 'vm-memory',
+    help: 'what a container may use of the memory of a standard utility VM',
+    apply(draft, value) {
       const memoryBytes = bytesOf(value);
       if (memoryBytes < 128 << 20) wrong(`--vm-memory "${value}" is too little for a utility VM: 128m is the least.`);
       draft.machine = { ...draft.machine, memoryBytes };
     },
   },
-  { flags: '--vm-cpus <number>', key: 'vm-cpus', help: 'processors of a utility VM', apply: (draft, value) => void (draft.machine = { ...draft.machine, cpus: whole('--vm-cpus', value, 1, 64) }) },
-  { flags: '--vm-template <boolean>', key: 'vm-template', help: 'whether utility VMs are clones of a template; otherwise every one boots, and none waits', apply: (draft, value) => void (draft.vmTemplate = oneOf('--vm-template', ['true', 'false'], value) === 'true') },
-  { flags: '--vm-fork <boolean>', key: 'vm-fork', help: 'whether emulated utility VMs are forks of one that stands still, where there is a template; otherwise they are clones', apply: (draft, value) => void (draft.vmFork = oneOf('--vm-fork', ['true', 'false'], value) === 'true') },
-  { flags: '--vm-pool <number>', key: 'vm-pool', help: 'how many utility VMs wait for containers at least; 0: none', apply: (draft, value) => void (draft.vmPool = whole('--vm-pool', value, 0, 64)) },
-  { flags: '--vm-pool-max <number>', key: 'vm-pool-max', help: 'how many utility VMs wait after a burst of starts', apply: (draft, value) => void (draft.vmPoolMost = whole('--vm-pool-max', value, 0, 256)) },
-  { flags: '--vm-pool-idle <seconds>', key: 'vm-pool-idle', help: 'after how long without another burst its waiting utility VMs end', apply: (draft, value) => void (draft.vmPoolIdleMs = 1000 * whole('--vm-pool-idle', value, 1, 86_400)) },
-  { flags: '--accelerator <word>', key: 'accelerator', help: 'auto, kvm or tcg', apply: (draft, value) => void (draft.accelerator = oneOf('--accelerator', ['auto', 'kvm', 'tcg'], value)) },
-  { flags: '--allow-emulation <boolean>', key: 'allow-emulation', help: 'whether software emulation, which QEMU calls no security boundary, may serve as one', apply: (draft, value) => void (draft.allowEmulation = oneOf('--allow-emulation', ['true', 'false'], value) === 'true') },
-  { flags: '--runtime <program>', key: 'runtime', help: 'OCI runtime of process isolation: crun or runc, or a path', apply: (draft, value) => void (draft.runtime = value) },
-  { flags: '-l, --log-level <level>', key: 'log-level', help: 'debug, info, warn, error or fatal', apply: (draft, value) => void (draft.logLevel = oneOf('--log-level', ['trace', 'debug', 'info', 'warn', 'error', 'fatal'], value)) },
   {
-    flags: '--log-opt <option>', key: 'log-opts', repeated: true, help: "max-size=10m, max-file=3: the containers' logs", apply(draft, value) {
+    flags: '--vm-cpus <number>',
+    key: 'vm-cpus',
+    help: 'processors of a utility VM',
+    apply: (draft, value) => void (draft.machine = { ...draft.machine, cpus: whole('--vm-cpus', value, 1, 64) }),
+  },
+  {
+    flags: '--vm-template <boolean>',
+    key: 'vm-template',
+    help: 'whether utility VMs are clones of a template; otherwise every one boots, and none waits',
+    apply: (draft, value) => void (draft.vmTemplate = oneOf('--vm-template', ['true', 'false'], value) === 'true'),
+  },
+  {
+    flags: '--vm-fork <boolean>',
+    key: 'vm-fork',
+    help: 'whether emulated utility VMs are forks of one that stands still, where there is a template; otherwise they are clones',
+    apply: (draft, value) => void (draft.vmFork = oneOf('--vm-fork', ['true', 'false'], value) === 'true'),
+  },
+  {
+    flags: '--vm-pool <number>',
+    key: 'vm-pool',
+    help: 'how many utility VMs wait for containers at least; 0: none',
+    apply: (draft, value) => void (draft.vmPool = whole('--vm-pool', value, 0, 64)),
+  },
+  {
+    flags: '--vm-pool-max <number>',
+    key: 'vm-pool-max',
+    help: 'how many utility VMs wait after a burst of starts',
+    apply: (draft, value) => void (draft.vmPoolMost = whole('--vm-pool-max', value, 0, 256)),
+  },
+  {
+    flags: '--vm-pool-idle <seconds>',
+    key: 'vm-pool-idle',
+    help: 'after how long without another burst its waiting utility VMs end',
+    apply: (draft, value) => void (draft.vmPoolIdleMs = 1000 * whole('--vm-pool-idle', value, 1, 86_400)),
+  },
+  {
+    flags: '--accelerator <word>',
+    key: 'accelerator',
+    help: 'auto, kvm or tcg',
+    apply: (draft, value) => void (draft.accelerator = oneOf('--accelerator', ['auto', 'kvm', 'tcg'], value)),
+  },
+  {
+    flags: '--allow-emulation <boolean>',
+    key: 'allow-emulation',
+    help: 'whether software emulation, which QEMU calls no security boundary, may serve as one',
+    apply: (draft, value) =>
+      void (draft.allowEmulation = oneOf('--allow-emulation', ['true', 'false'], value) === 'true'),
+  },
+  {
+    flags: '--runtime <program>',
+    key: 'runtime',
+    help: 'OCI runtime of process isolation: crun or runc, or a path',
+    apply: (draft, value) => void (draft.runtime = value),
+  },
+  {
+    flags: '-l, --log-level <level>',
+    key: 'log-level',
+    help: 'debug, info, warn, error or fatal',
+    apply: (draft, value) =>
+      void (draft.logLevel = oneOf('--log-level', ['trace', 'debug', 'info', 'warn', 'error', 'fatal'], value)),
+  },
+  {
+    flags: '--log-opt <option>',
+    key: 'log-opts',
+    repeated: true,
+    help: "max-size=10m, max-file=3: the containers' logs",
+    apply(draft, value) {
       const [name, word] = pair('--log-opt', value);
       if (name === 'max-size') draft.logMaxBytes = bytesOf(word);
       else if (name === 'max-file') draft.logMaxFiles = whole('max-file', word, 1, 1000);
       else wrong(`--log-opt "${name}" is not known: max-size and max-file are.`);
     },
   },
-  { flags: '--minimum-free <size>', key: 'minimum-free', help: "free space in the data root below which no container is started", apply: (draft, value) => void (draft.minimumFreeBytes = bytesOf(value)) },
+  {
+    flags: '--minimum-free <size>',
+    key: 'minimum-free',
+    help: 'free space in the data root below which no container is started',
+    apply: (draft, value) => void (draft.minimumFreeBytes = bytesOf(value)),
+  },
 ];
 
-/** The settings that `words` (without program and script) ask for; null when help was asked for and has been printed. */
+/**
+ * The settings that `words` (without program and script) ask for; null when help was asked for and has been printed.
+ */
 export function readCommandLine(words: readonly string[]): Settings | null {
   const given: { option: Option; value: string }[] = [];
   let file: string | undefined;
   let debug = false;
-  const command = new Command('twofoldd').description('The Twofold daemon: containers in namespaces or in utility VMs, behind the Docker Engine API.').exitOverride().showHelpAfterError('(--help tells more)').allowExcessArguments(false);
-  for (const option of options) command.option(`${option.flags}`, option.help, (value: string) => void given.push({ option, value }));
-  command.option('--config-file <file>', 'JSON file with the names of these flags as keys; flags win', (value: string) => void (file = absolute('--config-file', value)));
+  const command = new Command('twofoldd')
+    .description('The Twofold daemon: containers in namespaces or in utility VMs, behind the Docker Engine API.')
+    .exitOverride()
+    .showHelpAfterError('(--help tells more)')
+    .allowExcessArguments(false);
+  for (const option of options)
+    command.option(`${option.flags}`, option.help, (value: string) => void given.push({ option, value }));
+  command.option(
+    '--config-file <file>',
+    'JSON file with the names of these flags as keys; flags win',
+    (value: string) => void (file = absolute('--config-file', value)),
+  );
   command.option('--purge', 'remove everything that a daemon with these settings has on this host, and end');
   command.option('-D, --debug', 'the same as --log-level debug').on('option:debug', () => (debug = true));
   try {
     command.parse(words, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return null;
-    if (error instanceof CommanderError) throw new TwofoldError('invalid-argument', error.message.replace(/^error: /, ''), { cause: error });
+    if (error instanceof CommanderError)
+      throw new TwofoldError('invalid-argument', error.message.replace(/^error: /, ''), { cause: error });
     throw error;
   }
   const draft: Draft = { ...defaults };
@@ -140,9 +274,14 @@ function finish(settings: Settings, socketGiven: boolean): Settings {
   const socket = socketGiven ? settings.socket : join(settings.runRoot, 'twofold.sock');
   // A sandbox's socket: <exec root>/sb/<64 digits>/<name>.
   const longest = 107 - '/sb/'.length - 64 - '/socket'.length;
-  if (Buffer.byteLength(settings.runRoot) > longest) wrong(`--exec-root "${settings.runRoot}" is too long for the sockets below it: ${longest} bytes are the most.`);
+  if (Buffer.byteLength(settings.runRoot) > longest)
+    wrong(`--exec-root "${settings.runRoot}" is too long for the sockets below it: ${longest} bytes are the most.`);
   if (Buffer.byteLength(socket) > 107) wrong(`The socket's path "${socket}" is longer than 107 bytes.`);
-  return { ...settings, socket, machine: { ...settings.machine, cpus: Math.min(settings.machine.cpus, Math.max(1, availableParallelism())) } };
+  return {
+    ...settings,
+    socket,
+    machine: { ...settings.machine, cpus: Math.min(settings.machine.cpus, Math.max(1, availableParallelism())) },
+  };
 }
 
 function readConfigFile(path: string): { option: Option; value: string }[] {
@@ -152,16 +291,27 @@ function readConfigFile(path: string): { option: Option; value: string }[] {
   } catch (cause) {
     throw new TwofoldError('invalid-argument', `The configuration file ${path} could not be read as JSON.`, { cause });
   }
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) throw new TwofoldError('invalid-argument', `The configuration file ${path} is not a JSON object.`);
+  if (typeof content !== 'object' || content === null || Array.isArray(content))
+    throw new TwofoldError('invalid-argument', `The configuration file ${path} is not a JSON object.`);
   return Object.entries(content).flatMap(([key, value]) => {
-    const option = options.find((candidate) => candidate.key === key) ?? wrong(`The configuration file ${path} has "${key}", which is not known.`);
+    const option =
+      options.find((candidate) => candidate.key === key) ??
+      wrong(`The configuration file ${path} has "${key}", which is not known.`);
     return wordsOf(value).map((word) => ({ option, value: word }));
   });
 }
 
 /** A JSON value as the flag's words: `["a=b"]`, `{"a": "b"}`, `[{"base": …, "size": …}]`, a number, a string. */
 function wordsOf(value: unknown): string[] {
-  if (Array.isArray(value)) return value.map((item) => typeof item === 'object' && item !== null ? Object.entries(item).map(([name, part]) => `${name}=${String(part)}`).join(',') : String(item));
-  if (typeof value === 'object' && value !== null) return Object.entries(value).map(([name, part]) => `${name}=${String(part)}`);
+  if (Array.isArray(value))
+    return value.map((item) =>
+      typeof item === 'object' && item !== null
+        ? Object.entries(item)
+            .map(([name, part]) => `${name}=${String(part)}`)
+            .join(',')
+        : String(item),
+    );
+  if (typeof value === 'object' && value !== null)
+    return Object.entries(value).map(([name, part]) => `${name}=${String(part)}`);
   return [String(value)];
 }

@@ -38,10 +38,15 @@ export async function main(): Promise<number> {
   const output = destination({ fd: 2, sync: true });
   output.on('error', () => undefined); // whoever read the log has gone (or its disk is full): containers are worth more than the log
   const log = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, output);
-  // One request's mistake must not end the daemon under all others; what nobody handles otherwise is ours to mend, so it is told loudly.
-  process.on('unhandledRejection', (error) => log.error({ err: error }, 'A failure was not handled; the daemon goes on.'));
+  // One request's mistake must not end the daemon under all others; what nobody handles otherwise is ours to mend, so
+  // it is told loudly.
+  process.on('unhandledRejection', (error) =>
+    log.error({ err: error }, 'A failure was not handled; the daemon goes on.'),
+  );
   if (process.getuid?.() !== 0) {
-    process.stderr.write('twofoldd: the daemon makes namespaces, bridges and virtual machines, and needs root for it. Run it with sudo.\n');
+    process.stderr.write(
+      'twofoldd: the daemon makes namespaces, bridges and virtual machines, and needs root for it. Run it with sudo.\n',
+    );
     return 125;
   }
   try {
@@ -73,21 +78,40 @@ async function run(settings: Settings, log: Logger): Promise<void> {
   house.use(networks);
   for (const warning of warnings) log.warn(warning);
   const images = openImages({ settings, rows: database });
-  const engine = house.use(await openEngine({
-    settings, database, images, networks, log, drivers,
-    specifications: createSpecifications(facts),
-    info: describe(settings, database, { cgroupVersion, runtimeVersion, warnings, accelerator }),
-  }));
-  for (const [isolation, driver] of drivers) if (!('missing' in driver)) driver.warmUp?.(warn, ordinarySpecification(isolation, facts.get(isolation)!));
+  const engine = house.use(
+    await openEngine({
+      settings,
+      database,
+      images,
+      networks,
+      log,
+      drivers,
+      specifications: createSpecifications(facts),
+      info: describe(settings, database, { cgroupVersion, runtimeVersion, warnings, accelerator }),
+    }),
+  );
+  for (const [isolation, driver] of drivers)
+    if (!('missing' in driver)) driver.warmUp?.(warn, ordinarySpecification(isolation, facts.get(isolation)!));
   // Without them the daemon is of use all the same: containers that exist, images that are loaded.
-  await images.ensureBaseImages(stop).catch((error: unknown) => log.warn({ err: error }, 'The base images could not be loaded.'));
-  const api = createApi(engine, { logger: log, socketPath: settings.socket, group: settings.socketGroup, versionInfo: { version }, runVerb: verbRunner(settings.socket) });
+  await images
+    .ensureBaseImages(stop)
+    .catch((error: unknown) => log.warn({ err: error }, 'The base images could not be loaded.'));
+  const api = createApi(engine, {
+    logger: log,
+    socketPath: settings.socket,
+    group: settings.socketGroup,
+    versionInfo: { version },
+    runVerb: verbRunner(settings.socket),
+  });
   const pidFile = join(settings.runRoot, 'twofoldd.pid');
   await api.listen();
   house.defer(() => closeInTime(api.close(), log));
   writeFileSync(pidFile, `${process.pid}\n`);
   house.defer(() => rmSync(pidFile, { force: true }));
-  log.info({ socket: settings.socket, dataRoot: settings.dataRoot, startMs: Math.round(performance.now()) }, 'Twofold is ready.');
+  log.info(
+    { socket: settings.socket, dataRoot: settings.dataRoot, startMs: Math.round(performance.now()) },
+    'Twofold is ready.',
+  );
   await ended(stop);
   log.info({ reason: String(stop.reason) }, 'Twofold goes down; containers go on.');
 }
@@ -109,7 +133,8 @@ function ended(stop: AbortSignal): Promise<void> {
 /** The first SIGTERM or SIGINT ends the daemon in order, a second one at once. */
 function signalled(): AbortSignal {
   const stop = new AbortController();
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => (stop.signal.aborted ? process.exit(1) : stop.abort(name)));
+  for (const name of ['SIGTERM', 'SIGINT'] as const)
+    process.on(name, () => (stop.signal.aborted ? process.exit(1) : stop.abort(name)));
   process.on('SIGHUP', () => undefined);
   return stop.signal;
 }
@@ -126,7 +151,11 @@ async function closeInTime(closing: Promise<void>, log: Logger): Promise<void> {
   clearTimeout(timer);
 }
 
-function describe(settings: Settings, database: Database, found: Pick<EngineInfo, 'cgroupVersion' | 'runtimeVersion' | 'warnings' | 'accelerator'>): EngineInfo {
+function describe(
+  settings: Settings,
+  database: Database,
+  found: Pick<EngineInfo, 'cgroupVersion' | 'runtimeVersion' | 'warnings' | 'accelerator'>,
+): EngineInfo {
   return {
     id: identityOf(database),
     defaultIsolation: settings.defaultIsolation satisfies Isolation,
@@ -156,4 +185,3 @@ function readOr(path: string, otherwise: string): string {
     return otherwise;
   }
 }
-

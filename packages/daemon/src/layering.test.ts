@@ -1,4 +1,5 @@
-// The walls of the house: which room may import which. Imports go down only, and rooms on one floor do not know each other.
+// The walls of the house: which room may import which. Imports go down only, and rooms on one floor do not know each
+// other.
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
@@ -11,12 +12,22 @@ const packages = resolve(import.meta.dirname, '../..');
 const contracts = ['daemon/drivers/driver.ts', 'daemon/images/images.ts', 'daemon/networks/networks.ts'];
 const groundFloor = ['contract', 'daemon/settings', 'daemon/host'];
 const allowed: Readonly<Record<string, readonly string[]>> = {
-  'contract': [],
-  'sdk': ['contract'],
+  contract: [],
+  sdk: ['contract'],
   // Verbs run at a shell and in the daemon, so they know neither of the two: only its API, by the SDK.
-  'verbs': ['contract', 'sdk'],
-  // Set-up makes and probes the utility VM that the drivers describe; up and down read the daemon's flags, and a purge needs no daemon.
-  'cli': ['contract', 'sdk', 'verbs', 'daemon/host', 'daemon/settings', 'daemon/command-line', 'daemon/drivers', 'daemon/sweep'],
+  verbs: ['contract', 'sdk'],
+  // Set-up makes and probes the utility VM that the drivers describe; up and down read the daemon's flags, and a purge
+  // needs no daemon.
+  cli: [
+    'contract',
+    'sdk',
+    'verbs',
+    'daemon/host',
+    'daemon/settings',
+    'daemon/command-line',
+    'daemon/drivers',
+    'daemon/sweep',
+  ],
   'daemon/settings': ['contract'],
   'daemon/host': ['contract'],
   'daemon/state': groundFloor,
@@ -28,10 +39,17 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'daemon/api': ['contract', 'daemon/engine', ...contracts],
 };
 /**
- * The builder and its papers may know everything; so may tests, which put a house together. The API room is given the running of verbs as a
- * function, since what a verb does lies above it: the verb is a client of that very room.
+ * The builder and its papers may know everything; so may tests, which put a house together. The API room is given the
+ * running of verbs as a function, since what a verb does lies above it: the verb is a client of that very room.
  */
-const builders = ['daemon/main', 'daemon/daemon', 'daemon/command-line', 'daemon/build-drivers', 'daemon/run-verb', 'daemon/sweep'];
+const builders = [
+  'daemon/main',
+  'daemon/daemon',
+  'daemon/command-line',
+  'daemon/build-drivers',
+  'daemon/run-verb',
+  'daemon/sweep',
+];
 
 /** `daemon/engine` for a file in packages/daemon/src/engine, `daemon/main` for packages/daemon/src/main.ts. */
 function roomOf(path: string): string {
@@ -51,8 +69,12 @@ function* sources(directory: string): Iterable<string> {
 /** The room, or the file itself where it is a contract that may be named by itself. */
 function importsOf(file: string): string[] {
   const targets: string[] = [];
-  for (const [, target = ''] of readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'((?:\.|@twofold\/)[^']*)'/g)) {
-    const path = target.startsWith('.') ? resolve(dirname(file), target) : join(packages, target.split('/')[1]!, 'src', target.split('/').slice(2).join('/'));
+  for (const [, target = ''] of readFileSync(file, 'utf8').matchAll(
+    /(?:from|import)\s*\(?\s*'((?:\.|@twofold\/)[^']*)'/g,
+  )) {
+    const path = target.startsWith('.')
+      ? resolve(dirname(file), target)
+      : join(packages, target.split('/')[1]!, 'src', target.split('/').slice(2).join('/'));
     const own = relative(packages, path).replace('/src/', '/');
     targets.push(contracts.includes(own) ? own : roomOf(path));
   }

@@ -12,7 +12,8 @@ test('a verb whose client has gone asks no more, and what it asks is called off'
   const asked: string[] = [];
   const first = Promise.withResolvers<void>();
   const calledOff = Promise.withResolvers<void>();
-  const server = createServer((request) => { // never answers
+  const server = createServer((request) => {
+    // never answers
     asked.push(request.url ?? '');
     request.socket.on('close', () => calledOff.resolve());
     first.resolve();

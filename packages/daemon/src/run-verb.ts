@@ -1,4 +1,5 @@
-// Owns how a verb of the CLI's runs in the daemon: as one more client of its API, on its own socket, with the streams that it is given.
+// Owns how a verb of the CLI's runs in the daemon: as one more client of its API, on its own socket, with the streams
+// that it is given.
 
 import { TwofoldError } from '@twofold/contract';
 import type { RunVerb } from './api/context.ts';
@@ -6,9 +7,16 @@ import type { RunVerb } from './api/context.ts';
 /** Verbs, SDK and what they need are loaded by the first verb: a daemon that nobody asks that way is spared them. */
 export function verbRunner(socketPath: string): RunVerb {
   return async (words, { signal, ...outputs }) => {
-    const [{ askingVerbs, run, verbOf }, { Twofold }] = await Promise.all([import('@twofold/verbs/run.ts'), import('@twofold/sdk')]);
+    const [{ askingVerbs, run, verbOf }, { Twofold }] = await Promise.all([
+      import('@twofold/verbs/run.ts'),
+      import('@twofold/sdk'),
+    ]);
     const verb = verbOf(words) ?? '';
-    if (!Object.hasOwn(askingVerbs, verb)) throw new TwofoldError('invalid-argument', `There is no verb "${verb.slice(0, 60)}" that runs in the daemon: ${Object.keys(askingVerbs).join(', ')} do.`);
+    if (!Object.hasOwn(askingVerbs, verb))
+      throw new TwofoldError(
+        'invalid-argument',
+        `There is no verb "${verb.slice(0, 60)}" that runs in the daemon: ${Object.keys(askingVerbs).join(', ')} do.`,
+      );
     // Whichever --host stands in the words: the client has come here.
     return run(words, askingVerbs, { ...outputs, connect: () => new Twofold({ socketPath, signal }) });
   };

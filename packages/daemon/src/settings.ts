@@ -15,7 +15,10 @@ export interface Settings {
   readonly defaultIsolation: Isolation;
   /** Prefix of bridge and link names (≤ 4 characters): `tf`. */
   readonly linkPrefix: string;
-  /** Pools that switches without a subnet of their own take theirs from, as CIDR: `10.88.0.0/13`. Each takes a /16… /24 of it. */
+  /**
+   * Pools that switches without a subnet of their own take theirs from, as CIDR: `10.88.0.0/13`. Each takes a /16… /24
+   * of it.
+   */
   readonly addressPools: readonly { readonly base: string; readonly size: number }[];
   /** Below every cgroup controller's root: `/twofold`. */
   readonly cgroupParent: string;
@@ -26,7 +29,9 @@ export interface Settings {
   readonly vmTemplate: boolean;
   /** Whether, under emulation, those of the default size are forks of one clone that stands still. */
   readonly vmFork: boolean;
-  /** How many utility VMs of the default size wait for containers at least; 0 = none: each is made when it is needed. */
+  /**
+   * How many utility VMs of the default size wait for containers at least; 0 = none: each is made when it is needed.
+   */
   readonly vmPool: number;
   /** How many a burst of starts may bring it to. */
   readonly vmPoolMost: number;

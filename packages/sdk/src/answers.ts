@@ -1,4 +1,5 @@
-// Owns the shapes of the daemon's answers, as far as clients of the house use them. Docker's spelling; docs/api-extensions.md has the rest.
+// Owns the shapes of the daemon's answers, as far as clients of the house use them. Docker's spelling;
+// docs/api-extensions.md has the rest.
 
 import type { ContainerConfig, HostConfig, Isolation, NetworkAdapter } from '@twofold/contract';
 
@@ -31,7 +32,11 @@ export interface ContainerSummary {
   readonly SizeRootFs?: number;
   readonly NetworkSettings: { readonly Networks: Readonly<Record<string, EndpointSummary>> };
   /** `StartedAt` is '' unless it runs. */
-  readonly Twofold: { readonly Isolation: Isolation; readonly RequestedIsolation: 'default' | Isolation; readonly StartedAt: string };
+  readonly Twofold: {
+    readonly Isolation: Isolation;
+    readonly RequestedIsolation: 'default' | Isolation;
+    readonly StartedAt: string;
+  };
 }
 
 export interface ContainerDetails {
@@ -59,7 +64,10 @@ export interface ContainerDetails {
   readonly LogPath: string;
   readonly HostConfig: HostConfig & { readonly Isolation: Isolation };
   readonly Config: ContainerConfig;
-  readonly NetworkSettings: { readonly IPAddress: string; readonly Networks: Readonly<Record<string, EndpointSummary>> };
+  readonly NetworkSettings: {
+    readonly IPAddress: string;
+    readonly Networks: Readonly<Record<string, EndpointSummary>>;
+  };
   readonly Twofold: {
     readonly Guid: string;
     readonly Isolation: Isolation;
@@ -138,9 +146,13 @@ export interface NetworkDetails {
   readonly Created: string;
   readonly Driver: string;
   readonly Internal: boolean;
-  readonly IPAM: { readonly Config: readonly { readonly Subnet: string; readonly Gateway: string; readonly IPRange?: string }[] };
+  readonly IPAM: {
+    readonly Config: readonly { readonly Subnet: string; readonly Gateway: string; readonly IPRange?: string }[];
+  };
   readonly Labels: Labels;
-  readonly Containers: Readonly<Record<string, { readonly Name: string; readonly IPv4Address: string; readonly MacAddress: string }>>;
+  readonly Containers: Readonly<
+    Record<string, { readonly Name: string; readonly IPv4Address: string; readonly MacAddress: string }>
+  >;
 }
 
 export interface Switch {
@@ -151,7 +163,13 @@ export interface Switch {
   readonly Subnet: string;
   readonly Gateway: string;
   readonly BuiltIn: boolean;
-  readonly Endpoints: readonly { readonly AdapterId: string; readonly ContainerId: string; readonly ContainerName: string; readonly MacAddress: string; readonly Addresses: readonly string[] }[];
+  readonly Endpoints: readonly {
+    readonly AdapterId: string;
+    readonly ContainerId: string;
+    readonly ContainerName: string;
+    readonly MacAddress: string;
+    readonly Addresses: readonly string[];
+  }[];
 }
 
 export interface DaemonEvent {
@@ -181,7 +199,11 @@ export interface DaemonInfo {
   readonly Warnings: readonly string[] | null;
   /** Names and values: layers, accelerator, waiting VMs. */
   readonly DriverStatus: readonly (readonly [string, string])[];
-  readonly Twofold: { readonly DefaultIsolation: Isolation; readonly Accelerator: string; readonly RuntimeVersion: string };
+  readonly Twofold: {
+    readonly DefaultIsolation: Isolation;
+    readonly Accelerator: string;
+    readonly RuntimeVersion: string;
+  };
 }
 
 export interface DaemonVersion {

@@ -42,8 +42,17 @@ export class Execs {
     const made = await this.#transport.json<{ Id: string }>('POST', `/containers/${segment(container)}/exec`, {
       ...(options.signal ? { signal: options.signal } : {}),
       json: {
-        Cmd: options.command, AttachStdin: attached && options.stdin === true, AttachStdout: attached, AttachStderr: attached, Tty: options.tty === true,
-        Env: options.env, User: options.user, WorkingDir: options.workingDirectory, Privileged: options.privileged, DetachKeys: options.detachKeys, ...size,
+        Cmd: options.command,
+        AttachStdin: attached && options.stdin === true,
+        AttachStdout: attached,
+        AttachStderr: attached,
+        Tty: options.tty === true,
+        Env: options.env,
+        User: options.user,
+        WorkingDir: options.workingDirectory,
+        Privileged: options.privileged,
+        DetachKeys: options.detachKeys,
+        ...size,
       },
     });
     return made.Id;
@@ -54,13 +63,19 @@ export class Execs {
   }
 
   resize(id: string, size: { rows: number; columns: number }, options: Cancellable = {}): Promise<void> {
-    return this.#transport.json('POST', `/exec/${segment(id)}/resize`, { ...options, query: { h: size.rows, w: size.columns } });
+    return this.#transport.json('POST', `/exec/${segment(id)}/resize`, {
+      ...options,
+      query: { h: size.rows, w: size.columns },
+    });
   }
 
   /** Starts it and lets it run. */
   async runDetached(container: string, options: ExecOptions & Cancellable): Promise<string> {
     const id = await this.create(container, options, false);
-    await this.#transport.json('POST', `/exec/${segment(id)}/start`, { ...(options.signal ? { signal: options.signal } : {}), json: { Detach: true, Tty: options.tty === true } });
+    await this.#transport.json('POST', `/exec/${segment(id)}/start`, {
+      ...(options.signal ? { signal: options.signal } : {}),
+      json: { Detach: true, Tty: options.tty === true },
+    });
     return id;
   }
 
@@ -68,10 +83,14 @@ export class Execs {
   async run(container: string, options: ExecOptions & Cancellable): Promise<ExecSession> {
     const id = await this.create(container, options);
     const size = options.size === undefined ? {} : { ConsoleSize: [options.size.rows, options.size.columns] };
-    const { socket, contentType } = await this.#transport.upgrade(`/exec/${segment(id)}/start`, { ...(options.signal ? { signal: options.signal } : {}), json: { Detach: false, Tty: options.tty === true, ...size } });
+    const { socket, contentType } = await this.#transport.upgrade(`/exec/${segment(id)}/start`, {
+      ...(options.signal ? { signal: options.signal } : {}),
+      json: { Detach: false, Tty: options.tty === true, ...size },
+    });
     const session = new Session(socket, contentType);
     return {
-      id, session,
+      id,
+      session,
       exitCode: () => this.#exitCode(id),
       resize: (wanted) => this.resize(id, wanted),
       [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),

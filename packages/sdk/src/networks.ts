@@ -35,18 +35,31 @@ export class Networks {
   async create(name: string, options: Cancellable & NewNetwork = {}): Promise<{ id: string }> {
     const { signal, subnet, gateway, ipRange, internal, labels, driverOptions } = options;
     const config = subnet === undefined ? [] : [{ Subnet: subnet, Gateway: gateway, IPRange: ipRange }];
-    const answer = await this.#transport.json<{ Id: string }>('POST', '/networks/create', { json: { Name: name, Internal: internal, Labels: labels, Options: driverOptions, IPAM: { Config: config } }, ...(signal ? { signal } : {}) });
+    const answer = await this.#transport.json<{ Id: string }>('POST', '/networks/create', {
+      json: { Name: name, Internal: internal, Labels: labels, Options: driverOptions, IPAM: { Config: config } },
+      ...(signal ? { signal } : {}),
+    });
     return { id: answer.Id };
   }
 
   /** Of a container that does not run. One that is on it already is given the address, MAC and aliases. */
-  connect(network: string, container: string, options: Cancellable & { settings?: EndpointSettings } = {}): Promise<void> {
+  connect(
+    network: string,
+    container: string,
+    options: Cancellable & { settings?: EndpointSettings } = {},
+  ): Promise<void> {
     const { settings, ...rest } = options;
-    return this.#transport.json('POST', `/networks/${segment(network)}/connect`, { ...rest, json: { Container: container, EndpointConfig: settings } });
+    return this.#transport.json('POST', `/networks/${segment(network)}/connect`, {
+      ...rest,
+      json: { Container: container, EndpointConfig: settings },
+    });
   }
 
   disconnect(network: string, container: string, options: Cancellable = {}): Promise<void> {
-    return this.#transport.json('POST', `/networks/${segment(network)}/disconnect`, { ...options, json: { Container: container } });
+    return this.#transport.json('POST', `/networks/${segment(network)}/disconnect`, {
+      ...options,
+      json: { Container: container },
+    });
   }
 
   remove(network: string, options: Cancellable = {}): Promise<void> {
@@ -54,7 +67,10 @@ export class Networks {
   }
 
   async prune(options: Cancellable & { filters?: Filters } = {}): Promise<{ deleted: readonly string[] }> {
-    const answer = await this.#transport.json<{ NetworksDeleted: string[] | null }>('POST', '/networks/prune', { ...options, query: { filters: filtersText(options.filters) } });
+    const answer = await this.#transport.json<{ NetworksDeleted: string[] | null }>('POST', '/networks/prune', {
+      ...options,
+      query: { filters: filtersText(options.filters) },
+    });
     return { deleted: answer.NetworksDeleted ?? [] };
   }
 }

@@ -9,8 +9,8 @@ export interface OutputChunk {
 }
 
 /**
- * Write to `stdin` and end it; iterate `output`, which ends with the process. Both sides have back-pressure. Disposing lets go; the
- * process runs on.
+ * Write to `stdin` and end it; iterate `output`, which ends with the process. Both sides have back-pressure. Disposing
+ * lets go; the process runs on.
  */
 export class Session implements AsyncDisposable {
   readonly stdin: Writable;
@@ -39,7 +39,10 @@ async function* asStdout(source: AsyncIterable<Buffer>): AsyncGenerator<OutputCh
 
 const names = ['stdout', 'stdout', 'stderr'] as const;
 
-/** Docker's multiplexed stream: eight bytes (stream, three zeros, length), then that many bytes. Pieces come as they arrive, never gathered. */
+/**
+ * Docker's multiplexed stream: eight bytes (stream, three zeros, length), then that many bytes. Pieces come as they
+ * arrive, never gathered.
+ */
 export async function* demultiplex(source: AsyncIterable<Buffer>): AsyncGenerator<OutputChunk> {
   let held: Buffer = Buffer.alloc(0);
   let left = 0;

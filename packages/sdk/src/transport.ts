@@ -6,7 +6,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TwofoldApiError } from './error.ts';
 
-// `import http` would read every export of the module, and its WebSocket costs 30 ms: the whole of fetch, HTTP/2 and TLS.
+// `import http` would read every export of the module, and its WebSocket costs 30 ms: the whole of fetch, HTTP/2 and
+// TLS.
 const http = process.getBuiltinModule('node:http');
 
 export type QueryValue = string | number | boolean | readonly string[] | undefined;
@@ -34,7 +35,10 @@ export class Transport implements Disposable {
     this.#signal = signal;
   }
 
-  /** The whole answer as JSON; undefined when it has no body. 304 is an answer like 204: the state is what was asked for. */
+  /**
+   * The whole answer as JSON; undefined when it has no body. 304 is an answer like 204: the state is what was asked
+   * for.
+   */
   async json<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
     const text = (await readAll(await this.open(method, path, options))).toString('utf8').trim();
     return (text === '' ? undefined : JSON.parse(text)) as T;
@@ -52,7 +56,10 @@ export class Transport implements Disposable {
     request.on('error', (cause) => reject(this.#unreachable(cause, target.signal)));
     if (options.stream === undefined) request.end(bodyOf(options));
     // A daemon that refuses early answers while we still send: its answer counts, not the broken pipe.
-    else pipeline(Readable.from(options.stream), request).catch((cause: unknown) => { if (!answered) setTimeout(() => reject(this.#unreachable(cause, target.signal)), 1_000).unref(); });
+    else
+      pipeline(Readable.from(options.stream), request).catch((cause: unknown) => {
+        if (!answered) setTimeout(() => reject(this.#unreachable(cause, target.signal)), 1_000).unref();
+      });
     return checked(await promise);
   }
 
@@ -60,7 +67,11 @@ export class Transport implements Disposable {
   async upgrade(path: string, options: RequestOptions = {}): Promise<{ socket: Socket; contentType: string }> {
     const { promise, resolve, reject } = Promise.withResolvers<{ socket: Socket; contentType: string }>();
     const target = this.#target('POST', path, options);
-    const request = http.request({ ...target, agent: false, headers: { ...target.headers, Connection: 'Upgrade', Upgrade: 'tcp' } });
+    const request = http.request({
+      ...target,
+      agent: false,
+      headers: { ...target.headers, Connection: 'Upgrade', Upgrade: 'tcp' },
+    });
     request.on('upgrade', (response: IncomingMessage, socket: Socket, head: Buffer) => {
       if (head.length > 0) socket.unshift(head);
       resolve({ socket, contentType: response.headers['content-type'] ?? '' });
@@ -99,7 +110,12 @@ export class Transport implements Disposable {
   #unreachable(cause: unknown, signal: AbortSignal | undefined): Error {
     if (signal?.aborted === true) return new TwofoldApiError(0, 'The request was called off.', { cause });
     const code = (cause as NodeJS.ErrnoException).code;
-    const why = code === 'ENOENT' || code === 'ECONNREFUSED' ? 'no daemon listens there' : code === 'EACCES' ? 'you have no right to use it (root, or a member of its group, has)' : 'the connection broke';
+    const why =
+      code === 'ENOENT' || code === 'ECONNREFUSED'
+        ? 'no daemon listens there'
+        : code === 'EACCES'
+          ? 'you have no right to use it (root, or a member of its group, has)'
+          : 'the connection broke';
     return new TwofoldApiError(0, `Cannot talk to the Twofold daemon at ${this.socketPath}: ${why}.`, { cause });
   }
 }

@@ -14,7 +14,8 @@ export const defaultSocketPath = '/run/twofold/twofold.sock';
  * A client of one Twofold daemon.
  *
  *     await using twofold = new Twofold();
- *     const { id } = await twofold.containers.create({ Image: 'nanoserver', Cmd: ['true'], HostConfig: { Isolation: 'hyperv' } });
+ * const { id } = await twofold.containers.create({ Image: 'nanoserver', Cmd: ['true'], HostConfig: { Isolation:
+ * 'hyperv' } });
  */
 export class Twofold implements AsyncDisposable {
   readonly containers: Containers;
@@ -50,9 +51,16 @@ export class Twofold implements AsyncDisposable {
   }
 
   /** From `since` (Unix seconds or RFC 3339) on; ends at `until`, or when `signal` fires or the loop is left. */
-  async *events(options: Cancellable & { since?: string | number; until?: string | number; filters?: Filters } = {}): AsyncGenerator<DaemonEvent> {
+  async *events(
+    options: Cancellable & { since?: string | number; until?: string | number; filters?: Filters } = {},
+  ): AsyncGenerator<DaemonEvent> {
     const { signal, filters, ...query } = options;
-    yield* jsonLines<DaemonEvent>(await this.#transport.open('GET', '/events', { query: { ...query, filters: filtersText(filters) }, ...(signal ? { signal } : {}) }));
+    yield* jsonLines<DaemonEvent>(
+      await this.#transport.open('GET', '/events', {
+        query: { ...query, filters: filtersText(filters) },
+        ...(signal ? { signal } : {}),
+      }),
+    );
   }
 
   /** The worker processes of hyperv containers, read from the running system. */

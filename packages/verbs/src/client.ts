@@ -1,5 +1,5 @@
-// Owns what a verb knows of whoever runs it. A verb serves a person at a shell and, in the daemon, many at once: it writes nowhere else,
-// reaches no other daemon, and knows no state of the process that it runs in.
+// Owns what a verb knows of whoever runs it. A verb serves a person at a shell and, in the daemon, many at once: it
+// writes nowhere else, reaches no other daemon, and knows no state of the process that it runs in.
 
 import type { Twofold } from '@twofold/sdk';
 
@@ -15,6 +15,9 @@ export interface Output {
 export interface Client {
   readonly stdout: Output;
   readonly stderr: Output;
-  /** A client of the daemon that is meant by `--host` (or TWOFOLD_HOST), or by neither. Throws `invalid-argument` for what is no address. */
+  /**
+   * A client of the daemon that is meant by `--host` (or TWOFOLD_HOST), or by neither. Throws `invalid-argument` for
+   * what is no address.
+   */
   connect(host: string | undefined): Twofold;
 }

@@ -5,20 +5,36 @@ import { TwofoldError } from '@twofold/contract/errors.ts';
 import { defaultSocketPath, TwofoldApiError, type Twofold } from '@twofold/sdk';
 import type { Client } from './client.ts';
 
-/** The socket that `--host` or `TWOFOLD_HOST` means, or the default one. Throws `invalid-argument` for anything but a unix socket. */
+/**
+ * The socket that `--host` or `TWOFOLD_HOST` means, or the default one. Throws `invalid-argument` for anything but a
+ * unix socket.
+ */
 export function socketPathOf(host: string | undefined): string {
   if (host === undefined) return defaultSocketPath;
   const path = host.startsWith('unix://') ? host.slice('unix://'.length) : host;
-  if (!path.startsWith('/')) throw new TwofoldError('invalid-argument', `--host "${host}" is not a unix socket: unix:///run/twofold/twofold.sock is one.`);
+  if (!path.startsWith('/'))
+    throw new TwofoldError(
+      'invalid-argument',
+      `--host "${host}" is not a unix socket: unix:///run/twofold/twofold.sock is one.`,
+    );
   return path;
 }
 
 /** Turns what the SDK throws when there is no daemon, or no right to ask it, into a sentence that says what to do. */
 export function explained(error: unknown, socketPath: string): unknown {
   const code = errorCode(error);
-  if (code === 'ENOENT' || code === 'ECONNREFUSED') return new TwofoldError('conflict', `No daemon answers at ${socketPath}. Start it: sudo twofold up`, { cause: error });
-  if (code === 'EACCES') return new TwofoldError('forbidden', `No right to use ${socketPath}: use sudo, or join the group twofold.`, { cause: error });
-  if (error instanceof TwofoldApiError) return new TwofoldError(error.status >= 500 ? 'internal' : 'invalid-argument', error.message, { cause: error.cause });
+  if (code === 'ENOENT' || code === 'ECONNREFUSED')
+    return new TwofoldError('conflict', `No daemon answers at ${socketPath}. Start it: sudo twofold up`, {
+      cause: error,
+    });
+  if (code === 'EACCES')
+    return new TwofoldError('forbidden', `No right to use ${socketPath}: use sudo, or join the group twofold.`, {
+      cause: error,
+    });
+  if (error instanceof TwofoldApiError)
+    return new TwofoldError(error.status >= 500 ? 'internal' : 'invalid-argument', error.message, {
+      cause: error.cause,
+    });
   return error;
 }
 
@@ -31,7 +47,11 @@ function errorCode(error: unknown): string | undefined {
 }
 
 /** Runs a verb's work with a client of the daemon, and explains what goes wrong. */
-export async function withDaemon<T>(command: Command, client: Client, work: (twofold: Twofold) => Promise<T>): Promise<T> {
+export async function withDaemon<T>(
+  command: Command,
+  client: Client,
+  work: (twofold: Twofold) => Promise<T>,
+): Promise<T> {
   await using twofold = client.connect(command.optsWithGlobals<{ host?: string }>().host);
   try {
     return await work(twofold);

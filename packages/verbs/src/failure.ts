@@ -16,11 +16,19 @@ export class ExitWith extends Error {
 
 function causes(error: unknown): string[] {
   const lines: string[] = [];
-  for (let cause = error instanceof Error ? error.cause : undefined; cause instanceof Error && lines.length < 8; cause = cause.cause) lines.push(cause.message);
+  for (
+    let cause = error instanceof Error ? error.cause : undefined;
+    cause instanceof Error && lines.length < 8;
+    cause = cause.cause
+  )
+    lines.push(cause.message);
   return lines;
 }
 
-/** Tells the user and returns the exit code. An error that nobody raised on purpose shows its stack: it is a fault of ours. */
+/**
+ * Tells the user and returns the exit code. An error that nobody raised on purpose shows its stack: it is a fault of
+ * ours.
+ */
 export function explain(error: unknown, { stderr }: Client): number {
   if (error instanceof ExitWith) return error.exitCode;
   const expected = isTwofoldError(error);

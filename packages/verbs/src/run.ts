@@ -1,6 +1,6 @@
-// Owns the running of a command line: its global words, which verb it means, and how it ends. Also the table of the verbs that only ask the
-// daemon and print: no input, no terminal, no files of the caller's. Those run in the daemon, too (docs/decisions/0016-*.md), so native/front
-// has their names. The CLI has more verbs (packages/cli/src/main.ts).
+// Owns the running of a command line: its global words, which verb it means, and how it ends. Also the table of the
+// verbs that only ask the daemon and print: no input, no terminal, no files of the caller's. Those run in the daemon,
+// too (docs/decisions/0016-*.md), so native/front has their names. The CLI has more verbs (packages/cli/src/main.ts).
 
 import { Command, CommanderError } from 'commander';
 import type { Client } from './client.ts';
@@ -34,11 +34,16 @@ export function verbOf(words: readonly string[]): string | undefined {
   return undefined;
 }
 
-/** Runs `words` with one of `verbs` and resolves with the exit code; all that there is to say has been written to the client's streams. */
+/**
+ * Runs `words` with one of `verbs` and resolves with the exit code; all that there is to say has been written to the
+ * client's streams.
+ */
 export async function run(words: readonly string[], verbs: Verbs, client: Client, host?: string): Promise<number> {
   const program = new Command('twofold')
-    .description('A container engine with two isolation levels behind one front: namespaces, or a utility VM for each container.')
-    .option('-H, --host <address>', 'the daemon\'s socket, unix:///run/twofold/twofold.sock', host)
+    .description(
+      'A container engine with two isolation levels behind one front: namespaces, or a utility VM for each container.',
+    )
+    .option('-H, --host <address>', "the daemon's socket, unix:///run/twofold/twofold.sock", host)
     .version('0.1.0')
     .enablePositionalOptions()
     .exitOverride()

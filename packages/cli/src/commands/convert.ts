@@ -7,18 +7,28 @@ import { formatOption, type Format } from '@twofold/verbs/options.ts';
 import { print, tell, withDaemon } from '../output.ts';
 
 export function register(program: Command): void {
-  program.command('convert')
-    .description('Converts a stopped container from one isolation to the other. What it has written, deleted and changed is the same afterwards.')
+  program
+    .command('convert')
+    .description(
+      'Converts a stopped container from one isolation to the other. What it has written, deleted and changed is the same afterwards.',
+    )
     .addArgument(new Argument('<container>', 'name, id, GUID or unique prefix'))
-    .addOption(new Option('--isolation <word>', 'process or hyperv').choices(['process', 'hyperv']).makeOptionMandatory())
+    .addOption(
+      new Option('--isolation <word>', 'process or hyperv').choices(['process', 'hyperv']).makeOptionMandatory(),
+    )
     .option('--dry-run', 'only say what would happen')
     .addOption(formatOption())
-    .action(async (container: string, options: { isolation: Isolation; dryRun?: true; format: Format }, command: Command) => {
-      const conversion = await withDaemon(command, (twofold) => twofold.containers.convert(container, options.isolation, { dryRun: options.dryRun === true }));
-      if (options.format === 'json') return print(JSON.stringify(conversion, null, 2));
-      describe(container, conversion);
-      if (conversion.Refusals.length > 0) throw new TwofoldError('conflict', `${container} can't be converted as it is.`);
-    });
+    .action(
+      async (container: string, options: { isolation: Isolation; dryRun?: true; format: Format }, command: Command) => {
+        const conversion = await withDaemon(command, (twofold) =>
+          twofold.containers.convert(container, options.isolation, { dryRun: options.dryRun === true }),
+        );
+        if (options.format === 'json') return print(JSON.stringify(conversion, null, 2));
+        describe(container, conversion);
+        if (conversion.Refusals.length > 0)
+          throw new TwofoldError('conflict', `${container} can't be converted as it is.`);
+      },
+    );
 }
 
 function describe(container: string, conversion: Conversion): void {

@@ -13,13 +13,20 @@ import { setUp } from './setup.ts';
 const startTimeoutMs = 60_000;
 
 export function register(program: Command): void {
-  program.command('demo')
-    .description('Sets the machine up, starts the daemon, runs the same image under both isolations and shows what differs. Leaves the daemon running.')
+  program
+    .command('demo')
+    .description(
+      'Sets the machine up, starts the daemon, runs the same image under both isolations and shows what differs. Leaves the daemon running.',
+    )
     .action(async () => demo());
 }
 
 async function demo(): Promise<void> {
-  if (process.getuid?.() !== 0) throw new TwofoldError('forbidden', 'The demo sets the machine up and starts the daemon, and needs root: run it with sudo.');
+  if (process.getuid?.() !== 0)
+    throw new TwofoldError(
+      'forbidden',
+      'The demo sets the machine up and starts the daemon, and needs root: run it with sudo.',
+    );
   await setUp({});
   const words = await wordsOrLast([]);
   const settings = settingsOf(words);
@@ -30,17 +37,19 @@ async function demo(): Promise<void> {
   } catch (error) {
     throw explained(error, settings.socket);
   }
-  print([
-    '',
-    paint('bold', 'The daemon runs on. Try next, with the stock docker CLI:'),
-    `  export DOCKER_HOST=unix://${settings.socket}`,
-    '  docker run --rm -it nanoserver cmd',
-    '  docker run --rm -it --isolation=hyperv nanoserver cmd',
-    '  docker run --rm --isolation=hyperv windowsservercore cat /etc/os-release',
-    'and with Twofold\'s own:',
-    '  npm run -s twofold -- ps -a             containers with their isolation',
-    '  npm run -s twofold -- compute           worker processes',
-    '  npm run -s twofold -- doctor            what this machine has, and what it means',
-    '  sudo npm run -s twofold -- down         stop the daemon (--purge removes everything)',
-  ].join('\n'));
+  print(
+    [
+      '',
+      paint('bold', 'The daemon runs on. Try next, with the stock docker CLI:'),
+      `  export DOCKER_HOST=unix://${settings.socket}`,
+      '  docker run --rm -it nanoserver cmd',
+      '  docker run --rm -it --isolation=hyperv nanoserver cmd',
+      '  docker run --rm --isolation=hyperv windowsservercore cat /etc/os-release',
+      "and with Twofold's own:",
+      '  npm run -s twofold -- ps -a             containers with their isolation',
+      '  npm run -s twofold -- compute           worker processes',
+      '  npm run -s twofold -- doctor            what this machine has, and what it means',
+      '  sudo npm run -s twofold -- down         stop the daemon (--purge removes everything)',
+    ].join('\n'),
+  );
 }

@@ -7,7 +7,11 @@ import type { Finding } from '../doctor/finding.ts';
 import { paint, print } from '../output.ts';
 import { placesOf, type Places } from '../places.ts';
 
-const marks = { ok: paint('green', '  ok     '), warning: paint('yellow', '  warning'), missing: paint('red', '  missing') } as const;
+const marks = {
+  ok: paint('green', '  ok     '),
+  warning: paint('yellow', '  warning'),
+  missing: paint('red', '  missing'),
+} as const;
 
 function render(finding: Finding): string {
   const lines = [`${marks[finding.state]}  ${finding.name}: ${finding.found}`];
@@ -17,19 +21,30 @@ function render(finding: Finding): string {
 }
 
 export function register(program: Command): void {
-  program.command('doctor')
+  program
+    .command('doctor')
     .description('Tells what is there, what is missing, what that means and how to mend it. Changes nothing.')
     .addOption(formatOption())
     .option('--lib-root <directory>', 'where built parts are')
     .option('--data-root <directory>', 'where the daemon keeps its data')
     .action(async (options: Partial<Places> & { format: Format }, command: Command) => {
       const { host } = command.optsWithGlobals<{ host?: string }>();
-      const places = placesOf({ ...options, ...(host === undefined ? {} : { socket: host.replace(/^unix:\/\//, '') }) });
+      const places = placesOf({
+        ...options,
+        ...(host === undefined ? {} : { socket: host.replace(/^unix:\/\//, '') }),
+      });
       const findings = await examine({ places, progress: () => undefined, signal: AbortSignal.timeout(60_000) });
       const missing = findings.filter((finding) => finding.state === 'missing').length;
       const warnings = findings.filter((finding) => finding.state === 'warning').length;
       if (options.format === 'json') print(JSON.stringify({ missing, warnings, findings }, null, 2));
-      else print([...findings.map(render), '', missing + warnings === 0 ? 'All is well.' : `${missing} missing, ${warnings} to know about.`].join('\n'));
+      else
+        print(
+          [
+            ...findings.map(render),
+            '',
+            missing + warnings === 0 ? 'All is well.' : `${missing} missing, ${warnings} to know about.`,
+          ].join('\n'),
+        );
       process.exitCode = missing > 0 ? 1 : 0;
     });
 }

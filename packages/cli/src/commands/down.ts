@@ -13,12 +13,18 @@ const stopTimeoutMs = 45_000;
 const removeTimeoutMs = 60_000;
 
 export function register(program: Command): void {
-  program.command('down')
-    .description('Stops the daemon; containers run on. --purge removes everything. Settings flags as given to `up` are remembered.')
+  program
+    .command('down')
+    .description(
+      'Stops the daemon; containers run on. --purge removes everything. Settings flags as given to `up` are remembered.',
+    )
     .option('--purge', 'remove containers, images, switches and data of this daemon')
     .option('--keep-setup', 'with --purge: leave what set-up built (programs, kernel, base images)')
-    .allowUnknownOption().allowExcessArguments()
-    .action(async (options: { purge?: true; keepSetup?: true }, command: Command) => down(await wordsOrLast(command.args), options.purge === true, options.keepSetup === true));
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async (options: { purge?: true; keepSetup?: true }, command: Command) =>
+      down(await wordsOrLast(command.args), options.purge === true, options.keepSetup === true),
+    );
 }
 
 async function down(words: readonly string[], purge: boolean, keepSetup: boolean): Promise<void> {
@@ -34,10 +40,11 @@ async function down(words: readonly string[], purge: boolean, keepSetup: boolean
   }
   await sweep(settings, (what) => tell(paint('dim', `removing: ${what}`, here.stderr)));
   await forgetWords();
-  if (keepSetup) return print('Twofold\'s containers, images, switches and data are gone.');
+  if (keepSetup) return print("Twofold's containers, images, switches and data are gone.");
   const packages = await removeInstallation(settings.libRoot);
-  print('Twofold\'s containers, images, switches, data and built parts are gone.');
-  if (packages.length > 0) print(`Packages that set-up installed stay. To remove them: apt-get purge --autoremove ${packages.join(' ')}`);
+  print("Twofold's containers, images, switches, data and built parts are gone.");
+  if (packages.length > 0)
+    print(`Packages that set-up installed stay. To remove them: apt-get purge --autoremove ${packages.join(' ')}`);
 }
 
 async function removeContainers(socket: string): Promise<void> {

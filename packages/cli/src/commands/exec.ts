@@ -15,9 +15,11 @@ interface ExecWords {
 }
 
 export function register(program: Command): void {
-  program.command('exec')
+  program
+    .command('exec')
     .description('Runs a further command in a running container, inside its isolation.')
-    .argument('<container>').argument('<command...>')
+    .argument('<container>')
+    .argument('<command...>')
     .option('-i, --interactive', 'pass input on')
     .option('-t, --tty', 'give it a terminal')
     .option('-d, --detach', 'run in the background')
@@ -29,8 +31,13 @@ export function register(program: Command): void {
       process.exitCode = await withDaemon(command, async (twofold) => {
         const size = options.tty === true ? terminalSize() : undefined;
         const request = {
-          command: words, stdin: options.interactive === true, tty: options.tty === true, env: options.env,
-          ...(options.user === undefined ? {} : { user: options.user }), ...(options.workdir === undefined ? {} : { workingDirectory: options.workdir }), ...(size === undefined ? {} : { size }),
+          command: words,
+          stdin: options.interactive === true,
+          tty: options.tty === true,
+          env: options.env,
+          ...(options.user === undefined ? {} : { user: options.user }),
+          ...(options.workdir === undefined ? {} : { workingDirectory: options.workdir }),
+          ...(size === undefined ? {} : { size }),
         };
         if (options.detach === true) {
           await twofold.containers.execs.runDetached(container, request);

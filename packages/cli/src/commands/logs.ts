@@ -12,7 +12,8 @@ interface LogWords {
 }
 
 export function register(program: Command): void {
-  program.command('logs')
+  program
+    .command('logs')
     .description('Writes what a container has written, each stream to its own.')
     .argument('<container>')
     .option('-f, --follow', 'go on until the container ends')
@@ -20,11 +21,16 @@ export function register(program: Command): void {
     .option('--since <time>', 'Unix seconds or RFC 3339')
     .option('--until <time>', 'Unix seconds or RFC 3339')
     .option('-t, --timestamps', 'with times')
-    .action(async (container: string, options: LogWords, command: Command) => withDaemon(command, async (twofold) => {
-      const { tail, ...rest } = options;
-      for await (const { stream, data } of twofold.containers.logs(container, { ...rest, tail: tail === 'all' ? 'all' : Number(tail) })) {
-        const out = stream === 'stdout' ? process.stdout : process.stderr;
-        if (!out.write(data)) await new Promise((resolve) => out.once('drain', resolve));
-      }
-    }));
+    .action(async (container: string, options: LogWords, command: Command) =>
+      withDaemon(command, async (twofold) => {
+        const { tail, ...rest } = options;
+        for await (const { stream, data } of twofold.containers.logs(container, {
+          ...rest,
+          tail: tail === 'all' ? 'all' : Number(tail),
+        })) {
+          const out = stream === 'stdout' ? process.stdout : process.stderr;
+          if (!out.write(data)) await new Promise((resolve) => out.once('drain', resolve));
+        }
+      }),
+    );
 }

@@ -18,14 +18,20 @@ export function register(program: Command): void {
   addRunOptions(program.command('run').helpOption('--help', 'tell more'))
     .option('--trace', 'tell the steps of the start with their times, on standard error')
     .description('Runs a command in a new container. Ends with its exit code, as docker does.')
-    .argument('<image>').argument('[command...]')
+    .argument('<image>')
+    .argument('[command...]')
     .passThroughOptions()
     .action(async (image: string, words: string[], options: RunOptions & Traced, command: Command) => {
       process.exitCode = await withDaemon(command, (twofold) => run(twofold, image, words, options));
     });
 }
 
-async function run(twofold: Twofold, image: string, words: readonly string[], options: RunOptions & Traced): Promise<number> {
+async function run(
+  twofold: Twofold,
+  image: string,
+  words: readonly string[],
+  options: RunOptions & Traced,
+): Promise<number> {
   const request = createRequest(image, words, options);
   if (options.detach === true) {
     const { id, warnings } = await twofold.containers.create(request);
@@ -35,7 +41,9 @@ async function run(twofold: Twofold, image: string, words: readonly string[], op
     print(id);
     return 0;
   }
-  const running = await twofold.containers.run(request).catch((error: unknown) => { throw failedStart(error); });
+  const running = await twofold.containers.run(request).catch((error: unknown) => {
+    throw failedStart(error);
+  });
   await using _held = running;
   const { id, session, exit, steps } = running;
   if (options.trace === true) tellSteps(steps);
@@ -48,14 +56,28 @@ async function run(twofold: Twofold, image: string, words: readonly string[], op
       undo.defer(() => process.off(name, forward));
     }
   }
-  await pump(session, { stdin: options.interactive === true, tty: options.tty === true, resize: (size) => twofold.containers.resize(id, size) });
+  await pump(session, {
+    stdin: options.interactive === true,
+    tty: options.tty === true,
+    resize: (size) => twofold.containers.resize(id, size),
+  });
   const { statusCode, error } = await exit;
   if (error !== undefined) tell(`twofold: ${error}`);
   return statusCode;
 }
 
 function tellSteps(steps: readonly StartStep[]): void {
-  tell(renderTable(['STEP', 'BEGAN', 'TOOK', ''], steps.map(({ name, beganMs, tookMs, note }) => [name, `${beganMs.toFixed(1)} ms`, `${tookMs.toFixed(1)} ms`, note ?? ''])));
+  tell(
+    renderTable(
+      ['STEP', 'BEGAN', 'TOOK', ''],
+      steps.map(({ name, beganMs, tookMs, note }) => [
+        name,
+        `${beganMs.toFixed(1)} ms`,
+        `${tookMs.toFixed(1)} ms`,
+        note ?? '',
+      ]),
+    ),
+  );
 }
 
 /** Docker's exit codes of a run that did not come about: 127 not found, 126 not executable, 125 anything else. */

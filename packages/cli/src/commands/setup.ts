@@ -11,7 +11,8 @@ import { steps } from '../setup/steps.ts';
 import { testTools } from '../setup/steps/test-tools.ts';
 
 export function register(program: Command): void {
-  program.command('setup')
+  program
+    .command('setup')
     .description('Installs and builds what Twofold needs on this machine. Safe to repeat; takes up where it stopped.')
     .option('--lib-root <directory>', 'where built parts go')
     .option('--tests', 'bring what only the tests use, too')
@@ -25,17 +26,28 @@ export function register(program: Command): void {
 }
 
 /** All of set-up, as `demo` and the tests do it too. */
-export async function setUp(options: { libRoot?: string; tests?: true }, signal: AbortSignal = new AbortController().signal): Promise<void> {
-  if (process.getuid?.() !== 0) throw new TwofoldError('forbidden', 'Set-up installs packages and needs root: run it with sudo.');
+export async function setUp(
+  options: { libRoot?: string; tests?: true },
+  signal: AbortSignal = new AbortController().signal,
+): Promise<void> {
+  if (process.getuid?.() !== 0)
+    throw new TwofoldError('forbidden', 'Set-up installs packages and needs root: run it with sudo.');
   const places = placesOf(options);
   const started = performance.now();
   const progress = (line: string): void => tell(paint('dim', `      ${line.slice(0, 160)}`, here.stderr));
-  await runSteps(options.tests === true ? [...steps, testTools] : steps, { places, progress, signal }, {
-    found: (step, detail) => tell(`${paint('green', '  ok', here.stderr)}  ${step.title}: ${detail}`),
-    begin: (step) => tell(`  ..  ${step.title}`),
-    without: (step, reason) => tell(`${paint('yellow', '  --', here.stderr)}  ${step.title}: ${reason} ${step.purpose}`),
-    done: (step, detail, tookMs) => tell(`${paint('green', '  ok', here.stderr)}  ${step.title}: ${detail} (${(tookMs / 1000).toFixed(1)} s)`),
-  });
-  if ((await readAccelerator(places.libRoot))?.accelerator === 'tcg') tell(`\n${paint('yellow', `WARNING: ${emulationNotice}`, here.stderr)}\n`);
+  await runSteps(
+    options.tests === true ? [...steps, testTools] : steps,
+    { places, progress, signal },
+    {
+      found: (step, detail) => tell(`${paint('green', '  ok', here.stderr)}  ${step.title}: ${detail}`),
+      begin: (step) => tell(`  ..  ${step.title}`),
+      without: (step, reason) =>
+        tell(`${paint('yellow', '  --', here.stderr)}  ${step.title}: ${reason} ${step.purpose}`),
+      done: (step, detail, tookMs) =>
+        tell(`${paint('green', '  ok', here.stderr)}  ${step.title}: ${detail} (${(tookMs / 1000).toFixed(1)} s)`),
+    },
+  );
+  if ((await readAccelerator(places.libRoot))?.accelerator === 'tcg')
+    tell(`\n${paint('yellow', `WARNING: ${emulationNotice}`, here.stderr)}\n`);
   tell(`Set-up is complete (${((performance.now() - started) / 1000).toFixed(1)} s).`);
 }

@@ -10,32 +10,44 @@ import { emulationNotice, readAccelerator } from '../setup/steps/accelerator.ts'
 const startTimeoutMs = 60_000;
 
 export function register(program: Command): void {
-  program.command('up')
-    .description('Starts the daemon and waits until it answers. Takes the daemon\'s flags too (--data-root, --exec-root, --exec-opt, …; `twofoldd --help`).')
+  program
+    .command('up')
+    .description(
+      "Starts the daemon and waits until it answers. Takes the daemon's flags too (--data-root, --exec-root, --exec-opt, …; `twofoldd --help`).",
+    )
     .addOption(new Option('--foreground', 'stay, and write the log to standard error'))
-    .allowUnknownOption().allowExcessArguments()
+    .allowUnknownOption()
+    .allowExcessArguments()
     .action(async (options: { foreground?: true }, command: Command) => up(command.args, options.foreground === true));
 }
 
 async function up(words: readonly string[], foreground: boolean): Promise<void> {
   const settings = settingsOf(words);
-  if (process.getuid?.() !== 0) throw new TwofoldError('forbidden', 'The daemon works with cgroups, bridges and virtual machines and needs root: run it with sudo.');
+  if (process.getuid?.() !== 0)
+    throw new TwofoldError(
+      'forbidden',
+      'The daemon works with cgroups, bridges and virtual machines and needs root: run it with sudo.',
+    );
   if (foreground) {
     const lacking = await lackingParts(settings.libRoot);
-    if (lacking.length > 0) throw new TwofoldError('conflict', `Set-up is not complete (${lacking.join(', ')}). Run: sudo twofold setup`);
+    if (lacking.length > 0)
+      throw new TwofoldError('conflict', `Set-up is not complete (${lacking.join(', ')}). Run: sudo twofold setup`);
     const [program, ...rest] = daemonCommand(words);
     process.emitWarning = () => undefined; // execve is stable in its use here, and its notice would be the log's first line
     process.execve!(program, [program, ...rest], process.env);
   }
   const outcome = await startDaemon(settings, words, startTimeoutMs);
   await keepWords(words);
-  if ((await readAccelerator(settings.libRoot))?.accelerator === 'tcg' && settings.accelerator !== 'kvm') tell(paint('yellow', `WARNING: ${emulationNotice}`, here.stderr));
-  print([
-    `twofoldd is ${outcome === 'started' ? 'up' : 'up already'}: unix://${settings.socket} (log: ${logFileOf(settings)})`,
-    '',
-    'With the docker CLI:',
-    `  export DOCKER_HOST=unix://${settings.socket}`,
-    '  docker run --rm -it nanoserver cmd',
-    '  docker run --rm -it --isolation=hyperv nanoserver cmd',
-  ].join('\n'));
+  if ((await readAccelerator(settings.libRoot))?.accelerator === 'tcg' && settings.accelerator !== 'kvm')
+    tell(paint('yellow', `WARNING: ${emulationNotice}`, here.stderr));
+  print(
+    [
+      `twofoldd is ${outcome === 'started' ? 'up' : 'up already'}: unix://${settings.socket} (log: ${logFileOf(settings)})`,
+      '',
+      'With the docker CLI:',
+      `  export DOCKER_HOST=unix://${settings.socket}`,
+      '  docker run --rm -it nanoserver cmd',
+      '  docker run --rm -it --isolation=hyperv nanoserver cmd',
+    ].join('\n'),
+  );
 }

@@ -10,14 +10,28 @@ export interface Answer {
 }
 
 /** One request; null when none answers within `timeoutMs`. */
-export function ask(socketPath: string, method: 'GET' | 'DELETE', path: string, timeoutMs: number): Promise<Answer | null> {
+export function ask(
+  socketPath: string,
+  method: 'GET' | 'DELETE',
+  path: string,
+  timeoutMs: number,
+): Promise<Answer | null> {
   const { promise, resolve } = Promise.withResolvers<Answer | null>();
-  const asked = request({ socketPath, path, method, agent: false, signal: AbortSignal.timeout(timeoutMs) }, (answer) => {
-    const chunks: Buffer[] = [];
-    answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-    answer.on('error', () => resolve(null));
-    answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks).toString('utf8') }));
-  });
+  const asked = request(
+    { socketPath, path, method, agent: false, signal: AbortSignal.timeout(timeoutMs) },
+    (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('error', () => resolve(null));
+      answer.on('end', () =>
+        resolve({
+          status: answer.statusCode ?? 0,
+          headers: answer.headers,
+          body: Buffer.concat(chunks).toString('utf8'),
+        }),
+      );
+    },
+  );
   asked.on('error', () => resolve(null));
   asked.end();
   return promise;

@@ -1,4 +1,5 @@
-// Owns starting the daemon in the background: by systemd where its unit is installed, otherwise by ourselves. Ready means that it answers.
+// Owns starting the daemon in the background: by systemd where its unit is installed, otherwise by ourselves. Ready
+// means that it answers.
 
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
@@ -30,17 +31,30 @@ export function bySystemd(): boolean {
 /** What set-up has not brought yet, by title; cheap, since `up` asks every time. */
 export async function lackingParts(libRoot: string): Promise<string[]> {
   const parts = libraryParts(libRoot);
-  const needed: [string, string][] = [['native programs', join(parts.programs, 'twofold-supervisor')], ['kernel of the utility VM', join(parts.kernel, 'release')], ['initramfs of the utility VM', parts.initramfs], ['accelerator', parts.accelerator]];
+  const needed: [string, string][] = [
+    ['native programs', join(parts.programs, 'twofold-supervisor')],
+    ['kernel of the utility VM', join(parts.kernel, 'release')],
+    ['initramfs of the utility VM', parts.initramfs],
+    ['accelerator', parts.accelerator],
+  ];
   return needed.filter(([, path]) => !existsSync(path)).map(([title]) => title);
 }
 
 /** Starts the daemon and resolves once it answers. */
-export async function startDaemon(settings: Settings, words: readonly string[], timeoutMs: number): Promise<'started' | 'already up'> {
+export async function startDaemon(
+  settings: Settings,
+  words: readonly string[],
+  timeoutMs: number,
+): Promise<'started' | 'already up'> {
   if ((await ping(settings.socket)) !== null) return 'already up';
   const lacking = await lackingParts(settings.libRoot);
-  if (lacking.length > 0) throw new TwofoldError('conflict', `Set-up is not complete (${lacking.join(', ')}). Run: sudo twofold setup`);
+  if (lacking.length > 0)
+    throw new TwofoldError('conflict', `Set-up is not complete (${lacking.join(', ')}). Run: sudo twofold setup`);
   const systemd = words.length === 0 && settings.socket === placesOf().socket && bySystemd();
-  const logged = await stat(logFileOf(settings)).then((file) => file.size, () => 0);
+  const logged = await stat(logFileOf(settings)).then(
+    (file) => file.size,
+    () => 0,
+  );
   let ended: string | null = null;
   if (systemd) await runCommand('start the service', ['systemctl', 'start', 'twofold.service'], { timeoutMs });
   else void startBackground(daemonCommand(words), logFileOf(settings)).gone.then((how) => (ended = how));
@@ -49,7 +63,10 @@ export async function startDaemon(settings: Settings, words: readonly string[], 
     const why = ended as string | null;
     if (why !== null || performance.now() > deadline) {
       const where = systemd ? 'journalctl -u twofold' : logFileOf(settings);
-      throw new TwofoldError('internal', `The daemon ${why === null ? `did not answer within ${timeoutMs / 1000} s` : `did not come up: ${why}`}. Its last words (${where}):\n${systemd ? '' : await lastLines(logFileOf(settings), logged)}`);
+      throw new TwofoldError(
+        'internal',
+        `The daemon ${why === null ? `did not answer within ${timeoutMs / 1000} s` : `did not come up: ${why}`}. Its last words (${where}):\n${systemd ? '' : await lastLines(logFileOf(settings), logged)}`,
+      );
     }
     await wait(pauseMs);
   }
@@ -59,5 +76,10 @@ export async function startDaemon(settings: Settings, words: readonly string[], 
 /** Of what this start has written, not the ones before it. */
 async function lastLines(file: string, from: number): Promise<string> {
   const text = (await readFile(file).catch(() => Buffer.alloc(0))).subarray(from).toString('utf8');
-  return text.trimEnd().split('\n').slice(-8).map((line) => `  ${line}`).join('\n');
+  return text
+    .trimEnd()
+    .split('\n')
+    .slice(-8)
+    .map((line) => `  ${line}`)
+    .join('\n');
 }

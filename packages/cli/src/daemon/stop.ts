@@ -22,12 +22,20 @@ export async function daemonPid(settings: Settings): Promise<number | null> {
 export async function stopDaemon(settings: Settings, timeoutMs: number): Promise<boolean> {
   const pid = await daemonPid(settings);
   if (pid === null) return false;
-  const served = bySystemd() && (await runCommand('ask systemd', ['systemctl', 'show', '--property=MainPID', '--value', 'twofold.service'])).stdout.toString('utf8').trim() === String(pid);
+  const served =
+    bySystemd() &&
+    (await runCommand('ask systemd', ['systemctl', 'show', '--property=MainPID', '--value', 'twofold.service'])).stdout
+      .toString('utf8')
+      .trim() === String(pid);
   if (served) await runCommand('stop the service', ['systemctl', 'stop', 'twofold.service'], { timeoutMs });
   else process.kill(pid, 'SIGTERM');
   const deadline = performance.now() + timeoutMs;
   while ((await daemonPid(settings)) === pid) {
-    if (performance.now() > deadline) throw new TwofoldError('internal', `The daemon (process ${pid}) has not ended within ${timeoutMs / 1000} s. It may be killed (kill -9 ${pid}): containers and their logs do not suffer.`);
+    if (performance.now() > deadline)
+      throw new TwofoldError(
+        'internal',
+        `The daemon (process ${pid}) has not ended within ${timeoutMs / 1000} s. It may be killed (kill -9 ${pid}): containers and their logs do not suffer.`,
+      );
     await wait(pauseMs);
   }
   return true;

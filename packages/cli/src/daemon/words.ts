@@ -1,4 +1,5 @@
-// Owns which settings `up` and `down` mean: the daemon's own flags, and what `up` was given last, so that a plain `down` finds it.
+// Owns which settings `up` and `down` mean: the daemon's own flags, and what `up` was given last, so that a plain
+// `down` finds it.
 
 import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

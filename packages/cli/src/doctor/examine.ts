@@ -6,24 +6,57 @@ import { emulationNotice, readAccelerator } from '../setup/steps/accelerator.ts'
 import { steps } from '../setup/steps.ts';
 import type { Context, Step } from '../setup/step.ts';
 import { fine, type Examination, type Finding } from './finding.ts';
-import { examineCgroups, examineFileSystems, examineKvm, examineLimits, examineNetwork, examineRights, examineSpace, examineUserNames } from './host.ts';
+import {
+  examineCgroups,
+  examineFileSystems,
+  examineKvm,
+  examineLimits,
+  examineNetwork,
+  examineRights,
+  examineSpace,
+  examineUserNames,
+} from './host.ts';
 import { examineRuntime } from './runtime.ts';
 
-const ofStep = (step: Step): Examination => async (context) => {
-  const found = await step.check(context);
-  return found.there ? fine(step.name, found.detail) : { name: step.name, state: step.optional === true ? 'warning' : 'missing', found: found.detail, meaning: step.purpose, mend: `twofold setup; by hand: ${step.byHand}` };
-};
+const ofStep =
+  (step: Step): Examination =>
+  async (context) => {
+    const found = await step.check(context);
+    return found.there
+      ? fine(step.name, found.detail)
+      : {
+          name: step.name,
+          state: step.optional === true ? 'warning' : 'missing',
+          found: found.detail,
+          meaning: step.purpose,
+          mend: `twofold setup; by hand: ${step.byHand}`,
+        };
+  };
 
 const examineEmulation: Examination = async ({ places }) => {
   const answer = await readAccelerator(places.libRoot);
-  if (answer?.accelerator !== 'tcg') return fine('boundary', answer === null ? 'not known before set-up' : 'hardware virtualisation');
-  return { name: 'boundary', state: 'warning', found: `software emulation, since ${answer.reason}`, meaning: emulationNotice, mend: 'make KVM work, then twofold setup; --allow-emulation=false makes the daemon refuse Hyper-V containers until then' };
+  if (answer?.accelerator !== 'tcg')
+    return fine('boundary', answer === null ? 'not known before set-up' : 'hardware virtualisation');
+  return {
+    name: 'boundary',
+    state: 'warning',
+    found: `software emulation, since ${answer.reason}`,
+    meaning: emulationNotice,
+    mend: 'make KVM work, then twofold setup; --allow-emulation=false makes the daemon refuse Hyper-V containers until then',
+  };
 };
 
 const examineDaemon: Examination = async ({ places }) => {
   const version = await ping(places.socket);
-  if (version !== null) return fine('daemon', `answers on ${places.socket}${version === '' ? '' : ` (API ${version})`}`);
-  return { name: 'daemon', state: 'warning', found: `nothing answers on ${places.socket}`, meaning: 'Commands that need the daemon fail; containers that were running still run.', mend: 'sudo twofold up' };
+  if (version !== null)
+    return fine('daemon', `answers on ${places.socket}${version === '' ? '' : ` (API ${version})`}`);
+  return {
+    name: 'daemon',
+    state: 'warning',
+    found: `nothing answers on ${places.socket}`,
+    meaning: 'Commands that need the daemon fail; containers that were running still run.',
+    mend: 'sudo twofold up',
+  };
 };
 
 const examineNode: Examination = async () => fine('node', process.version);
@@ -31,11 +64,29 @@ const examineNode: Examination = async () => fine('node', process.version);
 /** What the doctor found, in the order of the report. One that fails says so and does not hide the others. */
 export async function examine(context: Context): Promise<Finding[]> {
   const round: readonly (readonly [string, Examination])[] = [
-    ['root', examineRights], ['node', examineNode], ...steps.map((step) => [step.name, ofStep(step)] as const),
-    ['boundary', examineEmulation], ['kvm', examineKvm], ['runtime', examineRuntime], ['cgroups', examineCgroups], ['file systems', examineFileSystems],
-    ['network', examineNetwork], ['limits', examineLimits], ['user names', examineUserNames], ['disk', examineSpace], ['daemon', examineDaemon],
+    ['root', examineRights],
+    ['node', examineNode],
+    ...steps.map((step) => [step.name, ofStep(step)] as const),
+    ['boundary', examineEmulation],
+    ['kvm', examineKvm],
+    ['runtime', examineRuntime],
+    ['cgroups', examineCgroups],
+    ['file systems', examineFileSystems],
+    ['network', examineNetwork],
+    ['limits', examineLimits],
+    ['user names', examineUserNames],
+    ['disk', examineSpace],
+    ['daemon', examineDaemon],
   ];
-  return Promise.all(round.map(async ([name, examination]) => examination(context).catch((error: unknown): Finding => ({
-    name, state: 'missing', found: isTwofoldError(error) ? error.message : String(error), meaning: 'It could not be examined.', mend: 'twofold setup',
-  }))));
+  return Promise.all(
+    round.map(async ([name, examination]) =>
+      examination(context).catch((error: unknown): Finding => ({
+        name,
+        state: 'missing',
+        found: isTwofoldError(error) ? error.message : String(error),
+        meaning: 'It could not be examined.',
+        mend: 'twofold setup',
+      })),
+    ),
+  );
 }

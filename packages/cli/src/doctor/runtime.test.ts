@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openHoles, parseVersion } from './runtime.ts';
 
-const ids = (version: readonly [number, number], changelog = '') => openHoles(version, changelog).map((hole) => hole.id);
+const ids = (version: readonly [number, number], changelog = '') =>
+  openHoles(version, changelog).map((hole) => hole.id);
 
 test('a version is told its holes, and a patched one is not', () => {
   assert.deepEqual(parseVersion('crun version 1.8.1\ncommit: f8a0'), [1, 8]);

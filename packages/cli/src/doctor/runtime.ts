@@ -1,4 +1,5 @@
-// Owns the examination of crun: is it there, and has this version known holes. A distribution that has patched one says so in its changelog.
+// Owns the examination of crun: is it there, and has this version known holes. A distribution that has patched one says
+// so in its changelog.
 
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
@@ -8,7 +9,7 @@ import { fine, type Examination } from './finding.ts';
 /** Holes and the first version without them (crun's NEWS). */
 export const holes = [
   { id: 'CVE-2026-30892', fixedIn: [1, 27], what: 'exec -u may run with wrong rights' },
-  { id: 'CVE-2026-47766', fixedIn: [1, 28], what: 'an image\'s /dev symlink may lead out of the container' },
+  { id: 'CVE-2026-47766', fixedIn: [1, 28], what: "an image's /dev symlink may lead out of the container" },
 ] as const;
 
 /** `crun version 1.8.1` → [1, 8]. */
@@ -18,13 +19,20 @@ export function parseVersion(text: string): readonly [number, number] | null {
 }
 
 /** Holes of a version that the changelog does not name as patched. */
-export function openHoles(version: readonly [number, number], changelog: string): typeof holes[number][] {
-  return holes.filter((hole) => (version[0] < hole.fixedIn[0] || (version[0] === hole.fixedIn[0] && version[1] < hole.fixedIn[1])) && !changelog.includes(hole.id));
+export function openHoles(version: readonly [number, number], changelog: string): (typeof holes)[number][] {
+  return holes.filter(
+    (hole) =>
+      (version[0] < hole.fixedIn[0] || (version[0] === hole.fixedIn[0] && version[1] < hole.fixedIn[1])) &&
+      !changelog.includes(hole.id),
+  );
 }
 
 async function distributionChangelog(): Promise<string> {
   for (const file of ['/usr/share/doc/crun/changelog.Debian.gz', '/usr/share/doc/crun/changelog.gz']) {
-    const text = await readFile(file).then((packed) => gunzipSync(packed).toString('utf8'), () => '');
+    const text = await readFile(file).then(
+      (packed) => gunzipSync(packed).toString('utf8'),
+      () => '',
+    );
     if (text !== '') return text;
   }
   return '';
@@ -32,14 +40,30 @@ async function distributionChangelog(): Promise<string> {
 
 export const examineRuntime: Examination = async () => {
   const answer = await runCommand('ask crun its version', ['crun', '--version']).catch(() => null);
-  if (answer === null) return { name: 'runtime', state: 'missing', found: 'crun is not there', meaning: 'Containers with process isolation cannot start.', mend: 'twofold setup, or apt-get install crun' };
+  if (answer === null)
+    return {
+      name: 'runtime',
+      state: 'missing',
+      found: 'crun is not there',
+      meaning: 'Containers with process isolation cannot start.',
+      mend: 'twofold setup, or apt-get install crun',
+    };
   const line = answer.stdout.toString('utf8').split('\n')[0] ?? '';
   const version = parseVersion(line);
-  if (version === null) return { name: 'runtime', state: 'warning', found: line, meaning: 'The version cannot be read, so its known holes cannot be told.', mend: 'install crun 1.28 or later' };
+  if (version === null)
+    return {
+      name: 'runtime',
+      state: 'warning',
+      found: line,
+      meaning: 'The version cannot be read, so its known holes cannot be told.',
+      mend: 'install crun 1.28 or later',
+    };
   const open = openHoles(version, await distributionChangelog());
   if (open.length === 0) return fine('runtime', line);
   return {
-    name: 'runtime', state: 'warning', found: line,
+    name: 'runtime',
+    state: 'warning',
+    found: line,
     meaning: `Known holes of this version: ${open.map((hole) => `${hole.id} (${hole.what})`).join('; ')}. A hostile image may break out of process isolation.`,
     mend: 'install crun 1.28 or later, or a version that your distribution has patched (its changelog does not name these)',
   };

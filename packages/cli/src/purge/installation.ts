@@ -1,5 +1,5 @@
-// Owns taking away what set-up brought: built parts, the command, the unit, the group. The distribution's packages stay, since
-// others may use them by now: which ones set-up installed, is said.
+// Owns taking away what set-up brought: built parts, the command, the unit, the group. The distribution's packages
+// stay, since others may use them by now: which ones set-up installed, is said.
 
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,13 +23,21 @@ export async function removeInstallation(libRoot: string): Promise<string[]> {
   for (const path of Object.values(libraryParts(libRoot))) await rm(path, { recursive: true, force: true });
   await rm(installedListFile(libRoot), { force: true });
   await runCommand('remove the library', ['rmdir', '--ignore-fail-on-non-empty', '--', libRoot], { accept: [0, 1] });
-  for (const name of ['native', 'powershell', 'test-tools']) await rm(join(repository, 'build', name), { recursive: true, force: true });
+  for (const name of ['native', 'powershell', 'test-tools'])
+    await rm(join(repository, 'build', name), { recursive: true, force: true });
   return Array.isArray(installed) ? installed.map(String) : [];
 }
 
 async function removeUnit(): Promise<void> {
-  if (await readFile(unitFile, 'utf8').then((text) => text.includes('twofoldd'), () => false)) {
-    await runCommand('disable the service', ['systemctl', 'disable', 'twofold.service'], { accept: [0, 1] }).catch(() => undefined);
+  if (
+    await readFile(unitFile, 'utf8').then(
+      (text) => text.includes('twofoldd'),
+      () => false,
+    )
+  ) {
+    await runCommand('disable the service', ['systemctl', 'disable', 'twofold.service'], { accept: [0, 1] }).catch(
+      () => undefined,
+    );
     await rm(unitFile, { force: true });
     await runCommand('tell systemd', ['systemctl', 'daemon-reload'], { accept: [0, 1] }).catch(() => undefined);
   }

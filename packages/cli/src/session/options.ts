@@ -1,4 +1,5 @@
-// Owns the words of `run`, `create` and `exec` that docker has too, and what they mean in a request. Values are checked by the daemon.
+// Owns the words of `run`, `create` and `exec` that docker has too, and what they mean in a request. Values are checked
+// by the daemon.
 
 import { InvalidArgumentError, type Command } from 'commander';
 import type { ContainerCreateRequest, HostConfig } from '@twofold/contract';
@@ -56,7 +57,7 @@ export function addRunOptions(command: Command): Command {
     .option('-u, --user <user>', 'user, or user:group')
     .option('--name <name>', 'name')
     .option('-h, --hostname <name>', 'host name')
-    .option('--entrypoint <program>', 'run this instead of the image\'s entrypoint')
+    .option('--entrypoint <program>', "run this instead of the image's entrypoint")
     .option('--isolation <word>', 'process, hyperv or default')
     .option('--read-only', 'read-only root file system')
     .option('--init', 'an init that reaps and forwards signals')
@@ -72,14 +73,20 @@ export function addRunOptions(command: Command): Command {
 }
 
 function pairs(values: readonly string[], between: string): Record<string, string> {
-  return Object.fromEntries(values.map((value) => {
-    const at = value.indexOf(between);
-    return at < 0 ? [value, ''] : [value.slice(0, at), value.slice(at + 1)];
-  }));
+  return Object.fromEntries(
+    values.map((value) => {
+      const at = value.indexOf(between);
+      return at < 0 ? [value, ''] : [value.slice(0, at), value.slice(at + 1)];
+    }),
+  );
 }
 
 /** The request that the words mean. */
-export function createRequest(image: string, words: readonly string[], options: RunOptions): ContainerCreateRequest & { name?: string } {
+export function createRequest(
+  image: string,
+  words: readonly string[],
+  options: RunOptions,
+): ContainerCreateRequest & { name?: string } {
   const [policy, times] = (options.restart ?? 'no').split(':');
   const hostConfig: HostConfig = {
     Isolation: options.isolation ?? '',
@@ -89,7 +96,10 @@ export function createRequest(image: string, words: readonly string[], options: 
     Tmpfs: pairs(options.tmpfs, ':'),
     CapAdd: options.capAdd,
     CapDrop: options.capDrop,
-    RestartPolicy: { Name: policy as NonNullable<HostConfig['RestartPolicy']>['Name'], MaximumRetryCount: Number(times ?? 0) },
+    RestartPolicy: {
+      Name: policy as NonNullable<HostConfig['RestartPolicy']>['Name'],
+      MaximumRetryCount: Number(times ?? 0),
+    },
     ...(options.init === true ? { Init: true } : {}),
     ...(options.memory === undefined ? {} : { Memory: options.memory }),
     ...(options.cpus === undefined ? {} : { NanoCpus: Math.round(options.cpus * 1e9) }),

@@ -1,4 +1,5 @@
-// Owns the way between a process in a container and the person's terminal (or pipes): input, output, raw mode, window size.
+// Owns the way between a process in a container and the person's terminal (or pipes): input, output, raw mode, window
+// size.
 
 import type { Session } from '@twofold/sdk';
 
@@ -13,10 +14,13 @@ export function terminalSize(): Size | undefined {
 }
 
 /**
- * Carries input and output until the process has closed its output. With `tty` the person's terminal is raw meanwhile, and `resize` is
- * told of every change of its size. Both directions wait for the slower side.
+ * Carries input and output until the process has closed its output. With `tty` the person's terminal is raw meanwhile,
+ * and `resize` is told of every change of its size. Both directions wait for the slower side.
  */
-export async function pump(session: Session, { stdin, tty, resize }: { stdin: boolean; tty: boolean; resize?: (size: Size) => Promise<void> }): Promise<void> {
+export async function pump(
+  session: Session,
+  { stdin, tty, resize }: { stdin: boolean; tty: boolean; resize?: (size: Size) => Promise<void> },
+): Promise<void> {
   using undo = new DisposableStack();
   if (tty && resize !== undefined) {
     const tell = (): void => {

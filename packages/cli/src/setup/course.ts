@@ -1,4 +1,5 @@
-// Owns the order of set-up and its resumption: each step is left alone, done, or done again. What a step does is its own file's.
+// Owns the order of set-up and its resumption: each step is left alone, done, or done again. What a step does is its
+// own file's.
 
 import { TwofoldError } from '@twofold/contract';
 import { libraryParts } from '../places.ts';
@@ -14,7 +15,10 @@ export interface Teller {
   without(step: Step, reason: string): void;
 }
 
-/** Brings the machine to where every step's outcome is there. Safe to repeat and to break off: it takes up where it stopped. */
+/**
+ * Brings the machine to where every step's outcome is there. Safe to repeat and to break off: it takes up where it
+ * stopped.
+ */
 export async function runSteps(steps: readonly Step[], context: Context, teller: Teller): Promise<void> {
   const stamps = libraryParts(context.places.libRoot).stamps;
   for (const step of steps) {
@@ -35,10 +39,18 @@ export async function runSteps(steps: readonly Step[], context: Context, teller:
         teller.without(step, cause instanceof Error ? cause.message : String(cause));
         continue;
       }
-      throw new TwofoldError('internal', `Set-up stopped at "${step.title}". What is done stays done: the same command takes up here. By hand: ${step.byHand}`, { cause });
+      throw new TwofoldError(
+        'internal',
+        `Set-up stopped at "${step.title}". What is done stays done: the same command takes up here. By hand: ${step.byHand}`,
+        { cause },
+      );
     }
     const after = await step.check(context);
-    if (!after.there) throw new TwofoldError('internal', `Set-up did "${step.title}", and it is still not right: ${after.detail}. By hand: ${step.byHand}`);
+    if (!after.there)
+      throw new TwofoldError(
+        'internal',
+        `Set-up did "${step.title}", and it is still not right: ${after.detail}. By hand: ${step.byHand}`,
+      );
     // Inputs are read again: an earlier part of this step may have brought what they look at.
     await writeStamp(stamps, step.name, keyOf(await step.inputs(context)));
     teller.done(step, after.detail, performance.now() - started);

@@ -1,5 +1,5 @@
-// Owns what differs between distributions: which packages bring what we use. Knows Debian 12, 13 and Ubuntu 24.04, and takes their
-// relatives for what they derive from.
+// Owns what differs between distributions: which packages bring what we use. Knows Debian 12, 13 and Ubuntu 24.04, and
+// takes their relatives for what they derive from.
 
 import { readFile } from 'node:fs/promises';
 import { arch } from 'node:process';
@@ -19,19 +19,32 @@ export interface Package {
 
 /** Reads os-release's `KEY="value"` lines. */
 export function parseOsRelease(text: string): Map<string, string> {
-  return new Map([...text.matchAll(/^([A-Z_]+)=(?:"([^"\n]*)"|'([^'\n]*)'|([^\n]*))$/gm)].map((match) => [match[1]!, match[2] ?? match[3] ?? match[4] ?? '']));
+  return new Map(
+    [...text.matchAll(/^([A-Z_]+)=(?:"([^"\n]*)"|'([^'\n]*)'|([^\n]*))$/gm)].map((match) => [
+      match[1]!,
+      match[2] ?? match[3] ?? match[4] ?? '',
+    ]),
+  );
 }
 
 export async function thisDistribution(): Promise<Distribution> {
   const fields = parseOsRelease(await readFile('/etc/os-release', 'utf8').catch(() => ''));
   const id = fields.get('ID') ?? 'unknown';
   const like = [id, ...(fields.get('ID_LIKE') ?? '').split(' ')];
-  return { id, version: fields.get('VERSION_ID') ?? '', name: fields.get('PRETTY_NAME') ?? id, apt: like.includes('debian') || like.includes('ubuntu') };
+  return {
+    id,
+    version: fields.get('VERSION_ID') ?? '',
+    name: fields.get('PRETTY_NAME') ?? id,
+    apt: like.includes('debian') || like.includes('ubuntu'),
+  };
 }
 
 const emulators: Partial<Record<NodeJS.Architecture, string>> = { x64: 'qemu-system-x86', arm64: 'qemu-system-arm' };
 
-/** The names are the same on Debian 12, 13 and Ubuntu 24.04 (tried with apt-cache on each one's archive where they might differ). */
+/**
+ * The names are the same on Debian 12, 13 and Ubuntu 24.04 (tried with apt-cache on each one's archive where they might
+ * differ).
+ */
 export function packagesFor(architecture: NodeJS.Architecture = arch): Package[] {
   return [
     { name: emulators[architecture] ?? 'qemu-system', purpose: 'the machine monitor of the utility VM' },
@@ -40,7 +53,7 @@ export function packagesFor(architecture: NodeJS.Architecture = arch): Package[]
     { name: 'nftables', purpose: 'address translation and packet rules of the switches' },
     { name: 'iproute2', purpose: 'bridges, veth pairs and TAPs' },
     { name: 'util-linux', purpose: 'mount, nsenter, losetup' },
-    { name: 'libnss-systemd', purpose: 'shows a worker\'s user name (the container\'s GUID) in ps' },
+    { name: 'libnss-systemd', purpose: "shows a worker's user name (the container's GUID) in ps" },
     { name: 'gcc', purpose: 'builds the native programs' },
     { name: 'make', purpose: 'builds the native programs' },
     { name: 'libc6-dev', purpose: 'builds the native programs' },
@@ -49,7 +62,7 @@ export function packagesFor(architecture: NodeJS.Architecture = arch): Package[]
     { name: 'libseccomp-dev', purpose: 'compiles seccomp profiles for utility VMs' },
     { name: 'busybox-static', purpose: 'the commands in the base image nanoserver' },
     { name: 'mmdebstrap', purpose: 'makes the base image windowsservercore' },
-    { name: 'xz-utils', purpose: 'unpacks the guest\'s kernel modules' },
+    { name: 'xz-utils', purpose: "unpacks the guest's kernel modules" },
     { name: 'ca-certificates', purpose: 'trust in registries' },
   ];
 }
@@ -60,7 +73,7 @@ export function testPackages(): Package[] {
     { name: 'erofs-utils', purpose: 'checks the layers that Twofold writes' },
     { name: 'attr', purpose: 'reads and sets extended attributes' },
     { name: 'procps', purpose: 'shows processes as a person sees them' },
-    { name: 'tmux', purpose: 'a person\'s terminal, typed into and read like a screen' },
+    { name: 'tmux', purpose: "a person's terminal, typed into and read like a screen" },
     { name: 'openssl', purpose: 'makes keys in utility VMs that were cloned' },
     { name: 'cpio', purpose: 'reads the initramfs that Twofold writes' },
   ];

@@ -6,7 +6,10 @@ import { repository } from '../places.ts';
 import { renderUnit } from './service.ts';
 
 test('the unit leaves containers alone when it stops, and starts this checkout', () => {
-  const unit = renderUnit(readFileSync(join(repository, 'packaging/systemd/twofold.service'), 'utf8'), ['--lib-root', '/a b$c%d']);
+  const unit = renderUnit(readFileSync(join(repository, 'packaging/systemd/twofold.service'), 'utf8'), [
+    '--lib-root',
+    '/a b$c%d',
+  ]);
   assert.match(unit, /^Delegate=yes$/m);
   assert.match(unit, /^KillMode=process$/m);
   assert.match(unit, /^ExecStart=".*node" .*main\.ts" "--lib-root" "\/a b\$\$c%%d"$/m);

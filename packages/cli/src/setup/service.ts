@@ -1,4 +1,5 @@
-// Owns the installation of the systemd unit (packaging/systemd/twofold.service). On wish only: `twofold up` does without it.
+// Owns the installation of the systemd unit (packaging/systemd/twofold.service). On wish only: `twofold up` does
+// without it.
 
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -9,17 +10,24 @@ import { daemonCommand, unitFile } from '../daemon/start.ts';
 import { repository } from '../places.ts';
 
 /** systemd reads backslash, quotes, % and $ in a command line. */
-const quoted = (word: string): string => `"${word.replace(/["\\]/g, '\\$&').replaceAll('%', '%%').replaceAll('$', '$$$$')}"`;
+const quoted = (word: string): string =>
+  `"${word.replace(/["\\]/g, '\\$&').replaceAll('%', '%%').replaceAll('$', '$$$$')}"`;
 
 /** The unit's text for this checkout. */
 export function renderUnit(template: string, words: readonly string[]): string {
-  return template.replace(/^(ExecStart=)@TWOFOLDD@$/m, (_, key: string) => `${key}${daemonCommand(words).map(quoted).join(' ')}`).replaceAll('@REPOSITORY@', repository.replaceAll('%', '%%'));
+  return template
+    .replace(/^(ExecStart=)@TWOFOLDD@$/m, (_, key: string) => `${key}${daemonCommand(words).map(quoted).join(' ')}`)
+    .replaceAll('@REPOSITORY@', repository.replaceAll('%', '%%'));
 }
 
 /** Installs and enables the unit, with a library root of one's own if one is given. */
 export async function installService(words: readonly string[]): Promise<void> {
-  if (!existsSync('/run/systemd/system')) throw new TwofoldError('unsupported', 'This machine is not run by systemd: start the daemon with twofold up.');
-  await writeFile(unitFile, renderUnit(await readFile(join(repository, 'packaging/systemd/twofold.service'), 'utf8'), words));
+  if (!existsSync('/run/systemd/system'))
+    throw new TwofoldError('unsupported', 'This machine is not run by systemd: start the daemon with twofold up.');
+  await writeFile(
+    unitFile,
+    renderUnit(await readFile(join(repository, 'packaging/systemd/twofold.service'), 'utf8'), words),
+  );
   await runCommand('tell systemd of the unit', ['systemctl', 'daemon-reload']);
   await runCommand('enable the service', ['systemctl', 'enable', 'twofold.service']);
 }

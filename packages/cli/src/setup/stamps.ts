@@ -1,4 +1,5 @@
-// Owns the stamps of finished steps: a hash of a step's inputs, one file each. A lost stamp only costs doing the step again.
+// Owns the stamps of finished steps: a hash of a step's inputs, one file each. A lost stamp only costs doing the step
+// again.
 
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -23,7 +24,9 @@ export async function writeStamp(directory: string, name: string, key: string): 
 
 /** Paths and contents of every file below `directory`, in a fixed order. */
 export async function treeOf(directory: string): Promise<(string | Uint8Array)[]> {
-  const entries = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  const entries = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((entry) =>
+    entry.isFile(),
+  );
   const paths = entries.map((entry) => join(entry.parentPath, entry.name)).sort();
   const parts: (string | Uint8Array)[] = [];
   for (const path of paths) parts.push(path.slice(directory.length), await readFile(path));

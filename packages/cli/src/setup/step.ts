@@ -1,5 +1,6 @@
-// Owns what a step of set-up is. Terms: `check` looks whether its outcome is there (quick, changes nothing), `mend` brings it about,
-// `inputs` is all that the outcome depends on: when that changes, the step is done again though its outcome is there.
+// Owns what a step of set-up is. Terms: `check` looks whether its outcome is there (quick, changes nothing), `mend`
+// brings it about, `inputs` is all that the outcome depends on: when that changes, the step is done again though its
+// outcome is there.
 
 import type { Places } from '../places.ts';
 

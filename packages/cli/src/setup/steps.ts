@@ -13,4 +13,17 @@ import { powershell } from './steps/powershell.ts';
 import { powershellModule } from './steps/powershell-module.ts';
 import { rehearsal } from './steps/rehearsal.ts';
 
-export const steps: readonly Step[] = [packages, group, native, kernel, initramfs, rehearsal, accelerator, nanoserver, windowsServerCore, command, powershellModule, powershell];
+export const steps: readonly Step[] = [
+  packages,
+  group,
+  native,
+  kernel,
+  initramfs,
+  rehearsal,
+  accelerator,
+  nanoserver,
+  windowsServerCore,
+  command,
+  powershellModule,
+  powershell,
+];

@@ -1,4 +1,5 @@
-// Owns the reading of JSON bodies: their size, type, completeness and shape. Tar bodies are streams and don't come here.
+// Owns the reading of JSON bodies: their size, type, completeness and shape. Tar bodies are streams and don't come
+// here.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TwofoldError } from '@twofold/contract';
@@ -9,7 +10,11 @@ export const maxJsonBytes = 4 << 20;
 const bodyLimitMs = 60_000;
 
 /** The body as the schema has it. An empty body is `{}` where `empty` allows it. */
-export async function readJson<S extends v.GenericSchema>(context: Context, schema: S, options: { empty?: boolean } = {}): Promise<v.InferOutput<S>> {
+export async function readJson<S extends v.GenericSchema>(
+  context: Context,
+  schema: S,
+  options: { empty?: boolean } = {},
+): Promise<v.InferOutput<S>> {
   return parseJson(await readBytes(context.request, context.response), context.request, schema, options);
 }
 
@@ -21,7 +26,13 @@ async function readBytes(request: IncomingMessage, response: ServerResponse): Pr
   let size = 0;
   const late = AbortSignal.timeout(bodyLimitMs);
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const cut = () => reject(new TwofoldError('invalid-argument', late.aborted ? 'The request body did not arrive in time.' : 'The request body was cut short.'));
+  const cut = () =>
+    reject(
+      new TwofoldError(
+        'invalid-argument',
+        late.aborted ? 'The request body did not arrive in time.' : 'The request body was cut short.',
+      ),
+    );
   late.addEventListener('abort', cut, { once: true });
   request.on('data', (chunk: Buffer) => {
     size += chunk.length;
@@ -30,7 +41,9 @@ async function readBytes(request: IncomingMessage, response: ServerResponse): Pr
   });
   request.on('end', () => resolve(Buffer.concat(parts)));
   request.on('error', cut);
-  request.on('close', () => { if (!request.complete) cut(); });
+  request.on('close', () => {
+    if (!request.complete) cut();
+  });
   try {
     return await promise;
   } finally {
@@ -50,13 +63,23 @@ function tooLarge(): TwofoldError {
 }
 
 /** Bytes to a checked value. Nulls are dropped first: Docker's clients send null for everything that was not set. */
-export function parseJson<S extends v.GenericSchema>(bytes: Buffer, request: IncomingMessage, schema: S, options: { empty?: boolean } = {}): v.InferOutput<S> {
+export function parseJson<S extends v.GenericSchema>(
+  bytes: Buffer,
+  request: IncomingMessage,
+  schema: S,
+  options: { empty?: boolean } = {},
+): v.InferOutput<S> {
   let value: unknown = {};
   if (bytes.length === 0) {
-    if (options.empty !== true) throw new TwofoldError('invalid-argument', 'invalid JSON: got EOF while reading request body');
+    if (options.empty !== true)
+      throw new TwofoldError('invalid-argument', 'invalid JSON: got EOF while reading request body');
   } else {
     const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
-    if (type !== 'application/json') throw new TwofoldError('invalid-argument', `unsupported Content-Type header (${type.slice(0, 60)}): must be 'application/json'`);
+    if (type !== 'application/json')
+      throw new TwofoldError(
+        'invalid-argument',
+        `unsupported Content-Type header (${type.slice(0, 60)}): must be 'application/json'`,
+      );
     try {
       value = dropNulls(JSON.parse(bytes.toString('utf8')), 0) ?? {};
     } catch (cause) {
@@ -75,6 +98,7 @@ function dropNulls(value: unknown, depth: number): unknown {
   if (Array.isArray(value)) return value.map((item) => dropNulls(item, depth + 1));
   if (typeof value !== 'object' || value === null) return value;
   const kept = Object.create(null) as Record<string, unknown>;
-  for (const [key, item] of Object.entries(value)) if (item !== null && key !== '__proto__') kept[key] = dropNulls(item, depth + 1);
+  for (const [key, item] of Object.entries(value))
+    if (item !== null && key !== '__proto__') kept[key] = dropNulls(item, depth + 1);
   return { ...kept };
 }

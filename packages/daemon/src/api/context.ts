@@ -21,10 +21,13 @@ export interface VerbOutput {
 }
 
 /**
- * Runs the command line `words` of the CLI's for a client of the API and resolves with its exit code. What goes wrong is told on `stderr`;
- * throws `invalid-argument` for words that are no verb which can run here. `signal` ends it.
+ * Runs the command line `words` of the CLI's for a client of the API and resolves with its exit code. What goes wrong
+ * is told on `stderr`; throws `invalid-argument` for words that are no verb which can run here. `signal` ends it.
  */
-export type RunVerb = (words: readonly string[], client: { stdout: VerbOutput; stderr: VerbOutput; signal: AbortSignal }) => Promise<number>;
+export type RunVerb = (
+  words: readonly string[],
+  client: { stdout: VerbOutput; stderr: VerbOutput; signal: AbortSignal },
+) => Promise<number>;
 
 export interface Caller {
   readonly engine: Engine;
@@ -38,7 +41,10 @@ export interface Caller {
   readonly request: IncomingMessage;
   /** Fires when the client hangs up or the server closes. For reading, following and waiting. */
   readonly signal: AbortSignal;
-  /** Fires when the time is over or the server closes, and not when the client hangs up: a change once begun is carried through. */
+  /**
+   * Fires when the time is over or the server closes, and not when the client hangs up: a change once begun is carried
+   * through.
+   */
   lasting(limitMs: number): AbortSignal;
 }
 

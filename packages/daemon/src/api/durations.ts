@@ -23,13 +23,21 @@ export function humanDuration(milliseconds: number): string {
 /** The STATUS column of `docker ps`. */
 export function statusText(life: ContainerLife, now: number): string {
   switch (life.at) {
-    case 'created': return 'Created';
-    case 'running': return `Up ${humanDuration(now - life.startedAt)}`;
-    case 'paused': return `Up ${humanDuration(now - life.startedAt)} (Paused)`;
-    case 'restarting': return `Restarting (${life.exitCode}) ${humanDuration(now - life.finishedAt)} ago`;
-    case 'exited': return `Exited (${life.exitCode}) ${humanDuration(now - life.finishedAt)} ago`;
-    case 'removing': return 'Removal In Progress';
-    case 'dead': return 'Dead';
-    default: return life satisfies never;
+    case 'created':
+      return 'Created';
+    case 'running':
+      return `Up ${humanDuration(now - life.startedAt)}`;
+    case 'paused':
+      return `Up ${humanDuration(now - life.startedAt)} (Paused)`;
+    case 'restarting':
+      return `Restarting (${life.exitCode}) ${humanDuration(now - life.finishedAt)} ago`;
+    case 'exited':
+      return `Exited (${life.exitCode}) ${humanDuration(now - life.finishedAt)} ago`;
+    case 'removing':
+      return 'Removal In Progress';
+    case 'dead':
+      return 'Dead';
+    default:
+      return life satisfies never;
   }
 }

@@ -16,7 +16,8 @@ async function openPair(): Promise<{ ours: Socket; client: Socket } & AsyncDispo
   const client = connect({ path: join(directory, 's'), allowHalfOpen: true });
   const [ours] = (await once(server, 'connection')) as [Socket];
   return {
-    ours, client,
+    ours,
+    client,
     async [Symbol.asyncDispose]() {
       ours.destroy();
       client.destroy();

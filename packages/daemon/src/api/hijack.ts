@@ -1,5 +1,5 @@
-// Owns the joining of a client's raw connection with a process: framing, back-pressure both ways, half-close, detach keys, hang-up.
-// Knows no route; upgrade.ts has the bytes before this.
+// Owns the joining of a client's raw connection with a process: framing, back-pressure both ways, half-close, detach
+// keys, hang-up. Knows no route; upgrade.ts has the bytes before this.
 //
 //   joined ─client ends its input▶ half-closed ─output ends▶ draining ─client closes▶ gone
 //   joined ─detach keys▶ draining        any ─client hangs up▶ gone
@@ -19,14 +19,24 @@ export interface JoinOptions {
   readonly multiplexed: boolean;
   /** Null: the keys mean nothing (no terminal). */
   readonly detachKeys: Buffer | null;
-  /** The end of the client's input is the end of the process's. Not so for a terminal, nor where further clients may give input. */
+  /**
+   * The end of the client's input is the end of the process's. Not so for a terminal, nor where further clients may
+   * give input.
+   */
   readonly endsInput: boolean;
   /** Aborted when the client is gone. */
   readonly hangUp: AbortController;
 }
 
-/** Resolves when output has ended and the socket with it, or the client has detached or is gone. Lets go of the attachment. */
-export async function joinStreams(socket: Duplex, attachment: Attachment, options: JoinOptions): Promise<'ended' | 'detached' | 'gone'> {
+/**
+ * Resolves when output has ended and the socket with it, or the client has detached or is gone. Lets go of the
+ * attachment.
+ */
+export async function joinStreams(
+  socket: Duplex,
+  attachment: Attachment,
+  options: JoinOptions,
+): Promise<'ended' | 'detached' | 'gone'> {
   const { hangUp } = options;
   await using _held = attachment;
   const detached = new AbortController();
@@ -46,7 +56,12 @@ export async function joinStreams(socket: Duplex, attachment: Attachment, option
   return hangUp.signal.aborted ? 'gone' : detached.signal.aborted ? 'detached' : 'ended';
 }
 
-async function passOutput(socket: Duplex, attachment: Attachment, multiplexed: boolean, leave: AbortSignal): Promise<void> {
+async function passOutput(
+  socket: Duplex,
+  attachment: Attachment,
+  multiplexed: boolean,
+  leave: AbortSignal,
+): Promise<void> {
   for await (const { stream, data } of attachment.output) {
     if (leave.aborted) return;
     if (!sendPiece(socket, multiplexed ? stream : null, data)) await once(socket, 'drain', { signal: leave });
@@ -63,13 +78,22 @@ export function sendPiece(socket: Duplex, stream: 'stdout' | 'stderr' | null, da
   return ready;
 }
 
-/** What the client sends goes to the process, as fast as that takes it; where there is none it is dropped, so that the client is not held up. */
+/**
+ * What the client sends goes to the process, as fast as that takes it; where there is none it is dropped, so that the
+ * client is not held up.
+ */
 function passInput(socket: Duplex, stdin: Writable | null, options: JoinOptions, detach: () => void): void {
   let target = stdin;
   const scanner = options.detachKeys === null ? null : new DetachScanner(options.detachKeys);
-  stdin?.on('error', () => { target = null; socket.resume(); }); // the process has closed its input: its output goes on
+  stdin?.on('error', () => {
+    target = null;
+    socket.resume();
+  }); // the process has closed its input: its output goes on
   stdin?.on('drain', () => socket.resume());
-  stdin?.on('close', () => { target = null; socket.resume(); });
+  stdin?.on('close', () => {
+    target = null;
+    socket.resume();
+  });
   socket.on('data', (chunk: Buffer) => {
     if (target === null) return;
     const found = scanner?.push(chunk) ?? { pass: chunk, detached: false };
@@ -79,18 +103,22 @@ function passInput(socket: Duplex, stdin: Writable | null, options: JoinOptions,
       detach();
     }
   });
-  socket.on('end', () => { if (options.endsInput) target?.end(); });
+  socket.on('end', () => {
+    if (options.endsInput) target?.end();
+  });
   socket.resume();
 }
 
 /**
- * A client that has ended its input and one that has closed look the same to a reader. An empty write tells them apart: it fails with
- * EPIPE once the other end is closed (and puts no byte on the wire).
+ * A client that has ended its input and one that has closed look the same to a reader. An empty write tells them apart:
+ * it fails with EPIPE once the other end is closed (and puts no byte on the wire).
  */
 function probeWhenHalfClosed(socket: Duplex, signal: AbortSignal): Disposable {
   let timer: NodeJS.Timeout | undefined;
   const begin = () => {
-    timer ??= setInterval(() => { if (!socket.destroyed && !socket.writableEnded && socket.writableLength === 0) socket.write(Buffer.alloc(0)); }, probeMs);
+    timer ??= setInterval(() => {
+      if (!socket.destroyed && !socket.writableEnded && socket.writableLength === 0) socket.write(Buffer.alloc(0));
+    }, probeMs);
     timer.unref();
   };
   const stop = () => clearInterval(timer);
@@ -100,8 +128,9 @@ function probeWhenHalfClosed(socket: Duplex, signal: AbortSignal): Disposable {
 }
 
 /**
- * Ends our side and goes on dropping input until the client closes too; closing with unread input would reach it as a reset. The time for
- * that counts from when the kernel has taken all of the output: a slow reader (a pager, a stopped terminal) still gets what is left.
+ * Ends our side and goes on dropping input until the client closes too; closing with unread input would reach it as a
+ * reset. The time for that counts from when the kernel has taken all of the output: a slow reader (a pager, a stopped
+ * terminal) still gets what is left.
  */
 export function endSocket(socket: Duplex): void {
   if (socket.destroyed) return;

@@ -1,5 +1,5 @@
-// Owns the table of words that Docker has and Twofold does not have yet. Each is answered with 501 and a sentence that names it; a path
-// that neither has is "page not found". When a word arrives, its row leaves.
+// Owns the table of words that Docker has and Twofold does not have yet. Each is answered with 501 and a sentence that
+// names it; a path that neither has is "page not found". When a word arrives, its row leaves.
 
 import { TwofoldError } from '@twofold/contract';
 import type { Handler } from './context.ts';
@@ -36,6 +36,12 @@ const missing: readonly (readonly [method: string, path: string, what: string])[
   ['*', '/configs/{rest:.*}', 'Configs'],
 ];
 
-export const missingRoutes: readonly (readonly [method: string, path: string, handler: Handler])[] = missing.map(([method, path, what]) => [method, path, () => {
-  throw new TwofoldError('not-implemented', `Twofold does not have this yet: ${what}.`);
-}]);
+export const missingRoutes: readonly (readonly [method: string, path: string, handler: Handler])[] = missing.map(
+  ([method, path, what]) => [
+    method,
+    path,
+    () => {
+      throw new TwofoldError('not-implemented', `Twofold does not have this yet: ${what}.`);
+    },
+  ],
+);

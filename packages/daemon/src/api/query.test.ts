@@ -7,7 +7,10 @@ const invalid = (error: unknown) => isTwofoldError(error, 'invalid-argument');
 
 test('truth is what Docker takes for it', () => {
   const query = new Query('a=1&b=true&c=0&d=false&e=&f=No&g=none&h=yes');
-  assert.deepEqual('abcdefgh'.split('').map((name) => query.flag(name)), [true, true, false, false, false, false, false, true]);
+  assert.deepEqual(
+    'abcdefgh'.split('').map((name) => query.flag(name)),
+    [true, true, false, false, false, false, false, true],
+  );
   assert.equal(query.flag('absent', true), true);
 });
 
@@ -21,10 +24,11 @@ test('times are Unix seconds with a fraction, or RFC 3339, to the nanosecond', (
   assert.throws(() => new Query('since=yesterday').time('since'), invalid);
 });
 
-test('filters come in both of Docker\'s forms, and unknown ones are refused', () => {
+test("filters come in both of Docker's forms, and unknown ones are refused", () => {
   assert.deepEqual([...parseFilters('{"a":["b","c"]}', ['a'])], [['a', ['b', 'c']]]);
   assert.deepEqual([...parseFilters('{"a":{"b":true,"c":false}}', ['a'])], [['a', ['b']]]);
-  for (const bad of ['{', '[]', '{"z":["x"]}', '{"a":"b"}', '{"a":[1]}', 'null']) assert.throws(() => parseFilters(bad, ['a']), invalid, bad);
+  for (const bad of ['{', '[]', '{"z":["x"]}', '{"a":"b"}', '{"a":[1]}', 'null'])
+    assert.throws(() => parseFilters(bad, ['a']), invalid, bad);
 });
 
 test('every label filter has to fit', () => {

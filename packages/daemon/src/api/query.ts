@@ -37,7 +37,11 @@ export class Query {
     const value = this.text(name);
     if (value === undefined) return undefined;
     const number = Number(value);
-    if (!/^[+-]?\d+$/.test(value) || !Number.isSafeInteger(number)) throw new TwofoldError('invalid-argument', `The parameter "${name}" is no whole number: "${value.slice(0, 40)}".`);
+    if (!/^[+-]?\d+$/.test(value) || !Number.isSafeInteger(number))
+      throw new TwofoldError(
+        'invalid-argument',
+        `The parameter "${name}" is no whole number: "${value.slice(0, 40)}".`,
+      );
     return number;
   }
 
@@ -67,7 +71,10 @@ export function parseTime(value: string): bigint | undefined {
   return Number.isNaN(seconds) ? undefined : BigInt(seconds) * 1_000_000n + BigInt((date[3] ?? '').padEnd(9, '0'));
 }
 
-/** Both of Docker's forms: `{"status":["running"]}` and the older `{"status":{"running":true}}`. An unknown filter is refused, as Docker does. */
+/**
+ * Both of Docker's forms: `{"status":["running"]}` and the older `{"status":{"running":true}}`. An unknown filter is
+ * refused, as Docker does.
+ */
 export function parseFilters(text: string | undefined, known: readonly string[]): Filters {
   if (text === undefined) return new Map();
   let parsed: unknown;
@@ -76,10 +83,17 @@ export function parseFilters(text: string | undefined, known: readonly string[])
   } catch (cause) {
     throw new TwofoldError('invalid-argument', 'invalid filter: it is no JSON', { cause });
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) fail('invalid filter: it is no JSON object');
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    fail('invalid filter: it is no JSON object');
   const filters = new Map<string, string[]>();
   for (const [name, value] of Object.entries(parsed as Record<string, unknown>)) {
-    const values = Array.isArray(value) ? value : typeof value === 'object' && value !== null ? Object.entries(value).filter(([, on]) => on === true).map(([key]) => key) : null;
+    const values = Array.isArray(value)
+      ? value
+      : typeof value === 'object' && value !== null
+        ? Object.entries(value)
+            .filter(([, on]) => on === true)
+            .map(([key]) => key)
+        : null;
     if (values === null || !values.every((one) => typeof one === 'string')) fail(`invalid filter '${name}'`);
     if (!known.includes(name)) fail(`invalid filter '${name}'`);
     if (values.length > 0) filters.set(name, values);
@@ -97,14 +111,20 @@ export function passes(filters: Filters, name: string, fits: (value: string) => 
 export function passesLabels(filters: Filters, labels: Readonly<Record<string, string>>): boolean {
   const has = (wanted: string) => {
     const at = wanted.indexOf('=');
-    return at < 0 ? Object.hasOwn(labels, wanted) : Object.hasOwn(labels, wanted.slice(0, at)) && labels[wanted.slice(0, at)] === wanted.slice(at + 1);
+    return at < 0
+      ? Object.hasOwn(labels, wanted)
+      : Object.hasOwn(labels, wanted.slice(0, at)) && labels[wanted.slice(0, at)] === wanted.slice(at + 1);
   };
   return (filters.get('label') ?? []).every(has) && !(filters.get('label!') ?? []).some(has);
 }
 
-/** Name filters are expressions, unanchored, as Docker has them. Repeated groups are refused: they can be made to run for ever. */
+/**
+ * Name filters are expressions, unanchored, as Docker has them. Repeated groups are refused: they can be made to run
+ * for ever.
+ */
 export function nameExpression(pattern: string): RegExp {
-  if (pattern.length > 256 || /\)[*+?{]/.test(pattern)) fail(`The filter's expression "${pattern.slice(0, 60)}" is too complicated.`);
+  if (pattern.length > 256 || /\)[*+?{]/.test(pattern))
+    fail(`The filter's expression "${pattern.slice(0, 60)}" is too complicated.`);
   try {
     return new RegExp(pattern);
   } catch {

@@ -44,19 +44,33 @@ export interface RenderedError {
   readonly ours: boolean;
 }
 
-// docker's CLI takes its exit codes 127 and 126 from these words in the message, so they have to be there whoever raised the error.
+// docker's CLI takes its exit codes 127 and 126 from these words in the message, so they have to be there whoever
+// raised the error.
 const exitWords: Partial<Record<ErrorCode, { readonly any: readonly string[]; readonly otherwise: string }>> = {
-  'command-not-found': { any: ['executable file not found', 'no such file or directory'], otherwise: 'executable file not found in $PATH' },
+  'command-not-found': {
+    any: ['executable file not found', 'no such file or directory'],
+    otherwise: 'executable file not found in $PATH',
+  },
   'command-not-executable': { any: ['permission denied', 'is a directory'], otherwise: 'permission denied' },
 };
 
 /** What a client is told of `error`. An error that nobody raised on purpose is `internal`, and its text stays here. */
 export function renderError(error: unknown, requestNumber: number): RenderedError {
   if (!(error instanceof TwofoldError)) {
-    return { status: 500, code: 'internal', message: `Something in Twofold went wrong; the daemon's log has the facts (request ${requestNumber}).`, ours: true };
+    return {
+      status: 500,
+      code: 'internal',
+      message: `Something in Twofold went wrong; the daemon's log has the facts (request ${requestNumber}).`,
+      ours: true,
+    };
   }
   const words = exitWords[error.code];
   const complete = words === undefined || words.any.some((word) => error.message.includes(word));
   const status = statusOf[error.code];
-  return { status, code: error.code, message: complete ? error.message : `${error.message.replace(/\.$/, '')}: ${words.otherwise}`, ours: status >= 500 && error.code !== 'not-implemented' };
+  return {
+    status,
+    code: error.code,
+    message: complete ? error.message : `${error.message.replace(/\.$/, '')}: ${words.otherwise}`,
+    ours: status >= 500 && error.code !== 'not-implemented',
+  };
 }

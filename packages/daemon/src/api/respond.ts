@@ -1,4 +1,5 @@
-// Owns how answers are written: JSON, nothing, and streams with back-pressure. Statuses of errors are render-error.ts's.
+// Owns how answers are written: JSON, nothing, and streams with back-pressure. Statuses of errors are
+// render-error.ts's.
 
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
@@ -26,7 +27,10 @@ export async function writePiece(response: ServerResponse, piece: Buffer | strin
   if (!response.write(piece)) await once(response, 'drain', { signal });
 }
 
-/** A tar or other byte stream. The first piece is awaited before the status is sent, so that an early failure still has its own. */
+/**
+ * A tar or other byte stream. The first piece is awaited before the status is sent, so that an early failure still has
+ * its own.
+ */
 export async function sendBytes(context: Context, chunks: AsyncIterable<Buffer>, contentType: string): Promise<void> {
   const iterator = chunks[Symbol.asyncIterator]();
   try {

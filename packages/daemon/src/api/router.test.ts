@@ -6,7 +6,9 @@ import { compilePattern, matchPattern } from './router.ts';
 import { findRoute, findUpgradeRoute } from './routes.ts';
 
 test('an image name may have slashes, a container name may not', () => {
-  assert.deepEqual(matchPattern(compilePattern('/images/{name:.*}/json'), '/images/a/b%2Fc:d/json'), { name: 'a/b/c:d' });
+  assert.deepEqual(matchPattern(compilePattern('/images/{name:.*}/json'), '/images/a/b%2Fc:d/json'), {
+    name: 'a/b/c:d',
+  });
   assert.equal(matchPattern(compilePattern('/containers/{name}/json'), '/containers/a/b/json'), null);
   assert.equal(findRoute('GET', '/images/json')?.parameters['name'], undefined);
   assert.equal(findRoute('GET', '/images/a/b/history')?.parameters['name'], 'a/b');

@@ -19,7 +19,10 @@ export function compilePattern(path: string): Pattern {
   return { expression: new RegExp(`^${source.join('/')}$`), names };
 }
 
-/** The parameters of `path` (percent-decoded), or null where the pattern does not fit. Throws `invalid-argument` on a broken escape. */
+/**
+ * The parameters of `path` (percent-decoded), or null where the pattern does not fit. Throws `invalid-argument` on a
+ * broken escape.
+ */
 export function matchPattern(pattern: Pattern, path: string): Record<string, string> | null {
   const match = pattern.expression.exec(path);
   if (match === null) return null;

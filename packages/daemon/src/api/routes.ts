@@ -1,4 +1,5 @@
-// Owns the one table of what the front door answers to. What each does is in handlers/; what Docker has and we lack is in missing.ts.
+// Owns the one table of what the front door answers to. What each does is in handlers/; what Docker has and we lack is
+// in missing.ts.
 
 import type { Duplex } from 'node:stream';
 import type { Caller, Handler } from './context.ts';
@@ -114,13 +115,21 @@ const hijackRoutes: readonly (readonly [method: string, path: string, handler: H
   ['POST', '/exec/{id}/start', execs.startExec],
 ];
 
-interface Compiled<H> { readonly method: string; readonly pattern: Pattern; readonly handler: H }
+interface Compiled<H> {
+  readonly method: string;
+  readonly pattern: Pattern;
+  readonly handler: H;
+}
 
 function compile<H>(table: readonly (readonly [method: string, path: string, handler: H])[]): Compiled<H>[] {
   return table.map(([method, path, handler]) => ({ method, pattern: compilePattern(path), handler }));
 }
 
-function find<H>(table: readonly Compiled<H>[], method: string, path: string): { handler: H; parameters: Record<string, string> } | null {
+function find<H>(
+  table: readonly Compiled<H>[],
+  method: string,
+  path: string,
+): { handler: H; parameters: Record<string, string> } | null {
   for (const route of table) {
     if (route.method !== '*' && route.method !== method) continue;
     const parameters = matchPattern(route.pattern, path);
@@ -132,11 +141,17 @@ function find<H>(table: readonly Compiled<H>[], method: string, path: string): {
 const compiled = compile(routes);
 const compiledHijacks = compile(hijackRoutes);
 
-export function findRoute(method: string, path: string): { handler: Handler; parameters: Record<string, string> } | null {
+export function findRoute(
+  method: string,
+  path: string,
+): { handler: Handler; parameters: Record<string, string> } | null {
   return find(compiled, method, path);
 }
 
 /** The routes that take over the connection when the client asks for it. */
-export function findUpgradeRoute(method: string, path: string): { handler: HijackHandler; parameters: Record<string, string> } | null {
+export function findUpgradeRoute(
+  method: string,
+  path: string,
+): { handler: HijackHandler; parameters: Record<string, string> } | null {
   return find(compiledHijacks, method, path);
 }

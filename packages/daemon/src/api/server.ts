@@ -1,5 +1,5 @@
-// Owns the HTTP server: limits, versions, dispatch, and the 'upgrade' event. Does not own what routes do (handlers/), the socket file
-// (socket.ts) or which statuses errors have (render-error.ts).
+// Owns the HTTP server: limits, versions, dispatch, and the 'upgrade' event. Does not own what routes do (handlers/),
+// the socket file (socket.ts) or which statuses errors have (render-error.ts).
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -43,8 +43,17 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
   const closing = new AbortController();
   let requests = 0;
 
-  const callerOf = (request: IncomingMessage, route: { parameters: Record<string, string> }, minor: number, search: string, signal: AbortSignal): Caller => ({
-    engine, request, minor, signal,
+  const callerOf = (
+    request: IncomingMessage,
+    route: { parameters: Record<string, string> },
+    minor: number,
+    search: string,
+    signal: AbortSignal,
+  ): Caller => ({
+    engine,
+    request,
+    minor,
+    signal,
     versionInfo: options.versionInfo,
     runVerb: options.runVerb,
     log: options.logger,
@@ -55,7 +64,11 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
 
   const fault = (error: unknown, request: IncomingMessage, number: number): RenderedError => {
     const rendered = renderError(error, number);
-    if (rendered.ours && !closing.signal.aborted) options.logger.error({ err: error, request: number, method: request.method, url: request.url?.slice(0, 300) }, 'A request failed.');
+    if (rendered.ours && !closing.signal.aborted)
+      options.logger.error(
+        { err: error, request: number, method: request.method, url: request.url?.slice(0, 300) },
+        'A request failed.',
+      );
     return rendered;
   };
 
@@ -68,7 +81,8 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     response.on('error', () => hangUp.abort());
     request.on('error', () => undefined); // a cut body is told by whoever reads it
     try {
-      if (request.rawHeaders.length / 2 > maxHeaderFields) return refuse(request, response, 431, `The request has more than ${maxHeaderFields} header fields.`);
+      if (request.rawHeaders.length / 2 > maxHeaderFields)
+        return refuse(request, response, 431, `The request has more than ${maxHeaderFields} header fields.`);
       const [path, search] = cutQuery(request.url);
       const { minor, path: rest } = splitVersion(path);
       const route = findRoute(request.method ?? '', rest);
@@ -94,14 +108,23 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     closing.signal.addEventListener('abort', () => socket.destroy(), { once: true, signal: hangUp.signal });
     let accepted = false;
     try {
-      if (request.rawHeaders.length / 2 > maxHeaderFields) return refuseUpgrade(socket, 431, `The request has more than ${maxHeaderFields} header fields.`);
+      if (request.rawHeaders.length / 2 > maxHeaderFields)
+        return refuseUpgrade(socket, 431, `The request has more than ${maxHeaderFields} header fields.`);
       const [path, search] = cutQuery(request.url);
       const { minor, path: rest } = splitVersion(path);
       const route = findUpgradeRoute(request.method ?? '', rest);
       if (route === null) return refuseUpgrade(socket, 404, 'page not found');
       const body = await readUpgradeBody(request, socket, head);
       const signal = AbortSignal.any([hangUp.signal, closing.signal]);
-      await route.handler({ ...callerOf(request, route, minor, search, signal), socket, body, hangUp, accepted: () => { accepted = true; } });
+      await route.handler({
+        ...callerOf(request, route, minor, search, signal),
+        socket,
+        body,
+        hangUp,
+        accepted: () => {
+          accepted = true;
+        },
+      });
     } catch (error) {
       if (hangUp.signal.aborted) return;
       const rendered = fault(error, request, number);
@@ -116,7 +139,8 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     requestTimeout: 0, // images are loaded for as long as they take; JSON bodies have a limit of their own
     connectionsCheckingInterval: 5_000,
     keepAliveTimeout: 120_000,
-    // Only attach and exec start hand over their connection; every other request that offers an upgrade is answered as it is.
+    // Only attach and exec start hand over their connection; every other request that offers an upgrade is answered as
+    // it is.
     shouldUpgradeCallback: isHijack,
   });
   server.maxHeadersCount = 0; // counted above, and refused aloud instead of cut
@@ -161,13 +185,20 @@ function refuse(request: IncomingMessage, response: ServerResponse, status: numb
   }
   const body = Buffer.from(`${JSON.stringify({ message })}\n`);
   const unread = !request.complete;
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length, ...(unread ? { Connection: 'close' } : {}) });
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': body.length,
+    ...(unread ? { Connection: 'close' } : {}),
+  });
   if (!unread) return void response.end(body);
   response.write(body);
   dropRest(request, response);
 }
 
-/** A client that is still sending would get a reset instead of the answer if we closed at once: take and drop for a short while. */
+/**
+ * A client that is still sending would get a reset instead of the answer if we closed at once: take and drop for a
+ * short while.
+ */
 function dropRest(request: IncomingMessage, response: ServerResponse): void {
   const { socket } = request; // a request that has been read to its end lets go of it
   const timer = setTimeout(() => (socket as Socket | null)?.destroy(), 3_000);
@@ -191,9 +222,14 @@ function refuseBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
     socket.destroy();
     return;
   }
-  const [status, message] = brokenStatus[error.code ?? ''] ?? ['400 Bad Request', 'The request is no HTTP that can be read.'];
+  const [status, message] = brokenStatus[error.code ?? ''] ?? [
+    '400 Bad Request',
+    'The request is no HTTP that can be read.',
+  ];
   const body = JSON.stringify({ message });
-  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
   socket.resume();
   setTimeout(() => socket.destroy(), 3_000).unref();
 }

@@ -1,4 +1,5 @@
-// Owns the socket file: who may use it, a stale one is replaced, a live one is respected. Does not own what is said on it.
+// Owns the socket file: who may use it, a stale one is replaced, a live one is respected. Does not own what is said on
+// it.
 
 import { chmod, chown, lstat, mkdir, readFile, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
@@ -7,7 +8,10 @@ import { dirname } from 'node:path';
 import { TwofoldError } from '@twofold/contract';
 import type { Logger } from 'pino';
 
-/** Listens with mode 0660 and the group, where it exists (root's otherwise). Throws `conflict` when somebody answers there already. */
+/**
+ * Listens with mode 0660 and the group, where it exists (root's otherwise). Throws `conflict` when somebody answers
+ * there already.
+ */
 export async function listenOnSocket(server: Server, path: string, group: string, log: Logger): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   await removeStale(path);
@@ -36,9 +40,13 @@ export async function listenOnSocket(server: Server, path: string, group: string
 async function removeStale(path: string): Promise<void> {
   const stat = await lstat(path).catch(() => null);
   if (stat === null) return;
-  if (!stat.isSocket()) throw new TwofoldError('conflict', `${path} is there and is no socket; remove it or choose another path.`);
+  if (!stat.isSocket())
+    throw new TwofoldError('conflict', `${path} is there and is no socket; remove it or choose another path.`);
   const alive = await new Promise<boolean>((resolve) => {
-    const probe = connect(path, () => { probe.destroy(); resolve(true); });
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(true);
+    });
     probe.on('error', () => resolve(false));
   });
   if (alive) throw new TwofoldError('conflict', `Another daemon listens on ${path}.`);

@@ -1,6 +1,8 @@
-// Owns Docker's multiplexed stream: eight bytes before each piece that say which stream and how much. Not the supervisor's frames.
+// Owns Docker's multiplexed stream: eight bytes before each piece that say which stream and how much. Not the
+// supervisor's frames.
 
-// Docker has the first three, and 3 for an error of its own. `exit` is ours: its one byte is an exit code, and nothing follows.
+// Docker has the first three, and 3 for an error of its own. `exit` is ours: its one byte is an exit code, and nothing
+// follows.
 const numberOf = { stdin: 0, stdout: 1, stderr: 2, exit: 4 } as const;
 
 /** `stream, 0, 0, 0, length (big endian)`, to be followed by `length` bytes. */

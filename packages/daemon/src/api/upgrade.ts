@@ -1,5 +1,5 @@
-// Owns the plain text of an upgraded request: its body, an error answer, and the 101. From here on there is no HTTP parser on the socket,
-// so bytes for a process can never be taken for a request. Does not join streams: hijack.ts does.
+// Owns the plain text of an upgraded request: its body, an error answer, and the 101. From here on there is no HTTP
+// parser on the socket, so bytes for a process can never be taken for a request. Does not join streams: hijack.ts does.
 
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -12,11 +12,12 @@ const { STATUS_CODES } = process.getBuiltinModule('node:http'); // not imported:
 const bodyLimitMs = 30_000;
 
 /**
- * Exactly Content-Length bytes; what follows them is put back on the socket, for it is the process's input. Node 24 leaves the
- * body in `head` and the socket, Node 26 gives it through the request.
+ * Exactly Content-Length bytes; what follows them is put back on the socket, for it is the process's input. Node 24
+ * leaves the body in `head` and the socket, Node 26 gives it through the request.
  */
 export async function readUpgradeBody(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<Buffer> {
-  if (request.headers['transfer-encoding'] !== undefined) throw new TwofoldError('invalid-argument', 'A request that upgrades needs a Content-Length.');
+  if (request.headers['transfer-encoding'] !== undefined)
+    throw new TwofoldError('invalid-argument', 'A request that upgrades needs a Content-Length.');
   const length = checkLength(request);
   if (Number(process.versions.node.split('.')[0]) >= 26) {
     if (head.length > 0) socket.unshift(head);
@@ -66,7 +67,9 @@ function cut(): TwofoldError {
 /** An ordinary answer in place of the upgrade; the connection ends with it. */
 export function refuseUpgrade(socket: Duplex, status: number, message: string, code?: ErrorCode): void {
   const body = status === 304 ? '' : `${JSON.stringify({ message })}\n`;
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${code === undefined ? '' : `${errorHeader}: ${code}\r\n`}Connection: close\r\n\r\n${body}`);
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${code === undefined ? '' : `${errorHeader}: ${code}\r\n`}Connection: close\r\n\r\n${body}`,
+  );
   socket.resume(); // unread input would turn the client's end of file into a reset
 }
 

@@ -1,15 +1,19 @@
 // Owns the contract that both isolations keep. Terms first:
 //
-//   sandbox    what is isolated as one: a set of namespaces (process) or a utility VM (hyperv). Has one supervisor on the
+//   sandbox    what is isolated as one: a set of namespaces (process) or a utility VM (hyperv). Has one supervisor on
+//   the
 //              host, which outlives every daemon, and nothing of it remains when the supervisor is gone.
-//   container  a root file system and a process tree in a sandbox. Docker and PowerShell use one sandbox for one container.
+//   container  a root file system and a process tree in a sandbox. Docker and PowerShell use one sandbox for one
+//   container.
 //   exec       a further process in a container, known by (container, exec id).
 //
 //   sandbox:    absent ─createSandbox▶ up ─deleteSandbox▶ absent
-//   container:  absent ─createContainer▶ prepared ─startContainer▶ running ─its process ends▶ exited ─deleteContainer▶ absent
+//   container:  absent ─createContainer▶ prepared ─startContainer▶ running ─its process ends▶ exited ─deleteContainer▶
+//   absent
 //
-// A driver knows no image, row, request or name of Twofold's: it is given paths and an OCI specification. What it cannot
-// do it refuses with `unsupported`; a silent success fails tests/conformance. Clean-up is idempotent and works from the disk alone.
+// A driver knows no image, row, request or name of Twofold's: it is given paths and an OCI specification. What it
+// cannot do it refuses with `unsupported`; a silent success fails tests/conformance. Clean-up is idempotent and works
+// from the disk alone.
 
 import type { Writable } from 'node:stream';
 import type { ContainerId, ExecId, Isolation, OciProcess, OciSpec, SandboxId } from '@twofold/contract';
@@ -23,7 +27,9 @@ export interface SandboxSpec {
   readonly hostname: string;
   readonly domainname?: string;
   /** `none`: only a loopback. `host`: the host's own (process only). */
-  readonly network: { readonly mode: 'attached'; readonly interfaces: readonly SandboxInterface[] } | { readonly mode: 'none' | 'host' };
+  readonly network:
+    | { readonly mode: 'attached'; readonly interfaces: readonly SandboxInterface[] }
+    | { readonly mode: 'none' | 'host' };
   /** What the utility VM has for its containers, at least; a driver without a VM ignores it. */
   readonly machine: { readonly memoryBytes: number; readonly cpus: number };
   readonly sysctls?: Readonly<Record<string, string>>;
@@ -49,12 +55,17 @@ export interface SandboxInterface {
   /** CIDR: `10.88.0.2/16`. */
   readonly addresses: readonly string[];
   readonly gateway?: string;
-  /** Its routes are in this table, asked for what is sent from its addresses. Absent: in the main one, and the gateway is the default route. */
+  /**
+   * Its routes are in this table, asked for what is sent from its addresses. Absent: in the main one, and the gateway
+   * is the default route.
+   */
   readonly table?: number;
   readonly mtu: number;
 }
 
-/** A read-only layer: an EROFS image file. Overlay whiteouts and opaque marks are inside it as the kernel wants them. */
+/**
+ * A read-only layer: an EROFS image file. Overlay whiteouts and opaque marks are inside it as the kernel wants them.
+ */
 export interface RootfsLayer {
   /** Absolute path of the .erofs file. */
   readonly path: string;
@@ -62,13 +73,19 @@ export interface RootfsLayer {
   readonly name: string;
 }
 
-/** What a container sees as `/`: layers (top first) below one writable layer in the given directory (upper/ and work/, or scratch.ext4). */
+/**
+ * What a container sees as `/`: layers (top first) below one writable layer in the given directory (upper/ and work/,
+ * or scratch.ext4).
+ */
 export interface RootfsPlan {
   readonly layers: readonly RootfsLayer[];
   /** The container's private directory (0700, exists); the driver makes the writable layer of its kind inside. */
   readonly writableDirectory: string;
   readonly readOnly: boolean;
-  /** The top layer is a sealed one: a fresh writable layer's `/` has its mode, owner and time. Otherwise it is root's, 0755, whatever an image's layer says. */
+  /**
+   * The top layer is a sealed one: a fresh writable layer's `/` has its mode, owner and time. Otherwise it is root's,
+   * 0755, whatever an image's layer says.
+   */
   readonly inheritRoot?: boolean;
 }
 
@@ -157,17 +174,30 @@ export type ContainerState =
   | { readonly at: 'exited'; readonly status: ExitStatus };
 
 export type DriverEvent =
-  | { readonly kind: 'exited'; readonly sandbox: SandboxId; readonly container: ContainerId; readonly exec?: ExecId; readonly status: ExitStatus }
+  | {
+      readonly kind: 'exited';
+      readonly sandbox: SandboxId;
+      readonly container: ContainerId;
+      readonly exec?: ExecId;
+      readonly status: ExitStatus;
+    }
   | { readonly kind: 'oom'; readonly sandbox: SandboxId; readonly container: ContainerId }
   /** The supervisor or the worker ended without telling an exit: what ran in it is dead. */
   | { readonly kind: 'sandbox-gone'; readonly sandbox: SandboxId; readonly reason: string };
 
-/** Verbs of the layer tool that work on a container's files (docs/layers.md). All read or write a tar or text stream. */
+/**
+ * Verbs of the layer tool that work on a container's files (docs/layers.md). All read or write a tar or text stream.
+ */
 export type FileRequest =
   /** Tar of the file or tree at `path`, entries named from its base name. */
   | { readonly verb: 'pack'; readonly path: string }
   /** Extracts the tar on stdin into the directory `path`. */
-  | { readonly verb: 'unpack'; readonly path: string; readonly noOverwriteDirNonDir: boolean; readonly copyUidGid: boolean }
+  | {
+      readonly verb: 'unpack';
+      readonly path: string;
+      readonly noOverwriteDirNonDir: boolean;
+      readonly copyUidGid: boolean;
+    }
   /** One JSON line: {name,size,mode,mtime,linkTarget} of `path`. */
   | { readonly verb: 'stat'; readonly path: string }
   /** Tar of the whole root file system. */
@@ -187,9 +217,15 @@ export interface ToolRun extends AsyncDisposable {
 export interface SandboxInfo {
   /** The host's process id of the supervisor. */
   readonly supervisorPid: number;
-  /** Process id whose network namespace takes the veth's inner end; null where the endpoint is a TAP made by the supervisor. */
+  /**
+   * Process id whose network namespace takes the veth's inner end; null where the endpoint is a TAP made by the
+   * supervisor.
+   */
   readonly netnsPid: number | null;
-  /** How a VM was come by: one that waited, a fork, a clone of the template, or a boot. For those who ask why a start was slow. */
+  /**
+   * How a VM was come by: one that waited, a fork, a clone of the template, or a boot. For those who ask why a start
+   * was slow.
+   */
   readonly origin?: 'waiting' | 'fork' | 'clone' | 'boot';
 }
 
@@ -208,15 +244,23 @@ export type Warn = (sentence: string, facts: Readonly<Record<string, unknown>>) 
 
 export interface Driver extends AsyncDisposable {
   readonly isolation: Isolation;
-  /** `veth` ends are moved into `netnsPid`'s namespace; `tap` links are made by the supervisor and only need a bridge. */
+  /**
+   * `veth` ends are moved into `netnsPid`'s namespace; `tap` links are made by the supervisor and only need a bridge.
+   */
   readonly endpointKind: 'veth' | 'tap';
   /** What `info` and `inspect` show: '' (no VM), 'kvm' or 'tcg'. */
   readonly accelerator: string;
 
-  /** Of the VMs that belong to nobody yet: how many wait for containers, and how many should now. Absent where there are no VMs. */
+  /**
+   * Of the VMs that belong to nobody yet: how many wait for containers, and how many should now. Absent where there are
+   * no VMs.
+   */
   readonly pool?: { readonly waiting: number; readonly wanted: number };
 
-  /** Begins, in the background, to make what later starts of containers like `ordinary` profit from. Once, when nothing of a former daemon's is left. */
+  /**
+   * Begins, in the background, to make what later starts of containers like `ordinary` profit from. Once, when nothing
+   * of a former daemon's is left.
+   */
   warmUp?(warn: Warn, ordinary: OciSpec): void;
   /** Starts the supervisor. A VM goes on booting after this resolves; what needs it waits for it. */
   createSandbox(spec: SandboxSpec, signal: AbortSignal): Promise<SandboxInfo>;
@@ -225,12 +269,29 @@ export interface Driver extends AsyncDisposable {
   /** Makes the root file system and resolves the user. */
   createContainer(spec: ContainerSpec, signal: AbortSignal): Promise<ResolvedUser>;
   resolveUser(container: ProcessRef, user: string, signal: AbortSignal): Promise<ResolvedUser>;
-  /** Resolves with the process id (of the kernel that runs it) once exec has succeeded; rejects with `command-not-found` (127) or `command-not-executable` (126). */
-  startContainer(container: ProcessRef, spec: OciSpec, options: StartOptions, signal: AbortSignal): Promise<{ pid: number }>;
+  /**
+   * Resolves with the process id (of the kernel that runs it) once exec has succeeded; rejects with `command-not-found`
+   * (127) or `command-not-executable` (126).
+   */
+  startContainer(
+    container: ProcessRef,
+    spec: OciSpec,
+    options: StartOptions,
+    signal: AbortSignal,
+  ): Promise<{ pid: number }>;
   /** Legal from createSandbox on; then nothing of the output is missed. */
-  attach(container: ProcessRef, want: { stdin: boolean; stdout: boolean; stderr: boolean }, signal: AbortSignal): Promise<ProcessStreams>;
+  attach(
+    container: ProcessRef,
+    want: { stdin: boolean; stdout: boolean; stderr: boolean },
+    signal: AbortSignal,
+  ): Promise<ProcessStreams>;
   /** `streams` is null for a detached exec. */
-  exec(target: Required<ProcessRef>, spec: ExecSpec, want: { attached: boolean }, signal: AbortSignal): Promise<{ pid: number; streams: ProcessStreams | null }>;
+  exec(
+    target: Required<ProcessRef>,
+    spec: ExecSpec,
+    want: { attached: boolean },
+    signal: AbortSignal,
+  ): Promise<{ pid: number; streams: ProcessStreams | null }>;
   signal(process: ProcessRef, signal: number, everyProcess: boolean): Promise<void>;
   resize(process: ProcessRef, size: { rows: number; columns: number }): Promise<void>;
   pause(container: ProcessRef): Promise<void>;
@@ -241,30 +302,44 @@ export interface Driver extends AsyncDisposable {
   /** Files of a container that is not running: mounts (or boots) what is needed and takes it away again. */
   filesAtRest(spec: ContainerSpec, request: FileRequest, signal: AbortSignal): Promise<ToolRun>;
   /**
-   * Makes a layer visible, read-only, at `path` in a running container: a name in its /dev, so that no layer, archive or commit ever has it. It goes with
-   * the container's process. Idempotent; a container has one such layer at most.
+   * Makes a layer visible, read-only, at `path` in a running container: a name in its /dev, so that no layer, archive
+   * or commit ever has it. It goes with the container's process. Idempotent; a container has one such layer at most.
    */
   showLayer(spec: ContainerSpec, layer: RootfsLayer, path: string, signal: AbortSignal): Promise<void>;
-  /** Takes this driver's kind of writable layer away (after it has been sealed as a layer); another kind's in the same directory stays. Idempotent. */
+  /**
+   * Takes this driver's kind of writable layer away (after it has been sealed as a layer); another kind's in the same
+   * directory stays. Idempotent.
+   */
   discardWritable(writableDirectory: string): Promise<void>;
   /** Whether there is a writable layer of this driver's kind. */
   hasWritable(writableDirectory: string): Promise<boolean>;
-  /** Lets go of the layers that are mounted on the host and that `inUse` does not name (RootfsLayer.name); their files can then really go. */
+  /**
+   * Lets go of the layers that are mounted on the host and that `inUse` does not name (RootfsLayer.name); their files
+   * can then really go.
+   */
   releaseLayers(inUse: ReadonlySet<string>): Promise<void>;
   /** Idempotent. */
   deleteContainer(container: ProcessRef): Promise<void>;
   /**
-   * Ends everything in it and waits until it is gone. Idempotent; works from the disk alone. With `discard` nobody will look at its containers' writable
-   * layers again, nor were they deleted before: nothing needs to be written out.
+   * Ends everything in it and waits until it is gone. Idempotent; works from the disk alone. With `discard` nobody will
+   * look at its containers' writable layers again, nor were they deleted before: nothing needs to be written out.
    */
   deleteSandbox(id: SandboxId, directory: string, options?: { readonly discard?: boolean }): Promise<void>;
 
   /** After a restart of the daemon: what became of this sandbox's containers. Also resumes events of a living one. */
-  reconnect(id: SandboxId, directory: string, containers: readonly ContainerId[], signal: AbortSignal): Promise<{ alive: boolean; info: SandboxInfo | null; containers: ReadonlyMap<ContainerId, ContainerState> }>;
+  reconnect(
+    id: SandboxId,
+    directory: string,
+    containers: readonly ContainerId[],
+    signal: AbortSignal,
+  ): Promise<{ alive: boolean; info: SandboxInfo | null; containers: ReadonlyMap<ContainerId, ContainerState> }>;
   /** Every event of every sandbox from now on, in order. One consumer: the engine's supervisor. */
   watch(signal: AbortSignal): AsyncIterable<DriverEvent>;
   /** Read from the running system, never from a table. Empty for a driver without VMs. */
   workers(): Promise<Worker[]>;
-  /** Kills the container from outside (a VM as a whole) and waits until it is dead; nothing inside is asked, and how it ended is told as an event. False where there is none. */
+  /**
+   * Kills the container from outside (a VM as a whole) and waits until it is dead; nothing inside is asked, and how it
+   * ended is told as an event. False where there is none.
+   */
   endHard(container: ProcessRef): Promise<boolean>;
 }

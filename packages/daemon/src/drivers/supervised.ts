@@ -1,5 +1,5 @@
-// Owns what a driver says to a supervisor in the same words whatever runs below it, and how it reads the answers (docs/protocol.md). What is
-// particular to one isolation (PREPARE, START) is said by its driver.
+// Owns what a driver says to a supervisor in the same words whatever runs below it, and how it reads the answers
+// (docs/protocol.md). What is particular to one isolation (PREPARE, START) is said by its driver.
 
 import { FrameType, Tag, TlvWriter, type TlvReader } from '@twofold/contract';
 import { exitOf } from '../host/conversation.ts';
@@ -40,15 +40,30 @@ export function networkRequest(interfaces: readonly SandboxInterface[]): TlvWrit
 }
 
 /** See Driver.attach: the supervisor owns the streams, so it is asked also before there is a process. */
-export async function attachThrough(connection: SupervisorConnection, container: ProcessRef, want: { stdin: boolean; stdout: boolean; stderr: boolean }, signal: AbortSignal): Promise<ProcessStreams> {
+export async function attachThrough(
+  connection: SupervisorConnection,
+  container: ProcessRef,
+  want: { stdin: boolean; stdout: boolean; stderr: boolean },
+  signal: AbortSignal,
+): Promise<ProcessStreams> {
   const flags = (want.stdin ? 1 : 0) | (want.stdout ? 2 : 0) | (want.stderr ? 4 : 0);
-  const { streams } = await connection.openStreams(FrameType.ATTACH, target(container).number(Tag.FLAGS, flags), { stdin: want.stdin, output: want.stdout || want.stderr }, signal);
+  const { streams } = await connection.openStreams(
+    FrameType.ATTACH,
+    target(container).number(Tag.FLAGS, flags),
+    { stdin: want.stdin, output: want.stdout || want.stderr },
+    signal,
+  );
   return streams;
 }
 
 /** The answer to PREPARE and RESOLVE_USER. */
 export function userOf(reply: TlvReader): ResolvedUser {
-  return { uid: reply.number(Tag.UID) ?? 0, gid: reply.number(Tag.GID) ?? 0, groups: reply.numbers(Tag.GROUP), home: reply.string(Tag.HOME) ?? '/' };
+  return {
+    uid: reply.number(Tag.UID) ?? 0,
+    gid: reply.number(Tag.GID) ?? 0,
+    groups: reply.numbers(Tag.GROUP),
+    home: reply.string(Tag.HOME) ?? '/',
+  };
 }
 
 /** One container of STATE; null for a state that is none of the contract's. */
@@ -58,7 +73,11 @@ export function stateOf(one: TlvReader): ContainerState | null {
       return { at: 'prepared' };
     case 'running': {
       const started = one.bytes(Tag.STARTED);
-      return { at: 'running', pid: one.number(Tag.PID) ?? 0, startedAt: started?.length === 8 ? Number(started.readBigInt64LE() / 1_000_000n) : 0 };
+      return {
+        at: 'running',
+        pid: one.number(Tag.PID) ?? 0,
+        startedAt: started?.length === 8 ? Number(started.readBigInt64LE() / 1_000_000n) : 0,
+      };
     }
     case 'exited':
       return { at: 'exited', status: exitOf(one) };

@@ -1,4 +1,5 @@
-// Owns the match of worker processes to containers, and the hard end of one. The workers are read from the running system, never from a table.
+// Owns the match of worker processes to containers, and the hard end of one. The workers are read from the running
+// system, never from a table.
 
 import { TwofoldError, guid, isTwofoldError, type ComputeProcess } from '@twofold/contract';
 import { endHard, endsWithin } from './containers/stop.ts';
@@ -15,7 +16,16 @@ export async function listCompute(room: Room): Promise<ComputeProcess[]> {
   return workers.flatMap((worker) => {
     const record = room.records.get(containerOf(worker.sandbox));
     if (record === undefined) return []; // on its way out
-    return [{ Id: guid(worker.sandbox).toUpperCase(), Name: record.name, Owner: 'VMMS', Type: 'Container', Pid: worker.pid, User: worker.user } as const];
+    return [
+      {
+        Id: guid(worker.sandbox).toUpperCase(),
+        Name: record.name,
+        Owner: 'VMMS',
+        Type: 'Container',
+        Pid: worker.pid,
+        User: worker.user,
+      } as const,
+    ];
   });
 }
 
@@ -26,9 +36,13 @@ export async function stopCompute(room: Room, reference: string, signal: AbortSi
   if (!workers.some(({ sandbox }) => sandbox === sandboxOf(id))) throw noSuch(reference);
   // No policy starts it again.
   room.records.change(id, { stoppedByUser: true });
-  if (!await endHard(room, id)) throw noSuch(reference);
+  if (!(await endHard(room, id))) throw noSuch(reference);
   publishContainer(room, id, 'kill', { signal: '9' });
-  if (!await endsWithin(room, id, endTimeoutMs, signal)) throw new TwofoldError('internal', `The worker of container ${id} was ended, and its supervisor has not told so in time.`);
+  if (!(await endsWithin(room, id, endTimeoutMs, signal)))
+    throw new TwofoldError(
+      'internal',
+      `The worker of container ${id} was ended, and its supervisor has not told so in time.`,
+    );
 }
 
 function find(room: Room, reference: string): StoredContainer {

@@ -1,4 +1,5 @@
-// Owns the front door's commands on containers: who is meant, in which order, with which job of containers/. Decides nothing else.
+// Owns the front door's commands on containers: who is meant, in which order, with which job of containers/. Decides
+// nothing else.
 
 import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
 import { addAdapter, changeAdapter, connectNetwork, disconnectNetwork, removeAdapter } from './containers/adapters.ts';
@@ -19,7 +20,20 @@ import { publishContainer, type Room } from './room.ts';
 import type { StoredContainer } from './containers/records.ts';
 import type { Supervisor } from './supervisor.ts';
 
-type Core = Omit<Containers, 'logs' | 'top' | 'changes' | 'statPath' | 'readArchive' | 'writeArchive' | 'export' | 'commit' | 'planConversion' | 'convert' | 'preparePowerShell'>;
+type Core = Omit<
+  Containers,
+  | 'logs'
+  | 'top'
+  | 'changes'
+  | 'statPath'
+  | 'readArchive'
+  | 'writeArchive'
+  | 'export'
+  | 'commit'
+  | 'planConversion'
+  | 'convert'
+  | 'preparePowerShell'
+>;
 
 /** The commands on a container's life. Its files and logs are content.ts's. */
 export function createContainers(room: Room, supervisor: Supervisor): Core {
@@ -45,7 +59,9 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
     }, signal);
   };
 
-  /** In turn, so that no start reads half of it. A container that runs is refused at once: its start may hold the queue. */
+  /**
+   * In turn, so that no start reads half of it. A container that runs is refused at once: its start may hold the queue.
+   */
   const changeAdapters = async <T>(reference: string, change: (id: ContainerId) => T): Promise<T> => {
     const { id } = allow('change-adapters', find(reference));
     return inTurn(id, async () => change(id));
@@ -66,13 +82,18 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
     },
     restart: async (reference, options, signal) => {
       const { id } = find(reference);
-      await inTurn(id, async () => {
-        await stopContainer(room, id, options, signal).catch((error: unknown) => {
-          if (!isTwofoldError(error, 'already-in-that-state')) throw error;
-        });
-        await supervisor.start(id, signal);
-        publishContainer(room, id, 'restart');
-      }, signal, true);
+      await inTurn(
+        id,
+        async () => {
+          await stopContainer(room, id, options, signal).catch((error: unknown) => {
+            if (!isTwofoldError(error, 'already-in-that-state')) throw error;
+          });
+          await supervisor.start(id, signal);
+          publishContainer(room, id, 'restart');
+        },
+        signal,
+        true,
+      );
     },
     kill: async (reference, signal) => killContainer(room, find(reference).id, signal),
     pause: async (reference) => {
@@ -96,29 +117,43 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
     rename: async (reference, name) => {
       const { id, name: before } = find(reference);
       const wanted = checkName(name);
-      if (wanted === before) throw new TwofoldError('invalid-argument', 'Renaming a container with the same name as its current name');
+      if (wanted === before)
+        throw new TwofoldError('invalid-argument', 'Renaming a container with the same name as its current name');
       const renamed = records.change(id, { name: wanted });
       // Those on its switches find it by the new name from now on.
       const up = new Set(room.networks.endpointsOf(id).map(({ adapter }) => adapter));
-      for (const adapter of renamed.adapters) if (up.has(adapter.id)) room.networks.rename(adapter.id, endpointNames(renamed, adapter));
+      for (const adapter of renamed.adapters)
+        if (up.has(adapter.id)) room.networks.rename(adapter.id, endpointNames(renamed, adapter));
       publishContainer(room, id, 'rename', { oldName: `/${before}` });
     },
     remove: async (reference, options, signal) => {
       const { id, life } = find(reference);
       if (life.at !== 'dead') allow(options.force ? 'remove-forced' : 'remove', find(reference));
-      await inTurn(id, () => life.at === 'dead' ? finishRemoval(room, id, 0) : removeContainer(room, id, options.force, signal), signal, options.force);
+      await inTurn(
+        id,
+        () => (life.at === 'dead' ? finishRemoval(room, id, 0) : removeContainer(room, id, options.force, signal)),
+        signal,
+        options.force,
+      );
     },
     wait: (reference, condition, signal) => waitForContainer(room, find(reference).id, condition, signal),
     attach: async (reference, want, signal) => {
       const record = allow('attach', find(reference));
       const { id, config, isolation } = record;
       const { pending } = presences.of(id);
-      const attachment = new PendingAttachment(config.Tty ?? false, { ...want, stdin: want.stdin && config.OpenStdin === true }, (gone) => pending.delete(gone));
+      const attachment = new PendingAttachment(
+        config.Tty ?? false,
+        { ...want, stdin: want.stdin && config.OpenStdin === true },
+        (gone) => pending.delete(gone),
+      );
       if (isUp(record.life)) {
-        const streams = await room.driver(isolation).attach(refOf(id), attachment.want, signal).catch((error: unknown) => {
-          if (isUp(records.get(id)?.life ?? record.life) && !isTwofoldError(error, 'sandbox-gone')) throw error;
-          return null; // it has ended in this moment: an attachment to it is at its end
-        });
+        const streams = await room
+          .driver(isolation)
+          .attach(refOf(id), attachment.want, signal)
+          .catch((error: unknown) => {
+            if (isUp(records.get(id)?.life ?? record.life) && !isTwofoldError(error, 'sandbox-gone')) throw error;
+            return null; // it has ended in this moment: an attachment to it is at its end
+          });
         if (streams === null) attachment.giveUp();
         else await attachment.connect(streams);
       } else pending.add(attachment);
@@ -132,9 +167,11 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
     },
     update: async (reference, change) => updateContainer(room, find(reference).id, change.hostConfig),
     addAdapter: (reference, wanted) => changeAdapters(reference, (id) => addAdapter(room, id, wanted)),
-    changeAdapter: (reference, adapter, change) => changeAdapters(reference, (id) => changeAdapter(room, id, adapter, change)),
+    changeAdapter: (reference, adapter, change) =>
+      changeAdapters(reference, (id) => changeAdapter(room, id, adapter, change)),
     removeAdapter: (reference, adapter) => changeAdapters(reference, (id) => removeAdapter(room, id, adapter)),
-    connect: (reference, network, change) => changeAdapters(reference, (id) => connectNetwork(room, id, network, change)),
+    connect: (reference, network, change) =>
+      changeAdapters(reference, (id) => connectNetwork(room, id, network, change)),
     disconnect: (reference, network) => changeAdapters(reference, (id) => disconnectNetwork(room, id, network)),
     prune: async (fits) => {
       const deleted: ContainerId[] = [];

@@ -7,7 +7,10 @@ import { containerDirectory } from './places.ts';
 import { openHouse, type House } from './simulated-house.ts';
 
 const soon = () => AbortSignal.timeout(5_000);
-const code = (wanted: ErrorCode, text = '') => (error: unknown) => isTwofoldError(error, wanted) && error.message.includes(text);
+const code =
+  (wanted: ErrorCode, text = '') =>
+  (error: unknown) =>
+    isTwofoldError(error, wanted) && error.message.includes(text);
 const both = { stdin: true, stdout: true, stderr: true };
 
 let house: House;
@@ -64,7 +67,10 @@ describe('a run', () => {
     const id = await house.create(['nothing-such']);
     await using attachment = await house.engine.containers.attach(id, both, soon());
     const ended = house.engine.containers.wait(id, 'next-exit', soon());
-    await assert.rejects(house.engine.containers.start(id, soon()), code('command-not-found', 'exec: "nothing-such": executable file not found in $PATH: unknown'));
+    await assert.rejects(
+      house.engine.containers.start(id, soon()),
+      code('command-not-found', 'exec: "nothing-such": executable file not found in $PATH: unknown'),
+    );
     assert.equal(await read(attachment), '');
     assert.equal((await ended).statusCode, 127);
     const { at, ...rest } = life(id) as ContainerLife & { at: 'created' };
@@ -94,7 +100,10 @@ describe('a run', () => {
     await house.engine.containers.start(id, soon());
     assert.deepEqual(await removed, { statusCode: 7 });
     assert.throws(() => house.engine.containers.find(id), code('container-not-found'));
-    assert.deepEqual([existsSync(containerDirectory(house.settings, id)), house.world.sandboxes.size, house.reserved.size], [false, 0, 0]);
+    assert.deepEqual(
+      [existsSync(containerDirectory(house.settings, id)), house.world.sandboxes.size, house.reserved.size],
+      [false, 0, 0],
+    );
   });
 
   test('tells create, start, die and destroy in order, and when it comes onto its network and leaves', async () => {
@@ -113,14 +122,18 @@ describe('a run', () => {
     assert.deepEqual(actions, ['create', 'connect', 'start', 'die', 'disconnect', 'destroy']);
     stop.abort();
     const kept: string[] = [];
-    for await (const event of house.engine.events({ since: 0n, until: BigInt(Date.now()) * 1_000_000n - 1n }, soon())) kept.push(event.action);
+    for await (const event of house.engine.events({ since: 0n, until: BigInt(Date.now()) * 1_000_000n - 1n }, soon()))
+      kept.push(event.action);
     assert.ok(kept.length <= 6);
   });
 
   test('out of memory says so', async () => {
     const id = await house.run(['out-of-memory']);
     await exited(id);
-    assert.deepEqual({ oom: (life(id) as { oomKilled?: boolean }).oomKilled, code: (life(id) as { exitCode?: number }).exitCode }, { oom: true, code: 137 });
+    assert.deepEqual(
+      { oom: (life(id) as { oomKilled?: boolean }).oomKilled, code: (life(id) as { exitCode?: number }).exitCode },
+      { oom: true, code: 137 },
+    );
   });
 });
 
@@ -163,7 +176,9 @@ describe('ending', () => {
     let hanging = false;
     house.world.faults.startContainer = (signal) => {
       hanging = true;
-      return new Promise((_resolve, reject) => signal!.addEventListener('abort', () => reject(signal!.reason as Error)));
+      return new Promise((_resolve, reject) =>
+        signal!.addEventListener('abort', () => reject(signal!.reason as Error)),
+      );
     };
     const starting = assert.rejects(house.engine.containers.start(id, soon()), code('cancelled'));
     await until(() => hanging);
@@ -174,7 +189,10 @@ describe('ending', () => {
 
   test('a running container is only removed by force, a removed one is not found', async () => {
     const id = await house.run(['stubborn']);
-    await assert.rejects(house.engine.containers.remove(id, { force: false, volumes: false }, soon()), code('container-running', 'stop the container before removing or force remove'));
+    await assert.rejects(
+      house.engine.containers.remove(id, { force: false, volumes: false }, soon()),
+      code('container-running', 'stop the container before removing or force remove'),
+    );
     await house.engine.containers.remove(id, { force: true, volumes: false }, soon());
     assert.throws(() => house.engine.containers.find(id), code('container-not-found', 'No such container'));
     assert.equal(house.world.sandboxes.size, 0);
@@ -183,7 +201,13 @@ describe('ending', () => {
   test('two starts, stops and removals at once end in one of the states that they ask for', async () => {
     const id = await house.create(['sleep']);
     const { containers } = house.engine;
-    await Promise.allSettled([containers.start(id, soon()), containers.start(id, soon()), containers.stop(id, {}, soon()), containers.start(id, soon()), containers.restart(id, {}, soon())]);
+    await Promise.allSettled([
+      containers.start(id, soon()),
+      containers.start(id, soon()),
+      containers.stop(id, {}, soon()),
+      containers.start(id, soon()),
+      containers.restart(id, {}, soon()),
+    ]);
     assert.ok(['running', 'exited', 'created'].includes(life(id).at));
     await containers.remove(id, { force: true, volumes: false }, soon());
     assert.deepEqual([house.world.sandboxes.size, house.reserved.size], [0, 0]);
@@ -213,7 +237,10 @@ test('a commit shows the container as paused while its files are read, and as ru
   house.world.faults.files = () => {
     seen = life(id).at;
   };
-  await assert.rejects(house.engine.containers.commit(id, { reference: null, message: '', author: '', changes: [], pause: true }, soon()), code('unsupported', 'no files'));
+  await assert.rejects(
+    house.engine.containers.commit(id, { reference: null, message: '', author: '', changes: [], pause: true }, soon()),
+    code('unsupported', 'no files'),
+  );
   assert.equal(seen, 'paused');
   assert.equal(life(id).at, 'running');
 });
@@ -287,48 +314,73 @@ describe('an exec', () => {
   test('of a command that is not there says 127', async () => {
     const container = await house.run(['sleep']);
     const id = await house.engine.execs.create(container, { Cmd: ['nothing-such'] });
-    await assert.rejects(house.engine.execs.start(id, { detach: false }, soon()), code('command-not-found', 'OCI runtime exec failed'));
+    await assert.rejects(
+      house.engine.execs.start(id, { detach: false }, soon()),
+      code('command-not-found', 'OCI runtime exec failed'),
+    );
     assert.equal((house.engine.execs.find(id).life as { exitCode: number }).exitCode, 127);
   });
 
   test('in a container that does not run is refused', async () => {
     const container = await house.create(['sleep']);
-    await assert.rejects(house.engine.execs.create(container, { Cmd: ['true'] }), code('container-not-running', 'is not running'));
+    await assert.rejects(
+      house.engine.execs.create(container, { Cmd: ['true'] }),
+      code('container-not-running', 'is not running'),
+    );
   });
 });
 
 describe('names', () => {
   test('are unique, and give way when their container is removed or renamed', async () => {
     const id = await house.create(['true'], {}, { name: 'HYPVCON' });
-    await assert.rejects(house.create(['true'], {}, { name: 'HYPVCON' }), code('name-taken', `The container name "/HYPVCON" is already in use by container "${id}"`));
+    await assert.rejects(
+      house.create(['true'], {}, { name: 'HYPVCON' }),
+      code('name-taken', `The container name "/HYPVCON" is already in use by container "${id}"`),
+    );
     await house.engine.containers.rename('/HYPVCON', 'other');
     await house.create(['true'], {}, { name: 'HYPVCON' });
     assert.equal(house.engine.containers.find('other').id, id);
   });
 
   test('with a slash or one letter are refused', async () => {
-    await assert.rejects(house.create(['true'], {}, { name: 'a/b' }), code('invalid-argument', 'Invalid container name (a/b), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed'));
+    await assert.rejects(
+      house.create(['true'], {}, { name: 'a/b' }),
+      code('invalid-argument', 'Invalid container name (a/b), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed'),
+    );
   });
 
   test('an id, a GUID in capitals and a unique prefix find the same', async () => {
     const id = await house.create(['true']);
     const guid = `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20, 32)}`;
-    for (const reference of [id, id.slice(0, 12), guid, guid.toUpperCase()]) assert.equal(house.engine.containers.find(reference).id, id);
+    for (const reference of [id, id.slice(0, 12), guid, guid.toUpperCase()])
+      assert.equal(house.engine.containers.find(reference).id, id);
   });
 });
 
 test('what cannot be is refused before anything is made', async () => {
   await assert.rejects(house.create(['true'], { Isolation: 'vm' }), code('invalid-argument', 'vm'));
-  await assert.rejects(house.create(['true'], { Memory: 1 }), code('invalid-argument', 'Minimum memory limit allowed is 6MB'));
+  await assert.rejects(
+    house.create(['true'], { Memory: 1 }),
+    code('invalid-argument', 'Minimum memory limit allowed is 6MB'),
+  );
   await assert.rejects(house.create([]), code('invalid-argument', 'no command specified'));
-  await assert.rejects(house.engine.containers.create({ config: { Image: 'nope', Cmd: ['a'] }, hostConfig: {} }, soon()), code('image-not-found', 'No such image: nope:latest'));
+  await assert.rejects(
+    house.engine.containers.create({ config: { Image: 'nope', Cmd: ['a'] }, hostConfig: {} }, soon()),
+    code('image-not-found', 'No such image: nope:latest'),
+  );
   assert.equal(house.engine.containers.list().length, 0);
 });
 
 test('HyperV in any case makes a container with a worker, which compute shows', async () => {
   const id = await house.run(['sleep'], { Isolation: 'HyperV' });
   const { isolation, requestedIsolation, machine } = house.engine.containers.find(id);
-  assert.deepEqual({ isolation, requestedIsolation, cpus: machine?.cpus }, { isolation: 'hyperv', requestedIsolation: 'hyperv', cpus: 2 });
+  assert.deepEqual(
+    { isolation, requestedIsolation, cpus: machine?.cpus },
+    { isolation: 'hyperv', requestedIsolation: 'hyperv', cpus: 2 },
+  );
   const [worker] = await house.engine.compute();
-  assert.deepEqual([worker?.Id.replaceAll('-', ''), worker?.Owner, worker?.User], [id.slice(0, 32).toUpperCase(), 'VMMS', id.slice(0, 32)]);
+  assert.deepEqual(
+    [worker?.Id.replaceAll('-', ''), worker?.Owner, worker?.User],
+    [id.slice(0, 32).toUpperCase(), 'VMMS', id.slice(0, 32)],
+  );
 });

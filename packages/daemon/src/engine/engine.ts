@@ -1,8 +1,20 @@
-// Owns what the front door may ask of the engine: plain commands and plain answers. No request, response or HTTP status is known here,
-// and no driver is seen. Isolation is a property of a container, everything else is the same for both.
+// Owns what the front door may ask of the engine: plain commands and plain answers. No request, response or HTTP status
+// is known here, and no driver is seen. Isolation is a property of a container, everything else is the same for both.
 
 import type { Readable, Writable } from 'node:stream';
-import type { AdapterId, ComputeProcess, ContainerConfig, ContainerId, Digest, ExecCreateRequest, ExecId, HostConfig, ImageId, Isolation, NetworkId } from '@twofold/contract';
+import type {
+  AdapterId,
+  ComputeProcess,
+  ContainerConfig,
+  ContainerId,
+  Digest,
+  ExecCreateRequest,
+  ExecId,
+  HostConfig,
+  ImageId,
+  Isolation,
+  NetworkId,
+} from '@twofold/contract';
 import type { Images, SealedLayer } from '../images/images.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { TraceStep } from './trace.ts';
@@ -10,7 +22,7 @@ import type { TraceStep } from './trace.ts';
 /**
  * What a container is doing; each state carries exactly its own data. Times are Unix milliseconds.
  *
- *     created ─start▶ running ─exit▶ exited ─start▶ running     running ⇄ paused     exited ─policy▶ restarting ─▶ running
+ * created ─start▶ running ─exit▶ exited ─start▶ running     running ⇄ paused     exited ─policy▶ restarting ─▶ running
  *     any ─remove▶ removing ─▶ (gone)                           any ─damage▶ dead
  */
 export type ContainerLife =
@@ -19,7 +31,14 @@ export type ContainerLife =
   | { readonly at: 'running'; readonly pid: number; readonly startedAt: number }
   | { readonly at: 'paused'; readonly pid: number; readonly startedAt: number }
   | { readonly at: 'restarting'; readonly startedAt: number; readonly finishedAt: number; readonly exitCode: number }
-  | { readonly at: 'exited'; readonly startedAt: number; readonly finishedAt: number; readonly exitCode: number; readonly oomKilled: boolean; readonly error: string }
+  | {
+      readonly at: 'exited';
+      readonly startedAt: number;
+      readonly finishedAt: number;
+      readonly exitCode: number;
+      readonly oomKilled: boolean;
+      readonly error: string;
+    }
   | { readonly at: 'removing' }
   | { readonly at: 'dead'; readonly error: string };
 
@@ -38,7 +57,13 @@ export interface Adapter {
   readonly mac: string;
   readonly aliases: readonly string[];
   /** What it has while the container runs, and had in its last run. */
-  readonly lease: { readonly name: string; readonly address: string; readonly prefixLength: number; readonly gateway: string; readonly mac: string } | null;
+  readonly lease: {
+    readonly name: string;
+    readonly address: string;
+    readonly prefixLength: number;
+    readonly gateway: string;
+    readonly mac: string;
+  } | null;
 }
 
 /** What is not given stays. An empty `network` is none, an empty `address` or `mac` the switch's choice. */
@@ -67,7 +92,10 @@ export interface ContainerRecord {
   readonly hostConfig: HostConfig;
   readonly life: ContainerLife;
   readonly restartCount: number;
-  /** `adapters`: those that it has. `none`: only a loopback. `host`: the host's own. Without `adapters` the list is empty. */
+  /**
+   * `adapters`: those that it has. `none`: only a loopback. `host`: the host's own. Without `adapters` the list is
+   * empty.
+   */
   readonly networking: 'adapters' | 'none' | 'host';
   /** In their order: connected ones are eth0, eth1, … inside. */
   readonly adapters: readonly Adapter[];
@@ -84,10 +112,15 @@ export interface ExecRecord {
   readonly id: ExecId;
   readonly container: ContainerId;
   readonly request: ExecCreateRequest;
-  readonly life: { readonly at: 'created' } | { readonly at: 'running'; readonly pid: number } | { readonly at: 'exited'; readonly pid: number; readonly exitCode: number };
+  readonly life:
+    | { readonly at: 'created' }
+    | { readonly at: 'running'; readonly pid: number }
+    | { readonly at: 'exited'; readonly pid: number; readonly exitCode: number };
 }
 
-/** A client's hold on a process. The front door reads `output`, writes `stdin`, and disposes when the client hangs up. */
+/**
+ * A client's hold on a process. The front door reads `output`, writes `stdin`, and disposes when the client hangs up.
+ */
 export interface Attachment extends AsyncDisposable {
   readonly tty: boolean;
   readonly stdin: Writable | null;
@@ -105,7 +138,11 @@ export interface LogLine {
 
 export interface EngineEvent {
   readonly type: 'container' | 'image' | 'network' | 'daemon';
-  /** Docker's words: create, start, die, stop, kill, destroy, exec_create: cmd, exec_start: cmd, exec_die, attach, detach, pause, unpause, rename, oom, resize, commit, export, update, top, copy, connect, disconnect; `convert` is Twofold's. */
+  /**
+   * Docker's words: create, start, die, stop, kill, destroy, exec_create: cmd, exec_start: cmd, exec_die, attach,
+   * detach, pause, unpause, rename, oom, resize, commit, export, update, top, copy, connect, disconnect; `convert` is
+   * Twofold's.
+   */
   readonly action: string;
   readonly actor: string;
   readonly attributes: Readonly<Record<string, string>>;
@@ -132,9 +169,15 @@ export interface PathStat {
   readonly linkTarget: string;
 }
 
-/** How a session of PowerShell is opened in a container: by an exec of this command, which speaks remoting on its standard streams. */
+/**
+ * How a session of PowerShell is opened in a container: by an exec of this command, which speaks remoting on its
+ * standard streams.
+ */
 export interface PowerShellServer {
-  /** `twofold`: ours, shown in the container for it. `image`: the image's own pwsh. `none`: there is neither, and the command is the image's shell, for a terminal. */
+  /**
+   * `twofold`: ours, shown in the container for it. `image`: the image's own pwsh. `none`: there is neither, and the
+   * command is the image's shell, for a terminal.
+   */
   readonly server: 'twofold' | 'image' | 'none';
   readonly command: readonly string[];
   /** NAME=value, to be given to the exec. */
@@ -142,16 +185,33 @@ export interface PowerShellServer {
 }
 
 export interface Containers {
-  /** `isolation`: '', 'default', 'process', 'hyperv' in any case; otherwise `invalid-argument`. Unknown image: `image-not-found`. */
-  create(command: { name?: string; config: ContainerConfig; hostConfig: HostConfig; networks?: readonly { reference: string; address?: string; mac?: string; aliases?: readonly string[] }[] }, signal: AbortSignal): Promise<{ id: ContainerId; warnings: string[] }>;
-  /** By name (with or without a leading slash), id, GUID (with dashes or not, any case) or unique prefix. Throws `container-not-found` (`No such container: X`), `ambiguous-prefix`. */
+  /**
+   * `isolation`: '', 'default', 'process', 'hyperv' in any case; otherwise `invalid-argument`. Unknown image:
+   * `image-not-found`.
+   */
+  create(
+    command: {
+      name?: string;
+      config: ContainerConfig;
+      hostConfig: HostConfig;
+      networks?: readonly { reference: string; address?: string; mac?: string; aliases?: readonly string[] }[];
+    },
+    signal: AbortSignal,
+  ): Promise<{ id: ContainerId; warnings: string[] }>;
+  /**
+   * By name (with or without a leading slash), id, GUID (with dashes or not, any case) or unique prefix. Throws
+   * `container-not-found` (`No such container: X`), `ambiguous-prefix`.
+   */
   find(reference: string): ContainerRecord;
   list(): ContainerRecord[];
   /** Bytes of the writable layer (`docker ps -s`). */
   size(reference: string): Promise<number>;
   /** Resolves with the steps that it took. */
   start(reference: string, signal: AbortSignal): Promise<readonly TraceStep[]>;
-  /** Stop signal, then SIGKILL after the time limit (seconds; negative waits for ever; undefined = the container's own or 10). `already-in-that-state` when not running. */
+  /**
+   * Stop signal, then SIGKILL after the time limit (seconds; negative waits for ever; undefined = the container's own
+   * or 10). `already-in-that-state` when not running.
+   */
   stop(reference: string, options: { timeoutSeconds?: number; signal?: string }, signal: AbortSignal): Promise<void>;
   restart(reference: string, options: { timeoutSeconds?: number; signal?: string }, signal: AbortSignal): Promise<void>;
   /** Signal as a name with or without SIG, or a number. */
@@ -161,22 +221,71 @@ export interface Containers {
   rename(reference: string, name: string): Promise<void>;
   remove(reference: string, options: { force: boolean; volumes: boolean }, signal: AbortSignal): Promise<void>;
   /** The wait begins with the call (throws at once for an unknown container): nothing after it is missed. */
-  wait(reference: string, condition: 'not-running' | 'next-exit' | 'removed', signal: AbortSignal): Promise<{ statusCode: number; error?: string }>;
-  /** Resolves at once. Before start the streams are pending (input is buffered to its high-water mark) and connect before the process runs: nothing is missed. */
-  attach(reference: string, want: { stdin: boolean; stdout: boolean; stderr: boolean }, signal: AbortSignal): Promise<Attachment>;
+  wait(
+    reference: string,
+    condition: 'not-running' | 'next-exit' | 'removed',
+    signal: AbortSignal,
+  ): Promise<{ statusCode: number; error?: string }>;
+  /**
+   * Resolves at once. Before start the streams are pending (input is buffered to its high-water mark) and connect
+   * before the process runs: nothing is missed.
+   */
+  attach(
+    reference: string,
+    want: { stdin: boolean; stdout: boolean; stderr: boolean },
+    signal: AbortSignal,
+  ): Promise<Attachment>;
   resize(reference: string, size: { rows: number; columns: number }): Promise<void>;
-  /** Ends at the log's present end, or follows until the container has ended. `tail`: lines from the end. Times are Unix nanoseconds. */
-  logs(reference: string, options: { stdout: boolean; stderr: boolean; follow: boolean; tail: number | 'all'; since?: bigint; until?: bigint }, signal: AbortSignal): AsyncIterable<LogLine>;
+  /**
+   * Ends at the log's present end, or follows until the container has ended. `tail`: lines from the end. Times are Unix
+   * nanoseconds.
+   */
+  logs(
+    reference: string,
+    options: {
+      stdout: boolean;
+      stderr: boolean;
+      follow: boolean;
+      tail: number | 'all';
+      since?: bigint;
+      until?: bigint;
+    },
+    signal: AbortSignal,
+  ): AsyncIterable<LogLine>;
   top(reference: string, psArguments: string): Promise<{ titles: string[]; processes: string[][] }>;
   changes(reference: string, signal: AbortSignal): Promise<{ path: string; kind: 'modified' | 'added' | 'deleted' }[]>;
   /** Docker's archive verbs. `path-not-found` when it isn't there. */
   statPath(reference: string, path: string, signal: AbortSignal): Promise<PathStat>;
-  readArchive(reference: string, path: string, signal: AbortSignal): Promise<{ stat: PathStat; tar: AsyncIterable<Buffer> }>;
-  writeArchive(reference: string, path: string, tar: Readable, options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean }, signal: AbortSignal): Promise<void>;
+  readArchive(
+    reference: string,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ stat: PathStat; tar: AsyncIterable<Buffer> }>;
+  writeArchive(
+    reference: string,
+    path: string,
+    tar: Readable,
+    options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean },
+    signal: AbortSignal,
+  ): Promise<void>;
   export(reference: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
-  commit(reference: string, options: { reference: string | null; message: string; author: string; changes: readonly string[]; pause: boolean; config?: ContainerConfig }, signal: AbortSignal): Promise<ImageId>;
+  commit(
+    reference: string,
+    options: {
+      reference: string | null;
+      message: string;
+      author: string;
+      changes: readonly string[];
+      pause: boolean;
+      config?: ContainerConfig;
+    },
+    signal: AbortSignal,
+  ): Promise<ImageId>;
   planConversion(reference: string, to: RequestedIsolation): ConversionPlan;
-  /** The container is stopped, or `container-running`. Converting to what it is already changes only `requestedIsolation`. */
+  /**
+   * The container is stopped, or `container-running`. Converting to what it is already changes only
+   * `requestedIsolation`.
+   */
   convert(reference: string, to: RequestedIsolation, signal: AbortSignal): Promise<ConversionPlan>;
   /** Makes a running container ready for sessions of PowerShell. */
   preparePowerShell(reference: string, signal: AbortSignal): Promise<PowerShellServer>;
@@ -186,7 +295,10 @@ export interface Containers {
   addAdapter(reference: string, wanted: AdapterChange): Promise<Adapter>;
   changeAdapter(reference: string, adapter: string, change: AdapterChange): Promise<Adapter>;
   removeAdapter(reference: string, adapter: string): Promise<void>;
-  /** Docker's words: one endpoint for each network. Connecting to one that it is on changes the first adapter there; disconnecting takes all away that are on it. */
+  /**
+   * Docker's words: one endpoint for each network. Connecting to one that it is on changes the first adapter there;
+   * disconnecting takes all away that are on it.
+   */
   connect(reference: string, network: string, change: AdapterChange): Promise<void>;
   disconnect(reference: string, network: string): Promise<void>;
   prune(fits: (record: ContainerRecord) => boolean): Promise<{ deleted: ContainerId[]; reclaimedBytes: number }>;
@@ -196,7 +308,11 @@ export interface Execs {
   create(container: string, request: ExecCreateRequest): Promise<ExecId>;
   find(id: string): ExecRecord;
   /** Null when detached. */
-  start(id: string, options: { detach: boolean; consoleSize?: { rows: number; columns: number } }, signal: AbortSignal): Promise<Attachment | null>;
+  start(
+    id: string,
+    options: { detach: boolean; consoleSize?: { rows: number; columns: number } },
+    signal: AbortSignal,
+  ): Promise<Attachment | null>;
   resize(id: string, size: { rows: number; columns: number }): Promise<void>;
 }
 
@@ -219,11 +335,17 @@ export interface Engine {
   readonly execs: Execs;
   readonly images: Images;
   readonly networks: Networks;
-  /** Events from `since` (kept: the last 1,000) and, unless `until` has passed, the coming ones. Times are Unix nanoseconds. */
+  /**
+   * Events from `since` (kept: the last 1,000) and, unless `until` has passed, the coming ones. Times are Unix
+   * nanoseconds.
+   */
   events(range: { since?: bigint; until?: bigint }, signal: AbortSignal): AsyncIterable<EngineEvent>;
   /** Read from the running system. */
   compute(): Promise<ComputeProcess[]>;
-  /** Ends a worker hard, by its container's id in any form. When it resolves, everybody sees the container as ended. Throws `compute-process-not-found`. */
+  /**
+   * Ends a worker hard, by its container's id in any form. When it resolves, everybody sees the container as ended.
+   * Throws `compute-process-not-found`.
+   */
   stopCompute(id: string, signal: AbortSignal): Promise<void>;
   info(): EngineInfo;
   /** Utility VMs that wait for containers, and how many should now; null where there are no such VMs. */

@@ -1,5 +1,5 @@
-// Owns the events that the engine tells: the last 1,000 are kept in the database, the coming ones go to whoever listens. Events tell;
-// nobody steers by them.
+// Owns the events that the engine tells: the last 1,000 are kept in the database, the coming ones go to whoever
+// listens. Events tell; nobody steers by them.
 
 import type { Database } from '../state/database.ts';
 import type { EngineEvent } from './engine.ts';
@@ -7,7 +7,9 @@ import type { EngineEvent } from './engine.ts';
 const kept = 1_000;
 /** A listener that is further behind than this is dropped: it does not read. */
 const maxBehind = 10_000;
-const migrations = ['CREATE TABLE events (id INTEGER PRIMARY KEY, time TEXT NOT NULL, type TEXT NOT NULL, action TEXT NOT NULL, actor TEXT NOT NULL, attributes TEXT NOT NULL) STRICT'];
+const migrations = [
+  'CREATE TABLE events (id INTEGER PRIMARY KEY, time TEXT NOT NULL, type TEXT NOT NULL, action TEXT NOT NULL, actor TEXT NOT NULL, attributes TEXT NOT NULL) STRICT',
+];
 
 export class EventLog {
   readonly #database: Database;
@@ -25,7 +27,14 @@ export class EventLog {
     const now = BigInt(Date.now()) * 1_000_000n;
     this.#lastTime = now > this.#lastTime ? now : this.#lastTime + 1n;
     const whole: EngineEvent = { ...event, timeNano: this.#lastTime };
-    this.#database.run('INSERT INTO events (time, type, action, actor, attributes) VALUES (?, ?, ?, ?, ?)', String(whole.timeNano), whole.type, whole.action, whole.actor, JSON.stringify(whole.attributes));
+    this.#database.run(
+      'INSERT INTO events (time, type, action, actor, attributes) VALUES (?, ?, ?, ?, ?)',
+      String(whole.timeNano),
+      whole.type,
+      whole.action,
+      whole.actor,
+      JSON.stringify(whole.attributes),
+    );
     if (++this.#sincePruned >= 100) {
       this.#sincePruned = 0;
       this.#database.run('DELETE FROM events WHERE id <= (SELECT MAX(id) FROM events) - ?', kept);
@@ -33,7 +42,10 @@ export class EventLog {
     for (const listener of [...this.#listeners]) listener(whole);
   }
 
-  /** Kept events from `since` on, then the coming ones until `until` or the signal. Without `since`: the coming ones only. */
+  /**
+   * Kept events from `since` on, then the coming ones until `until` or the signal. Without `since`: the coming ones
+   * only.
+   */
   async *stream(range: { since?: bigint; until?: bigint }, signal: AbortSignal): AsyncIterable<EngineEvent> {
     const queue: EngineEvent[] = [];
     let wake = Promise.withResolvers<void>();
@@ -74,8 +86,18 @@ export class EventLog {
   }
 
   #kept(since: bigint, until?: bigint): EngineEvent[] {
-    return this.#database.all<{ time: string; type: EngineEvent['type']; action: string; actor: string; attributes: string }>('SELECT * FROM (SELECT * FROM events ORDER BY id DESC LIMIT ?) ORDER BY id', kept)
-      .map((row) => ({ type: row.type, action: row.action, actor: row.actor, attributes: JSON.parse(row.attributes) as Record<string, string>, timeNano: BigInt(row.time) }))
+    return this.#database
+      .all<{ time: string; type: EngineEvent['type']; action: string; actor: string; attributes: string }>(
+        'SELECT * FROM (SELECT * FROM events ORDER BY id DESC LIMIT ?) ORDER BY id',
+        kept,
+      )
+      .map((row) => ({
+        type: row.type,
+        action: row.action,
+        actor: row.actor,
+        attributes: JSON.parse(row.attributes) as Record<string, string>,
+        timeNano: BigInt(row.time),
+      }))
       .filter((event) => event.timeNano >= since && (until === undefined || event.timeNano <= until));
   }
 }

@@ -37,7 +37,11 @@ export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisp
   const closing = new AbortController();
   const drivers = [...parts.drivers.values()].filter((driver): driver is Driver => !('missing' in driver));
   const room: Room = {
-    settings: parts.settings, images: parts.images, networks: parts.networks, log: parts.log, specifications: parts.specifications,
+    settings: parts.settings,
+    images: parts.images,
+    networks: parts.networks,
+    log: parts.log,
+    specifications: parts.specifications,
     records: new ContainerRecords(parts.database),
     events: new EventLog(parts.database),
     presences: new Presences(),
@@ -46,7 +50,11 @@ export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisp
     drivers: () => drivers,
     driver(isolation) {
       const driver = parts.drivers.get(isolation);
-      if (driver === undefined || 'missing' in driver) throw new TwofoldError('unsupported', `This machine can't run ${isolation} containers: ${driver?.missing ?? 'there is no driver'}`);
+      if (driver === undefined || 'missing' in driver)
+        throw new TwofoldError(
+          'unsupported',
+          `This machine can't run ${isolation} containers: ${driver?.missing ?? 'there is no driver'}`,
+        );
       return driver;
     },
   };
@@ -71,7 +79,8 @@ export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisp
     pool: () => drivers.find((driver) => driver.pool !== undefined)?.pool ?? null,
     async [Symbol.asyncDispose]() {
       closing.abort();
-      for (const record of room.records.all()) for (const attachment of room.presences.of(record.id).pending) attachment.giveUp();
+      for (const record of room.records.all())
+        for (const attachment of room.presences.of(record.id).pending) attachment.giveUp();
       await Promise.all(drivers.map((driver) => driver[Symbol.asyncDispose]()));
       await Promise.all(watching);
     },

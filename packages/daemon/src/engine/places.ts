@@ -9,16 +9,19 @@ type Roots = Pick<Settings, 'dataRoot' | 'runRoot'>;
 /** All that outlives a reboot of one container (0700). */
 export const containerDirectory = (roots: Roots, id: ContainerId): string => join(roots.dataRoot, 'containers', id);
 /** RootfsPlan.writableDirectory. */
-export const writableDirectory = (roots: Roots, id: ContainerId): string => join(containerDirectory(roots, id), 'writable');
+export const writableDirectory = (roots: Roots, id: ContainerId): string =>
+  join(containerDirectory(roots, id), 'writable');
 /** Layers sealed by conversions, which belong to this container alone. */
 export const sealedDirectory = (roots: Roots, id: ContainerId): string => join(containerDirectory(roots, id), 'layers');
 export const logPath = (roots: Roots, id: ContainerId): string => join(containerDirectory(roots, id), 'container.log');
 /** Of the files that the engine provides: `hosts`, `hostname`, `resolv.conf`. */
-export const providedPath = (roots: Roots, id: ContainerId, name: string): string => join(containerDirectory(roots, id), name);
+export const providedPath = (roots: Roots, id: ContainerId, name: string): string =>
+  join(containerDirectory(roots, id), name);
 /** Parent of all sandboxes' directories. Short, since a socket's path has 107 bytes at most. */
 export const sandboxesDirectory = (roots: Roots): string => join(roots.runRoot, 'sb');
 /** SandboxSpec.directory: there from before createSandbox until after deleteSandbox, and gone after a reboot. */
-export const sandboxDirectory = (roots: Roots, id: SandboxId | ContainerId): string => join(sandboxesDirectory(roots), id);
+export const sandboxDirectory = (roots: Roots, id: SandboxId | ContainerId): string =>
+  join(sandboxesDirectory(roots), id);
 
 /** Docker and PowerShell use one sandbox for one container, with the container's id. */
 export const sandboxOf = (id: ContainerId): SandboxId => id as string as SandboxId;

@@ -1,5 +1,5 @@
-// Owns what is done when the daemon starts: every container that ran is found again or declared ended, ends that happened meanwhile are
-// written down, cut-short removals are finished, and what belongs to nobody is taken away.
+// Owns what is done when the daemon starts: every container that ran is found again or declared ended, ends that
+// happened meanwhile are written down, cut-short removals are finished, and what belongs to nobody is taken away.
 
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,12 @@ export async function reconnectAll(room: Room, supervisor: Supervisor): Promise<
   await mkdir(sandboxesDirectory(settings), { recursive: true, mode: 0o700 });
   const sandboxes = new Set(await readdir(sandboxesDirectory(settings)));
   for (const record of records.all()) if (sandboxes.has(record.id)) room.presences.of(record.id).sandboxUp = true;
-  await Promise.all(records.all().filter(({ life }) => isUp(life)).map((record) => reconnect(room, supervisor, record)));
+  await Promise.all(
+    records
+      .all()
+      .filter(({ life }) => isUp(life))
+      .map((record) => reconnect(room, supervisor, record)),
+  );
   await sweepConversions(room);
   for (const record of records.all()) settle(room, supervisor, record);
   restoreNetworks(room);
@@ -32,16 +37,25 @@ async function reconnect(room: Room, supervisor: Supervisor, record: StoredConta
   const { id } = record;
   if (!room.drivers().some((driver) => driver.isolation === record.isolation)) {
     // It may well run: this daemon can't tell, so it says nothing.
-    room.log.error({ container: id, isolation: record.isolation }, 'A container could not be looked after: its isolation is not there any more.');
+    room.log.error(
+      { container: id, isolation: record.isolation },
+      'A container could not be looked after: its isolation is not there any more.',
+    );
     return;
   }
   // Anything of it may be there still, be its directory or not.
   room.presences.of(id).sandboxUp = true;
   try {
-    const found = await room.driver(record.isolation).reconnect(sandboxOf(id), sandboxDirectory(room.settings, id), [id], room.closing);
+    const found = await room
+      .driver(record.isolation)
+      .reconnect(sandboxOf(id), sandboxDirectory(room.settings, id), [id], room.closing);
     const state = found.containers.get(id);
     if (state?.at === 'exited') supervisor.recordExit(id, state.status);
-    else if (!found.alive || state?.at !== 'running') supervisor.recordUnseenEnd(id, 'The sandbox ended while the daemon was not running, and nobody saw its exit code.');
+    else if (!found.alive || state?.at !== 'running')
+      supervisor.recordUnseenEnd(
+        id,
+        'The sandbox ended while the daemon was not running, and nobody saw its exit code.',
+      );
   } catch (error) {
     room.log.error({ container: id, err: error }, 'A container could not be found again and counts as ended.');
     supervisor.recordUnseenEnd(id, 'The sandbox did not answer after the daemon had started again.');
@@ -57,7 +71,11 @@ function settle(room: Room, supervisor: Supervisor, record: StoredContainer): vo
     case 'dead':
       return;
     case 'removing':
-      presence.queue.run(() => finishRemoval(room, id, 0)).catch((error: unknown) => room.log.warn({ container: id, err: error }, 'A removal that was cut short could not be finished.'));
+      presence.queue
+        .run(() => finishRemoval(room, id, 0))
+        .catch((error: unknown) =>
+          room.log.warn({ container: id, err: error }, 'A removal that was cut short could not be finished.'),
+        );
       return;
     case 'created':
       // Its start was cut short; whoever asked for it has been told of a failure, and with --rm that is the end of it.
@@ -69,8 +87,12 @@ function settle(room: Room, supervisor: Supervisor, record: StoredContainer): vo
       return;
     case 'exited':
       if (hostConfig.AutoRemove === true) supervisor.removeSoon(id);
-      else if (startsWithDaemon(hostConfig.RestartPolicy, { exitCode: exitCodeOf(life), restartCount, stoppedByUser })) {
-        room.records.change(id, { life: { at: 'restarting', startedAt: life.startedAt, finishedAt: life.finishedAt, exitCode: life.exitCode } });
+      else if (
+        startsWithDaemon(hostConfig.RestartPolicy, { exitCode: exitCodeOf(life), restartCount, stoppedByUser })
+      ) {
+        room.records.change(id, {
+          life: { at: 'restarting', startedAt: life.startedAt, finishedAt: life.finishedAt, exitCode: life.exitCode },
+        });
         supervisor.restartLater(id, 0);
       } else if (presence.sandboxUp) cleanUpSoon(room, id);
       return;
@@ -80,29 +102,44 @@ function settle(room: Room, supervisor: Supervisor, record: StoredContainer): vo
 
 /** Bridges outlive the daemon, name servers don't: the switches of running containers are seen to behind. */
 function restoreNetworks(room: Room): void {
-  const used = new Set(room.records.all().filter(({ life }) => isUp(life)).flatMap(({ id }) => room.networks.endpointsOf(id).map(({ network }) => network)));
-  for (const id of used) room.networks.ensure(id, room.closing).catch((error: unknown) => room.log.warn({ network: id, err: error }, 'A switch could not be brought up again.'));
+  const used = new Set(
+    room.records
+      .all()
+      .filter(({ life }) => isUp(life))
+      .flatMap(({ id }) => room.networks.endpointsOf(id).map(({ network }) => network)),
+  );
+  for (const id of used)
+    room.networks
+      .ensure(id, room.closing)
+      .catch((error: unknown) => room.log.warn({ network: id, err: error }, 'A switch could not be brought up again.'));
 }
 
 /** Sandboxes, directories and addresses without a row: of a creation or a removal that was cut short. */
 async function removeOrphans(room: Room, sandboxes: ReadonlySet<string>): Promise<void> {
   const { settings, records, networks, log } = room;
   const known = (name: string) => records.get(name as ContainerId) !== undefined;
-  const warn = (orphan: string) => (error: unknown) => log.warn({ orphan, err: error }, 'What an unknown container left could not be taken away.');
+  const warn = (orphan: string) => (error: unknown) =>
+    log.warn({ orphan, err: error }, 'What an unknown container left could not be taken away.');
   for (const name of sandboxes) {
     if (known(name)) continue;
     const directory = sandboxDirectory(settings, name as SandboxId);
     const drivers = room.drivers();
-    await Promise.all(drivers.map((driver) => driver.deleteSandbox(name as SandboxId, directory))).then(() => rm(directory, { recursive: true, force: true })).catch(warn(name));
+    await Promise.all(drivers.map((driver) => driver.deleteSandbox(name as SandboxId, directory)))
+      .then(() => rm(directory, { recursive: true, force: true }))
+      .catch(warn(name));
   }
   for (const name of await readdir(join(settings.dataRoot, 'containers'))) {
-    if (!known(name)) await rm(containerDirectory(settings, name as ContainerId), { recursive: true, force: true }).catch(warn(name));
+    if (!known(name))
+      await rm(containerDirectory(settings, name as ContainerId), { recursive: true, force: true }).catch(warn(name));
   }
   for (const network of networks.list()) {
     for (const endpoint of networks.endpoints(network.id)) {
       const record = records.get(endpoint.container);
       if (record !== undefined && (isUp(record.life) || room.presences.of(record.id).sandboxUp)) continue;
-      await networks.disconnect(endpoint).then(() => networks.release(endpoint.container)).catch(warn(endpoint.container));
+      await networks
+        .disconnect(endpoint)
+        .then(() => networks.release(endpoint.container))
+        .catch(warn(endpoint.container));
     }
   }
 }

@@ -22,7 +22,10 @@ export function restartDelayMs(policy: HostConfig['RestartPolicy'], ended: Ended
   return Math.min(firstDelayMs * 2 ** Math.min(ended.quickRestarts, 20), longestDelayMs);
 }
 
-/** Whether a container that is not running is started with the daemon, as Docker does: `always` even when a person stopped it. */
+/**
+ * Whether a container that is not running is started with the daemon, as Docker does: `always` even when a person
+ * stopped it.
+ */
 export function startsWithDaemon(policy: HostConfig['RestartPolicy'], ended: Omit<Ended, 'quickRestarts'>): boolean {
   if (policy?.Name === 'always') return true;
   return !ended.stoppedByUser && wantsRestart(policy, ended);
@@ -34,7 +37,10 @@ function wantsRestart(policy: HostConfig['RestartPolicy'], ended: Pick<Ended, 'e
     case 'unless-stopped':
       return true;
     case 'on-failure':
-      return ended.exitCode !== 0 && ((policy.MaximumRetryCount ?? 0) === 0 || ended.restartCount < policy.MaximumRetryCount!);
+      return (
+        ended.exitCode !== 0 &&
+        ((policy.MaximumRetryCount ?? 0) === 0 || ended.restartCount < policy.MaximumRetryCount!)
+      );
     case 'no':
     case '':
     case undefined:

@@ -1,5 +1,5 @@
-// Owns the list of what the engine's jobs (engine/containers/*, execs.ts, supervisor.ts) share. Made once, in open.ts; nothing
-// is decided here.
+// Owns the list of what the engine's jobs (engine/containers/*, execs.ts, supervisor.ts) share. Made once, in open.ts;
+// nothing is decided here.
 
 import type { ContainerId, ExecCreateRequest, ExecId, Isolation, OciProcess, OciSpec } from '@twofold/contract';
 import type { Logger } from 'pino';
@@ -40,13 +40,33 @@ export interface Room {
 }
 
 /** Publishes an event of a network with Docker's attributes; `container`: that has come onto it or left it. */
-export function publishNetwork(room: Room, action: 'create' | 'destroy' | 'connect' | 'disconnect', network: Network, container?: ContainerId): void {
-  room.events.publish({ type: 'network', action, actor: network.id, attributes: { ...(container === undefined ? {} : { container }), name: network.name, type: network.driver } });
+export function publishNetwork(
+  room: Room,
+  action: 'create' | 'destroy' | 'connect' | 'disconnect',
+  network: Network,
+  container?: ContainerId,
+): void {
+  room.events.publish({
+    type: 'network',
+    action,
+    actor: network.id,
+    attributes: { ...(container === undefined ? {} : { container }), name: network.name, type: network.driver },
+  });
 }
 
 /** Publishes an event of a container with Docker's attributes. */
-export function publishContainer(room: Room, subject: ContainerId | ContainerRecord, action: string, extra: Readonly<Record<string, string>> = {}): void {
+export function publishContainer(
+  room: Room,
+  subject: ContainerId | ContainerRecord,
+  action: string,
+  extra: Readonly<Record<string, string>> = {},
+): void {
   const record = typeof subject === 'string' ? room.records.get(subject) : subject;
   if (record === undefined) return;
-  room.events.publish({ type: 'container', action, actor: record.id, attributes: { image: record.imageName, name: record.name, ...record.config.Labels, ...extra } });
+  room.events.publish({
+    type: 'container',
+    action,
+    actor: record.id,
+    attributes: { image: record.imageName, name: record.name, ...record.config.Labels, ...extra },
+  });
 }

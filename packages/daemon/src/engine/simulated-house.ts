@@ -1,11 +1,20 @@
-// Owns a house for the engine's tests: images, networks and specifications as small as can be, over the simulated driver. A second
-// daemon can be opened on the same state and world, as after a restart.
+// Owns a house for the engine's tests: images, networks and specifications as small as can be, over the simulated
+// driver. A second daemon can be opened on the same state and world, as after a restart.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { TwofoldError, type AdapterId, type ContainerConfig, type ContainerId, type HostConfig, type ImageConfig, type ImageId, type NetworkId } from '@twofold/contract';
+import {
+  TwofoldError,
+  type AdapterId,
+  type ContainerConfig,
+  type ContainerId,
+  type HostConfig,
+  type ImageConfig,
+  type ImageId,
+  type NetworkId,
+} from '@twofold/contract';
 import { SimulatedDriver, SimulatedWorld } from '../drivers/simulated/driver.ts';
 import type { Image, Images } from '../images/images.ts';
 import type { Endpoint, Network, Networks, Request } from '../networks/networks.ts';
@@ -30,15 +39,33 @@ export interface House extends AsyncDisposable {
 
 export async function openHouse(options: { image?: ImageConfig } = {}): Promise<House> {
   const root = mkdtempSync(join(tmpdir(), 'twofold-engine-'));
-  const settings = { dataRoot: root, runRoot: join(root, 'run'), defaultIsolation: 'process', cgroupParent: '/t', machine: { memoryBytes: 2 ** 31, cpus: 2 }, logMaxBytes: 0, logMaxFiles: 1, minimumFreeBytes: 0 } as Settings;
+  const settings = {
+    dataRoot: root,
+    runRoot: join(root, 'run'),
+    defaultIsolation: 'process',
+    cgroupParent: '/t',
+    machine: { memoryBytes: 2 ** 31, cpus: 2 },
+    logMaxBytes: 0,
+    logMaxFiles: 1,
+    minimumFreeBytes: 0,
+  } as Settings;
   const world = new SimulatedWorld();
   const reserved = new Map<AdapterId, Endpoint>();
   const never = AbortSignal.any([]);
   const open = async () => {
     const database = openDatabase(join(root, 'state.db'));
     const engine = await openEngine({
-      settings, database, log: pino({ level: 'silent' }), images: images(options.image ?? {}), networks: networks(reserved), specifications, info: {} as EngineInfo,
-      drivers: new Map([['process', new SimulatedDriver('process', world)], ['hyperv', new SimulatedDriver('hyperv', world)]]),
+      settings,
+      database,
+      log: pino({ level: 'silent' }),
+      images: images(options.image ?? {}),
+      networks: networks(reserved),
+      specifications,
+      info: {} as EngineInfo,
+      drivers: new Map([
+        ['process', new SimulatedDriver('process', world)],
+        ['hyperv', new SimulatedDriver('hyperv', world)],
+      ]),
     });
     return { engine, database };
   };
@@ -49,7 +76,10 @@ export async function openHouse(options: { image?: ImageConfig } = {}): Promise<
     world.listener = null;
   };
   const house: House = {
-    engine: daemon.engine, world, settings, reserved,
+    engine: daemon.engine,
+    world,
+    settings,
+    reserved,
     async restart(between = () => undefined) {
       await close();
       between();
@@ -57,7 +87,12 @@ export async function openHouse(options: { image?: ImageConfig } = {}): Promise<
       house.engine = daemon.engine;
     },
     async create(args, hostConfig = {}, { name, ...config } = {}) {
-      return (await house.engine.containers.create({ ...(name === undefined ? {} : { name }), config: { Image: 'test', Cmd: args, ...config }, hostConfig }, never)).id;
+      return (
+        await house.engine.containers.create(
+          { ...(name === undefined ? {} : { name }), config: { Image: 'test', Cmd: args, ...config }, hostConfig },
+          never,
+        )
+      ).id;
     },
     async run(args, hostConfig, config) {
       const id = await house.create(args, hostConfig, config);
@@ -77,7 +112,18 @@ export async function openHouse(options: { image?: ImageConfig } = {}): Promise<
 
 const specifications: Specifications = {
   check: () => undefined,
-  container: ({ config }) => ({ ociVersion: '1.0.2', process: { args: [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])], env: [], cwd: '/', user: { uid: 0, gid: 0 } }, root: { path: '' }, mounts: [], linux: { namespaces: [] } }),
+  container: ({ config }) => ({
+    ociVersion: '1.0.2',
+    process: {
+      args: [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])],
+      env: [],
+      cwd: '/',
+      user: { uid: 0, gid: 0 },
+    },
+    root: { path: '' },
+    mounts: [],
+    linux: { namespaces: [] },
+  }),
   exec: (_record, request) => ({ args: request.Cmd ?? [], env: [], cwd: '/', user: { uid: 0, gid: 0 } }),
 };
 
@@ -88,28 +134,58 @@ function images(config: ImageConfig): Images {
       if (reference !== 'test') throw new TwofoldError('image-not-found', `No such image: ${reference}:latest`);
       return image;
     },
-    layers: () => [], list: () => [image], onEvent: () => undefined,
+    layers: () => [],
+    list: () => [image],
+    onEvent: () => undefined,
   } as unknown as Images;
 }
 
 function networks(reserved: Map<AdapterId, Endpoint>): Networks {
-  const network: Network = { id: '2'.repeat(64) as NetworkId, name: 'NAT', driver: 'bridge', bridge: 'tf0', subnet: '10.0.0.0/16', gateway: '10.0.0.1', ipRange: '', options: {}, labels: {}, internal: false, builtIn: true, created: '' };
+  const network: Network = {
+    id: '2'.repeat(64) as NetworkId,
+    name: 'NAT',
+    driver: 'bridge',
+    bridge: 'tf0',
+    subnet: '10.0.0.0/16',
+    gateway: '10.0.0.1',
+    ipRange: '',
+    options: {},
+    labels: {},
+    internal: false,
+    builtIn: true,
+    created: '',
+  };
   return {
     list: () => [network],
     onEvent: () => undefined,
     find: () => network,
     endpoints: () => [...reserved.values()],
-    endpointsOf: (container: ContainerId) => [...reserved.values()].filter((endpoint) => endpoint.container === container),
+    endpointsOf: (container: ContainerId) =>
+      [...reserved.values()].filter((endpoint) => endpoint.container === container),
     checkAddress: () => undefined,
     readMac: (text: string) => text,
     reserve({ network: id, container, adapter, name }: Request) {
-      const endpoint: Endpoint = { adapter, network: id, container, name, hostName: 'tf1', mac: '02:42:0a:00:00:02', addresses: [`10.0.0.${reserved.size + 2}/16`], gateway: '10.0.0.1', mtu: 1500 };
+      const endpoint: Endpoint = {
+        adapter,
+        network: id,
+        container,
+        name,
+        hostName: 'tf1',
+        mac: '02:42:0a:00:00:02',
+        addresses: [`10.0.0.${reserved.size + 2}/16`],
+        gateway: '10.0.0.1',
+        mtu: 1500,
+      };
       reserved.set(adapter, endpoint);
       return endpoint;
     },
     rename: () => undefined,
-    release: (container: ContainerId) => { for (const [adapter, endpoint] of reserved) if (endpoint.container === container) reserved.delete(adapter); },
-    ensure: async () => undefined, connect: async () => undefined, disconnect: async () => undefined,
+    release: (container: ContainerId) => {
+      for (const [adapter, endpoint] of reserved) if (endpoint.container === container) reserved.delete(adapter);
+    },
+    ensure: async () => undefined,
+    connect: async () => undefined,
+    disconnect: async () => undefined,
     nameServer: () => '10.0.0.1',
   } as unknown as Networks;
 }

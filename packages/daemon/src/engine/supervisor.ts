@@ -1,6 +1,6 @@
-// Owns what happens to containers by themselves: their ends, restarts by policy, removal by --rm. It is the only writer of a container's state
-// besides the commands in containers/, and the only reader of the drivers' events: commit, then publish.
-// Does not own what is found at the daemon's start (reconnect.ts).
+// Owns what happens to containers by themselves: their ends, restarts by policy, removal by --rm. It is the only writer
+// of a container's state besides the commands in containers/, and the only reader of the drivers' events: commit, then
+// publish. Does not own what is found at the daemon's start (reconnect.ts).
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerId } from '@twofold/contract';
@@ -42,7 +42,8 @@ export class Supervisor {
   async start(id: ContainerId, signal: AbortSignal, options: { byPolicy?: boolean } = {}): Promise<TraceStep[]> {
     const steps = await startContainer(this.#room, id, signal, options).catch((error: unknown) => {
       // As docker has it: `run --rm` of a command that isn't there waits for the removal.
-      if (!this.#room.closing.aborted && this.#room.records.get(id)?.hostConfig.AutoRemove === true) this.removeSoon(id);
+      if (!this.#room.closing.aborted && this.#room.records.get(id)?.hostConfig.AutoRemove === true)
+        this.removeSoon(id);
       throw error;
     });
     const presence = this.#room.presences.of(id);
@@ -64,11 +65,28 @@ export class Supervisor {
       return;
     }
     if (status.finishedAt - life.startedAt >= longRunMs) presence.quickRestarts = 0;
-    const delayMs = restartDelayMs(record.hostConfig.RestartPolicy, { exitCode: status.code, restartCount: record.restartCount, stoppedByUser: record.stoppedByUser, quickRestarts: presence.quickRestarts });
+    const delayMs = restartDelayMs(record.hostConfig.RestartPolicy, {
+      exitCode: status.code,
+      restartCount: record.restartCount,
+      stoppedByUser: record.stoppedByUser,
+      quickRestarts: presence.quickRestarts,
+    });
     const finishedAt = Math.max(status.finishedAt, life.startedAt);
-    room.records.change(id, { life: after(life, { kind: 'exited', exitCode: status.code, oomKilled: status.oomKilled, at: finishedAt, error, restarts: delayMs !== null }) });
+    room.records.change(id, {
+      life: after(life, {
+        kind: 'exited',
+        exitCode: status.code,
+        oomKilled: status.oomKilled,
+        at: finishedAt,
+        error,
+        restarts: delayMs !== null,
+      }),
+    });
     if (status.oomKilled) publishContainer(room, id, 'oom');
-    publishContainer(room, id, 'die', { exitCode: String(status.code), execDuration: String(Math.round((finishedAt - life.startedAt) / 1000)) });
+    publishContainer(room, id, 'die', {
+      exitCode: String(status.code),
+      execDuration: String(Math.round((finishedAt - life.startedAt) / 1000)),
+    });
     for (const exec of room.execs.values()) if (exec.container === id) finishExec(room, exec.id, 137);
     presence.tell({ kind: 'exit', exitCode: status.code, willRestart: delayMs !== null });
     if (delayMs !== null) this.restartLater(id, delayMs);
@@ -76,22 +94,29 @@ export class Supervisor {
     else cleanUpSoon(room, id);
   }
 
-  /** Starts it again after the delay, unless somebody gives it up before (stop.ts). The container's state is `restarting`. */
+  /**
+   * Starts it again after the delay, unless somebody gives it up before (stop.ts). The container's state is
+   * `restarting`.
+   */
   restartLater(id: ContainerId, delayMs: number): void {
     const room = this.#room;
     const presence = room.presences.of(id);
     const given = new AbortController();
     presence.restarting = given;
     presence.quickRestarts++;
-    given.signal.addEventListener('abort', () => {
-      presence.restarting = null;
-      const record = room.records.get(id);
-      if (record === undefined || record.life.at !== 'restarting') return;
-      const { exitCode } = record.life;
-      room.records.change(id, { life: after(record.life, { kind: 'restart-given-up' }) });
-      presence.tell({ kind: 'exit', exitCode, willRestart: false });
-      cleanUpSoon(room, id);
-    }, { once: true });
+    given.signal.addEventListener(
+      'abort',
+      () => {
+        presence.restarting = null;
+        const record = room.records.get(id);
+        if (record === undefined || record.life.at !== 'restarting') return;
+        const { exitCode } = record.life;
+        room.records.change(id, { life: after(record.life, { kind: 'restart-given-up' }) });
+        presence.tell({ kind: 'exit', exitCode, willRestart: false });
+        cleanUpSoon(room, id);
+      },
+      { once: true },
+    );
     const work = async () => {
       await delay(delayMs, undefined, { signal: AbortSignal.any([given.signal, room.closing]), ref: false });
       await presence.queue.run(async () => {
@@ -116,15 +141,21 @@ export class Supervisor {
   /** `--rm`, when its turn comes. */
   removeSoon(id: ContainerId): void {
     const room = this.#room;
-    room.presences.of(id).queue.run(async () => {
-      const life = room.records.get(id)?.life.at;
-      if (life === 'exited' || life === 'created') await removeContainer(room, id, false, room.closing);
-    }).catch((error: unknown) => room.log.warn({ container: id, err: error }, 'A container could not be removed after its end.'));
+    room.presences
+      .of(id)
+      .queue.run(async () => {
+        const life = room.records.get(id)?.life.at;
+        if (life === 'exited' || life === 'created') await removeContainer(room, id, false, room.closing);
+      })
+      .catch((error: unknown) =>
+        room.log.warn({ container: id, err: error }, 'A container could not be removed after its end.'),
+      );
   }
 
   /** A sandbox that is gone: killed, where somebody asked for it, or nobody knows how. */
   recordGone(id: ContainerId, reason: string): void {
-    if (this.#room.presences.of(id).endedHard) this.recordExit(id, { code: killedExitCode, oomKilled: false, finishedAt: Date.now() });
+    if (this.#room.presences.of(id).endedHard)
+      this.recordExit(id, { code: killedExitCode, oomKilled: false, finishedAt: Date.now() });
     else this.recordUnseenEnd(id, reason);
   }
 
@@ -139,8 +170,10 @@ export class Supervisor {
     try {
       this.#take(event);
     } catch (error) {
-      if (tries === 0) log.error({ err: error, event }, 'An event of a driver could not be taken in; it is tried again.');
-      if (tries < maxRetries && !closing.aborted) setTimeout(() => this.#takeOrRetry(event, tries + 1), retryMs).unref();
+      if (tries === 0)
+        log.error({ err: error, event }, 'An event of a driver could not be taken in; it is tried again.');
+      if (tries < maxRetries && !closing.aborted)
+        setTimeout(() => this.#takeOrRetry(event, tries + 1), retryMs).unref();
     }
   }
 

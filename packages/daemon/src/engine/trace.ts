@@ -1,4 +1,5 @@
-// Owns the times of the steps of one piece of work, for those who ask why a start is slow (docs/daemon.md). Knows no steps.
+// Owns the times of the steps of one piece of work, for those who ask why a start is slow (docs/daemon.md). Knows no
+// steps.
 
 export interface TraceStep {
   readonly name: string;
@@ -22,13 +23,21 @@ export class Trace {
       note = noteOf?.(result);
       return result;
     } finally {
-      this.#steps.push({ name, beganMs: round(began - this.#began), tookMs: round(performance.now() - began), ...(note === undefined ? {} : { note }) });
+      this.#steps.push({
+        name,
+        beganMs: round(began - this.#began),
+        tookMs: round(performance.now() - began),
+        ...(note === undefined ? {} : { note }),
+      });
     }
   }
 
   /** In the order in which they began; the whole last, as `total`. */
   steps(): TraceStep[] {
-    return [...this.#steps.toSorted((a, b) => a.beganMs - b.beganMs), { name: 'total', beganMs: 0, tookMs: round(performance.now() - this.#began) }];
+    return [
+      ...this.#steps.toSorted((a, b) => a.beganMs - b.beganMs),
+      { name: 'total', beganMs: 0, tookMs: round(performance.now() - this.#began) },
+    ];
   }
 
   /** Milliseconds of each step and of the whole, for the log. */

@@ -1,5 +1,5 @@
-// Owns the running of a program as a word list: bounded in time and output, never through a shell. Input goes in by stdin.
-// Does not own long-lived children (supervisors, the CLI's sessions).
+// Owns the running of a program as a word list: bounded in time and output, never through a shell. Input goes in by
+// stdin. Does not own long-lived children (supervisors, the CLI's sessions).
 
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -52,12 +52,16 @@ function namelessFile(content: string | Uint8Array): number {
   const file = openSync(name, 'wx+', 0o600);
   unlinkSync(name);
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, done);
+  for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done, bytes.length - done, done);
   return file;
 }
 
 /** Runs `words` to its end. `doing` completes the sentence of the error: "Could not <doing>." */
-export function runCommand(doing: string, words: readonly [string, ...string[]], options: CommandOptions = {}): Promise<CommandResult> {
+export function runCommand(
+  doing: string,
+  words: readonly [string, ...string[]],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
   const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
   const limit = AbortSignal.timeout(options.timeoutMs ?? 30_000);
   const signal = options.signal === undefined ? limit : AbortSignal.any([options.signal, limit]);
@@ -69,7 +73,11 @@ export function runCommand(doing: string, words: readonly [string, ...string[]],
     return promise;
   }
   const file = options.inputAs === 'file' ? namelessFile(options.input ?? '') : null;
-  const child = spawn(words[0], words.slice(1), { cwd: options.cwd, env: { PATH: path, LC_ALL: 'C', ...options.env }, stdio: [file ?? 'pipe', 'pipe', 'pipe'] });
+  const child = spawn(words[0], words.slice(1), {
+    cwd: options.cwd,
+    env: { PATH: path, LC_ALL: 'C', ...options.env },
+    stdio: [file ?? 'pipe', 'pipe', 'pipe'],
+  });
   if (file !== null) closeSync(file);
   const out: Buffer[] = [];
   const err: Buffer[] = [];
@@ -101,7 +109,8 @@ export function runCommand(doing: string, words: readonly [string, ...string[]],
     signal.removeEventListener('abort', stop);
     const stderr = Buffer.concat(err).toString('utf8');
     if (note !== '') fail(exitCode, stderr, note, signal.aborted ? 'cancelled' : 'internal');
-    else if (exitCode === null || !(options.accept ?? [0]).includes(exitCode)) fail(exitCode, stderr, exitCode === null ? `was ended by ${child.signalCode}` : `ended with ${exitCode}`);
+    else if (exitCode === null || !(options.accept ?? [0]).includes(exitCode))
+      fail(exitCode, stderr, exitCode === null ? `was ended by ${child.signalCode}` : `ended with ${exitCode}`);
     else resolve({ stdout: Buffer.concat(out), stderr, exitCode });
   });
   return promise;

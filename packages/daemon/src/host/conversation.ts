@@ -1,10 +1,22 @@
-// Owns one connection to a supervisor: frames in and out with back-pressure. Frames are read one after the other; what comes faster than it is
-// read stays in the kernel, where it makes the supervisor wait.
+// Owns one connection to a supervisor: frames in and out with back-pressure. Frames are read one after the other; what
+// comes faster than it is read stays in the kernel, where it makes the supervisor wait.
 
 import { closeSync, constants, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { basename, dirname } from 'node:path';
-import { callerErrorCodes, encodeFrame, engineErrorCodes, FrameReader, FrameType, Tag, TlvReader, TwofoldError, PROTOCOL_VERSION, type ErrorCode, type Frame } from '@twofold/contract';
+import {
+  callerErrorCodes,
+  encodeFrame,
+  engineErrorCodes,
+  FrameReader,
+  FrameType,
+  Tag,
+  TlvReader,
+  TwofoldError,
+  PROTOCOL_VERSION,
+  type ErrorCode,
+  type Frame,
+} from '@twofold/contract';
 
 /** Bytes waiting to be read beyond which the socket is not read any more. */
 const highWaterBytes = 256 << 10;
@@ -28,8 +40,14 @@ export class Conversation {
   private constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
-    socket.on('error', (error) => this.#finish(new TwofoldError('sandbox-gone', 'The sandbox ended while it was being spoken to.', { cause: error })));
-    socket.on('close', () => this.#finish(new TwofoldError('sandbox-gone', 'The sandbox ended while it was being spoken to.')));
+    socket.on('error', (error) =>
+      this.#finish(
+        new TwofoldError('sandbox-gone', 'The sandbox ended while it was being spoken to.', { cause: error }),
+      ),
+    );
+    socket.on('close', () =>
+      this.#finish(new TwofoldError('sandbox-gone', 'The sandbox ended while it was being spoken to.')),
+    );
   }
 
   /** Connects and reads the supervisor's HELLO. */
@@ -38,7 +56,8 @@ export class Conversation {
     try {
       const hello = await conversation.read(signal);
       const list = new TlvReader(hello.payload);
-      if (hello.type !== FrameType.HELLO || list.number(Tag.VERSION) !== PROTOCOL_VERSION) throw new TwofoldError('protocol', 'The supervisor speaks another version of the protocol.');
+      if (hello.type !== FrameType.HELLO || list.number(Tag.VERSION) !== PROTOCOL_VERSION)
+        throw new TwofoldError('protocol', 'The supervisor speaks another version of the protocol.');
       conversation.#supervisorPid = list.number(Tag.PID) ?? 0;
       return conversation;
     } catch (error) {

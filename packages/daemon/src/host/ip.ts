@@ -1,4 +1,5 @@
-// Owns the host's network links: changes go in as one `ip -batch` by stdin, reading is from /sys and /proc. Knows no switch.
+// Owns the host's network links: changes go in as one `ip -batch` by stdin, reading is from /sys and /proc. Knows no
+// switch.
 
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { runCommand } from './command.ts';
@@ -6,7 +7,8 @@ import { runCommand } from './command.ts';
 /** Carries out lines of `ip` (without the word `ip`) in one process; the first that fails ends it. */
 export async function runIp(doing: string, lines: readonly string[], signal?: AbortSignal): Promise<void> {
   if (lines.length === 0) return;
-  for (const line of lines) if (/[\n\r\\#"']/.test(line)) throw new Error(`a batch line holds a character that ip reads as syntax: ${line}`);
+  for (const line of lines)
+    if (/[\n\r\\#"']/.test(line)) throw new Error(`a batch line holds a character that ip reads as syntax: ${line}`);
   await runCommand(doing, ['ip', '-batch', '-'], { input: `${lines.join('\n')}\n`, signal, timeoutMs: 20_000 });
 }
 
@@ -16,7 +18,10 @@ export async function linkNames(): Promise<string[]> {
 }
 
 /** A file below /sys/class/net/<link>, trimmed; null where link or file is not there. */
-export async function linkFact(link: string, file: 'mtu' | 'iflink' | 'ifindex' | 'address' | 'operstate'): Promise<string | null> {
+export async function linkFact(
+  link: string,
+  file: 'mtu' | 'iflink' | 'ifindex' | 'address' | 'operstate',
+): Promise<string | null> {
   try {
     return (await readFile(`/sys/class/net/${link}/${file}`, 'utf8')).trim();
   } catch {
@@ -25,7 +30,12 @@ export async function linkFact(link: string, file: 'mtu' | 'iflink' | 'ifindex' 
 }
 
 /** What `ip -json` answers; `netnsPid` looks from inside that process's network namespace. */
-export async function queryIp(doing: string, words: readonly string[], netnsPid: number | null = null, signal?: AbortSignal): Promise<Record<string, unknown>[]> {
+export async function queryIp(
+  doing: string,
+  words: readonly string[],
+  netnsPid: number | null = null,
+  signal?: AbortSignal,
+): Promise<Record<string, unknown>[]> {
   const ip = ['ip', '-json', ...words] as const;
   const all: [string, ...string[]] = netnsPid === null ? [...ip] : ['nsenter', `--net=/proc/${netnsPid}/ns/net`, ...ip];
   const { stdout } = await runCommand(doing, all, { signal, timeoutMs: 20_000 });

@@ -1,5 +1,5 @@
-// Owns the running of the layer tool (native/layer) on the host: streams, end, and the reading of its error line, which guests send too.
-// Which verb with which words is the callers' affair (docs/layers.md).
+// Owns the running of the layer tool (native/layer) on the host: streams, end, and the reading of its error line, which
+// guests send too. Which verb with which words is the callers' affair (docs/layers.md).
 
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
@@ -26,8 +26,18 @@ export function layerToolError(complaint: string): TwofoldError {
 }
 
 /** Starts `program` (the path of twofold-layer) with a verb and its words. Disposing kills it and waits for its end. */
-export function runLayerTool(program: string, words: readonly [string, ...string[]], signal: AbortSignal): LayerToolRun {
-  const child = spawn(program, words, { cwd: '/', env: {}, stdio: ['pipe', 'pipe', 'pipe'], signal, killSignal: 'SIGKILL' });
+export function runLayerTool(
+  program: string,
+  words: readonly [string, ...string[]],
+  signal: AbortSignal,
+): LayerToolRun {
+  const child = spawn(program, words, {
+    cwd: '/',
+    env: {},
+    stdio: ['pipe', 'pipe', 'pipe'],
+    signal,
+    killSignal: 'SIGKILL',
+  });
   const complaint: Buffer[] = [];
   let complaintBytes = 0;
   child.stderr.on('data', (part: Buffer) => {
@@ -38,7 +48,11 @@ export function runLayerTool(program: string, words: readonly [string, ...string
   const { promise: done, resolve, reject } = Promise.withResolvers<void>();
   const { promise: gone, resolve: setGone } = Promise.withResolvers<void>();
   child.once('error', (error) => {
-    reject(signal.aborted ? new TwofoldError('cancelled', `The layer tool's ${words[0]} was called off.`, { cause: error }) : new TwofoldError('internal', 'Could not start the layer tool.', { cause: error }));
+    reject(
+      signal.aborted
+        ? new TwofoldError('cancelled', `The layer tool's ${words[0]} was called off.`, { cause: error })
+        : new TwofoldError('internal', 'Could not start the layer tool.', { cause: error }),
+    );
     if (child.pid === undefined) setGone();
   });
   // `close`, not `exit`: by then its output has been read.
@@ -62,7 +76,11 @@ export function runLayerTool(program: string, words: readonly [string, ...string
 }
 
 /** Runs a verb that takes no input and says little, and gives back what it said. */
-export async function runLayerVerb(program: string, words: readonly [string, ...string[]], signal: AbortSignal): Promise<Buffer> {
+export async function runLayerVerb(
+  program: string,
+  words: readonly [string, ...string[]],
+  signal: AbortSignal,
+): Promise<Buffer> {
   await using run = runLayerTool(program, words, signal);
   run.stdin.end();
   const parts: Buffer[] = [];

@@ -1,5 +1,6 @@
-// Owns the making of a layer file: starts the unprivileged reader (images/erofs/child.ts, named by the caller), hands it the stream and the
-// open file, and puts the finished file in its place. Does not look into the stream itself: only the child does.
+// Owns the making of a layer file: starts the unprivileged reader (images/erofs/child.ts, named by the caller), hands
+// it the stream and the open file, and puts the finished file in its place. Does not look into the stream itself: only
+// the child does.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -31,21 +32,28 @@ const nobody = 65534;
 const maxReportBytes = 64 << 10;
 /** The reader's heap; what it keeps of a layer until the end is bounded by its own limits. */
 const heapMebibytes = 2048;
-/** No network, and no way back to privileges by a set-user-id program, whatever the stream may bring the reader to do. */
+/**
+ * No network, and no way back to privileges by a set-user-id program, whatever the stream may bring the reader to do.
+ */
 const confinement = ['--net', '--', 'setpriv', '--no-new-privs', '--'];
 
 /** Unfinished files end so; after a crash whoever finds one may delete it. */
 export const unfinishedSuffix = '.part';
 
 /** Makes the EROFS file `target` from a layer tar (plain, gzip or zstd). It is there whole or not at all. */
-export async function writeLayer(source: Readable | { readonly path: string }, target: string, options: LayerWriteOptions): Promise<WrittenLayer> {
+export async function writeLayer(
+  source: Readable | { readonly path: string },
+  target: string,
+  options: LayerWriteOptions,
+): Promise<WrittenLayer> {
   if (options.signal.aborted) throw cancelled(options.signal.reason);
   const temporary = `${target}.${randomBytes(6).toString('hex')}${unfinishedSuffix}`;
   await using undo = new AsyncDisposableStack();
   const image = await open(temporary, 'wx', 0o600);
   undo.defer(() => rm(temporary, { force: true }));
   undo.defer(() => image.close().catch(() => undefined));
-  const input = 'path' in source && typeof source.path === 'string' && !('pipe' in source) ? await open(source.path, 'r') : null;
+  const input =
+    'path' in source && typeof source.path === 'string' && !('pipe' in source) ? await open(source.path, 'r') : null;
   undo.defer(async () => input?.close().catch(() => undefined));
   const report = await runReader(input ?? (source as Readable), image, options);
   await image.sync();
@@ -54,24 +62,50 @@ export async function writeLayer(source: Readable | { readonly path: string }, t
   return report;
 }
 
-async function runReader(source: Readable | FileHandle, image: FileHandle, options: LayerWriteOptions): Promise<WrittenLayer> {
+async function runReader(
+  source: Readable | FileHandle,
+  image: FileHandle,
+  options: LayerWriteOptions,
+): Promise<WrittenLayer> {
   const { program, form, limits = {}, uid = nobody, gid = nobody, signal } = options;
-  const words = [`--max-old-space-size=${heapMebibytes}`, '--disable-warning=ExperimentalWarning', program, JSON.stringify({ form, uid, gid, limits })];
+  const words = [
+    `--max-old-space-size=${heapMebibytes}`,
+    '--disable-warning=ExperimentalWarning',
+    program,
+    JSON.stringify({ form, uid, gid, limits }),
+  ];
   const isStream = 'pipe' in source;
-  const child = spawn('unshare', [...confinement, process.execPath, ...words], { cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdio: [isStream ? 'pipe' : source.fd, 'pipe', 'pipe', image.fd], signal, killSignal: 'SIGKILL' });
+  const child = spawn('unshare', [...confinement, process.execPath, ...words], {
+    cwd: '/',
+    env: { PATH: '/usr/bin:/bin' },
+    stdio: [isStream ? 'pipe' : source.fd, 'pipe', 'pipe', image.fd],
+    signal,
+    killSignal: 'SIGKILL',
+  });
   // A reader that refuses the layer stops reading: it says why by its report, the broken pipe says nothing.
   let feedError: unknown;
-  const fed = isStream ? pipeline(source, child.stdin!, { signal }).catch((error: unknown) => void (feedError = source.errored ?? error)) : Promise.resolve();
+  const fed = isStream
+    ? pipeline(source, child.stdin!, { signal }).catch((error: unknown) => void (feedError = source.errored ?? error))
+    : Promise.resolve();
   const ended = exitOf(child);
-  const [report, complaint] = await Promise.all([collect(child.stdout!), collect(child.stderr!), ended.catch(() => undefined)]);
+  const [report, complaint] = await Promise.all([
+    collect(child.stdout!),
+    collect(child.stderr!),
+    ended.catch(() => undefined),
+  ]);
   const code = await ended.catch((error: unknown) => {
-    throw signal.aborted ? cancelled(error) : new TwofoldError('internal', 'Could not start the layer reader.', { cause: error });
+    throw signal.aborted
+      ? cancelled(error)
+      : new TwofoldError('internal', 'Could not start the layer reader.', { cause: error });
   });
   if (isStream && !source.readableEnded) source.destroy();
   await fed;
   if (signal.aborted) throw cancelled(signal.reason);
   // A reader that is content with a stream that broke off has seen a part of the layer only.
-  if (feedError !== undefined && (code === 0 || !isBrokenPipe(feedError))) throw feedError instanceof TwofoldError ? feedError : new TwofoldError('internal', 'Could not read the layer to the end.', { cause: feedError });
+  if (feedError !== undefined && (code === 0 || !isBrokenPipe(feedError)))
+    throw feedError instanceof TwofoldError
+      ? feedError
+      : new TwofoldError('internal', 'Could not read the layer to the end.', { cause: feedError });
   return parseReport(report, code, complaint);
 }
 
@@ -109,9 +143,12 @@ function parseReport(text: string, exitCode: number | null, complaint: string): 
     // It died: its complaint is the cause.
   }
   const { diffId, entries, bytes, code, message } = report;
-  if (exitCode === 0 && typeof diffId === 'string' && typeof entries === 'number' && typeof bytes === 'number') return { diffId, entries, sizeBytes: bytes };
+  if (exitCode === 0 && typeof diffId === 'string' && typeof entries === 'number' && typeof bytes === 'number')
+    return { diffId, entries, sizeBytes: bytes };
   if (typeof code === 'string' && typeof message === 'string') throw new TwofoldError(code as ErrorCode, message);
-  throw new TwofoldError('internal', 'The layer reader ended before its time.', { cause: new Error(complaint.slice(0, 4096)) });
+  throw new TwofoldError('internal', 'The layer reader ended before its time.', {
+    cause: new Error(complaint.slice(0, 4096)),
+  });
 }
 
 async function syncDirectory(path: string): Promise<void> {

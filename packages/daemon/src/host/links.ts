@@ -1,5 +1,6 @@
-// Owns the program twofold-links: changes to the host's links and to the set of endpoints that may send, in a fraction of what starting `ip`
-// and `nft` for each container takes. It is started when first needed and ends with the daemon. Knows no switch.
+// Owns the program twofold-links: changes to the host's links and to the set of endpoints that may send, in a fraction
+// of what starting `ip` and `nft` for each container takes. It is started when first needed and ends with the daemon.
+// Knows no switch.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
@@ -37,15 +38,29 @@ export class LinkTool implements Disposable {
     return !this.#missing;
   }
 
-  /** Makes a veth pair, its outer end on the bridge, its inner one in the namespace of `netnsPid`. `stale`: one of that name is removed before. */
-  addVeth(link: { hostName: string; name: string; mac: string; mtu: number }, bridge: string, netnsPid: number, stale: boolean): Promise<void> {
-    const list = request('veth').string(Tag.HOST_NAME, link.hostName).string(Tag.NAME, link.name).string(Tag.MAC, link.mac).number(Tag.MTU, link.mtu);
+  /**
+   * Makes a veth pair, its outer end on the bridge, its inner one in the namespace of `netnsPid`. `stale`: one of that
+   * name is removed before.
+   */
+  addVeth(
+    link: { hostName: string; name: string; mac: string; mtu: number },
+    bridge: string,
+    netnsPid: number,
+    stale: boolean,
+  ): Promise<void> {
+    const list = request('veth')
+      .string(Tag.HOST_NAME, link.hostName)
+      .string(Tag.NAME, link.name)
+      .string(Tag.MAC, link.mac)
+      .number(Tag.MTU, link.mtu);
     return this.#ask(list.string(Tag.TARGET, bridge).number(Tag.PID, netnsPid).flag(Tag.FLAGS, stale));
   }
 
   /** Puts a link that is there on the bridge. */
   addPort(link: { hostName: string; mtu: number }, bridge: string): Promise<void> {
-    return this.#ask(request('port').string(Tag.HOST_NAME, link.hostName).number(Tag.MTU, link.mtu).string(Tag.TARGET, bridge));
+    return this.#ask(
+      request('port').string(Tag.HOST_NAME, link.hostName).number(Tag.MTU, link.mtu).string(Tag.TARGET, bridge),
+    );
   }
 
   /** Removes a link, if it is there. */
@@ -56,7 +71,10 @@ export class LinkTool implements Disposable {
   /** Adds to or takes out of a set `ifname . ether_addr . ipv4_addr` of a table of the family bridge. Idempotent. */
   change(verb: 'admit' | 'expel', table: string, set: string, links: readonly AdmittedLink[]): Promise<void> {
     const list = request(verb).string(Tag.SOURCE, table).string(Tag.NAME, set);
-    for (const link of links) list.list(Tag.INTERFACE, (one) => one.string(Tag.HOST_NAME, link.hostName).string(Tag.MAC, link.mac).strings(Tag.ADDRESS, link.addresses));
+    for (const link of links)
+      list.list(Tag.INTERFACE, (one) =>
+        one.string(Tag.HOST_NAME, link.hostName).string(Tag.MAC, link.mac).strings(Tag.ADDRESS, link.addresses),
+      );
     return this.#ask(list);
   }
 
@@ -89,7 +107,8 @@ export class LinkTool implements Disposable {
     this.#child = child;
     const ended = (cause?: Error) => {
       if (this.#child === child) this.#child = null;
-      for (const { reject } of asked.values()) reject(new TwofoldError('internal', 'The program that makes links ended before it answered.', { cause }));
+      for (const { reject } of asked.values())
+        reject(new TwofoldError('internal', 'The program that makes links ended before it answered.', { cause }));
       asked.clear();
     };
     child.on('error', (cause: NodeJS.ErrnoException) => {

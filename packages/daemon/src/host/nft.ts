@@ -1,5 +1,6 @@
-// Owns the packet filter: nftables scripts go in by stdin and take effect as a whole or not at all. Also lets our bridges through
-// an iptables FORWARD chain whose policy is DROP (Docker's): a verdict of ours cannot overrule another table's drop.
+// Owns the packet filter: nftables scripts go in by stdin and take effect as a whole or not at all. Also lets our
+// bridges through an iptables FORWARD chain whose policy is DROP (Docker's): a verdict of ours cannot overrule another
+// table's drop.
 
 import { readFile } from 'node:fs/promises';
 import { runCommand } from './command.ts';
@@ -23,7 +24,9 @@ const passages = (bridgePattern: string) => [
 
 async function forwardChainDrops(program: string): Promise<boolean> {
   try {
-    const { stdout } = await runCommand('read the FORWARD chain', [program, '-w', '5', '-S', 'FORWARD'], { timeoutMs: 10_000 });
+    const { stdout } = await runCommand('read the FORWARD chain', [program, '-w', '5', '-S', 'FORWARD'], {
+      timeoutMs: 10_000,
+    });
     return stdout.toString('utf8').startsWith('-P FORWARD DROP');
   } catch {
     return false; // not installed, or the kernel has no such tables: nothing there that could drop
@@ -32,17 +35,29 @@ async function forwardChainDrops(program: string): Promise<boolean> {
 
 async function inUse(tables: string | null): Promise<boolean> {
   if (tables === null) return true;
-  return readFile(tables, 'utf8').then((names) => names.includes('filter'), () => false);
+  return readFile(tables, 'utf8').then(
+    (names) => names.includes('filter'),
+    () => false,
+  );
 }
 
-/** Opens FORWARD chains of policy DROP for links that match `bridgePattern` (`tf+`); returns the programs whose chain was opened. */
+/**
+ * Opens FORWARD chains of policy DROP for links that match `bridgePattern` (`tf+`); returns the programs whose chain
+ * was opened.
+ */
 export async function openIptablesForward(bridgePattern: string): Promise<string[]> {
   const opened: string[] = [];
   for (const { program, tables } of flavours) {
     if (!(await inUse(tables)) || !(await forwardChainDrops(program))) continue;
     for (const rule of passages(bridgePattern)) {
-      const there = await runCommand('look for our rule', [program, '-w', '5', '-C', 'FORWARD', ...rule], { accept: [0, 1], timeoutMs: 10_000 });
-      if (there.exitCode === 1) await runCommand('let the switches through the FORWARD chain', [program, '-w', '5', '-I', 'FORWARD', ...rule], { timeoutMs: 10_000 });
+      const there = await runCommand('look for our rule', [program, '-w', '5', '-C', 'FORWARD', ...rule], {
+        accept: [0, 1],
+        timeoutMs: 10_000,
+      });
+      if (there.exitCode === 1)
+        await runCommand('let the switches through the FORWARD chain', [program, '-w', '5', '-I', 'FORWARD', ...rule], {
+          timeoutMs: 10_000,
+        });
     }
     opened.push(program);
   }

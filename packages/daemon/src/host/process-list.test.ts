@@ -13,10 +13,11 @@ test('processes come back with their arguments', () => {
 });
 
 test('a list that is cut off or none at all is a broken peer', () => {
-  for (const text of ['12 5 4 8\nstat\n', '12 5 4', 'x', '1 1 1 1 1\nabc', '-1 0 0 0\n', `${'9'.repeat(100)}\n`]) assert.throws(() => parseProcessList(Buffer.from(text)), { code: 'protocol' });
+  for (const text of ['12 5 4 8\nstat\n', '12 5 4', 'x', '1 1 1 1 1\nabc', '-1 0 0 0\n', `${'9'.repeat(100)}\n`])
+    assert.throws(() => parseProcessList(Buffer.from(text)), { code: 'protocol' });
 });
 
-test('the tool\'s line is an error with its code, anything else an internal one', () => {
+test("the tool's line is an error with its code, anything else an internal one", () => {
   assert.equal(layerToolError('path-not-found No such file: x\n').code, 'path-not-found');
   assert.equal(layerToolError('noise\nno-space Could not write: full\n').message, 'Could not write: full');
   for (const text of ['', 'Segmentation fault', 'made-up-code oh']) assert.equal(layerToolError(text).code, 'internal');

@@ -1,4 +1,5 @@
-// Owns QEMU's monitor protocol over a borrowed conversation with the supervisor: commands in, their answers out, events ignored.
+// Owns QEMU's monitor protocol over a borrowed conversation with the supervisor: commands in, their answers out, events
+// ignored.
 
 import { FrameType, Tag, TwofoldError, TlvWriter } from '@twofold/contract';
 import type { SupervisorConnection } from './supervisor-connection.ts';
@@ -17,10 +18,25 @@ export interface QmpCommand {
 
 const timeoutMs = 60_000;
 
-/** Hands over files, then runs the commands one after the other; each must make no sense when the one before it failed. Gives what they returned, throws at the first that QEMU refuses. */
-export async function runQmp(connection: SupervisorConnection, doing: string, files: readonly QmpFile[], commands: readonly QmpCommand[], signal: AbortSignal): Promise<unknown[]> {
+/**
+ * Hands over files, then runs the commands one after the other; each must make no sense when the one before it failed.
+ * Gives what they returned, throws at the first that QEMU refuses.
+ */
+export async function runQmp(
+  connection: SupervisorConnection,
+  doing: string,
+  files: readonly QmpFile[],
+  commands: readonly QmpCommand[],
+  signal: AbortSignal,
+): Promise<unknown[]> {
   const payload = new TlvWriter();
-  for (const file of files) payload.list(Tag.FILE, (list) => list.string(Tag.PATH, file.path).number(Tag.OFFSET, file.set).number(Tag.FLAGS, file.writable ? 1 : 0));
+  for (const file of files)
+    payload.list(Tag.FILE, (list) =>
+      list
+        .string(Tag.PATH, file.path)
+        .number(Tag.OFFSET, file.set)
+        .number(Tag.FLAGS, file.writable ? 1 : 0),
+    );
   const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const { streams } = await connection.openStreams(FrameType.QMP, payload, { stdin: true, output: true }, within);
   await using _ = streams;
@@ -38,13 +54,21 @@ export async function runQmp(connection: SupervisorConnection, doing: string, fi
   }
 }
 
-async function answerTo(answers: AsyncGenerator<string>, id: number, doing: string, command: QmpCommand): Promise<unknown> {
+async function answerTo(
+  answers: AsyncGenerator<string>,
+  id: number,
+  doing: string,
+  command: QmpCommand,
+): Promise<unknown> {
   for (;;) {
     const { value, done } = await answers.next();
     if (done === true) throw new TwofoldError('cancelled', `Could not ${doing}: the VM's monitor fell silent.`);
     const answer = parse(value);
     if (answer.id !== id) continue; // an event, or the answer to somebody who has gone
-    if (answer.error !== undefined) throw new TwofoldError('sandbox-failed', `Could not ${doing}.`, { cause: new Error(`${command.execute}: ${answer.error.desc ?? 'no reason given'}`) });
+    if (answer.error !== undefined)
+      throw new TwofoldError('sandbox-failed', `Could not ${doing}.`, {
+        cause: new Error(`${command.execute}: ${answer.error.desc ?? 'no reason given'}`),
+      });
     return answer.return;
   }
 }
@@ -59,7 +83,7 @@ function parse(line: string): Answer {
   try {
     return JSON.parse(line) as Answer;
   } catch (cause) {
-    throw new TwofoldError('protocol', 'The VM\'s monitor said what is no JSON.', { cause });
+    throw new TwofoldError('protocol', "The VM's monitor said what is no JSON.", { cause });
   }
 }
 

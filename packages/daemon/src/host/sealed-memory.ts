@@ -1,5 +1,5 @@
-// Owns a file's content as memory that nobody can write any more (native/supervisor/seal.c), held by this process: it is gone when this process
-// and everybody who has opened it are. Does not know what the memory is good for.
+// Owns a file's content as memory that nobody can write any more (native/supervisor/seal.c), held by this process: it
+// is gone when this process and everybody who has opened it are. Does not know what the memory is good for.
 
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
@@ -25,16 +25,28 @@ export async function sealMemory(program: string, file: string, signal: AbortSig
   child.stderr.on('data', (chunk: Buffer) => (words += chunk.toString('utf8').slice(0, 500)));
   child.stdout.once('data', () => resolve());
   child.stdin.on('error', () => undefined); // it has ended: its exit tells
-  child.once('error', (cause) => reject(new TwofoldError('internal', 'Could not put the template\'s memory in place.', { cause })));
+  child.once('error', (cause) =>
+    reject(new TwofoldError('internal', "Could not put the template's memory in place.", { cause })),
+  );
   child.once('close', () => {
-    reject(new TwofoldError('internal', 'Could not put the template\'s memory in place.', { cause: new Error(words.trim() || 'The program gave no reason.') }));
+    reject(
+      new TwofoldError('internal', "Could not put the template's memory in place.", {
+        cause: new Error(words.trim() || 'The program gave no reason.'),
+      }),
+    );
     end();
   });
   try {
     await promise;
     const descriptor = openSync(`/proc/${child.pid}/fd/${memoryDescriptor}`, 'r');
     let open = true;
-    return { path: `/proc/${process.pid}/fd/${descriptor}`, close: () => { if (open) closeSync(descriptor); open = false; } };
+    return {
+      path: `/proc/${process.pid}/fd/${descriptor}`,
+      close: () => {
+        if (open) closeSync(descriptor);
+        open = false;
+      },
+    };
   } finally {
     child.stdin.end();
     if (child.pid !== undefined) await ended;

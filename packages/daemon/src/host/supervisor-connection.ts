@@ -1,12 +1,15 @@
-// Owns conversations with a sandbox's supervisor over its unix socket: requests and their answers, a process's streams, the stream of
-// events; with back-pressure both ways. The frames are contract/wire.ts's. Does not own the supervisor's process (supervisor-process.ts), nor
-// what the requests mean.
+// Owns conversations with a sandbox's supervisor over its unix socket: requests and their answers, a process's streams,
+// the stream of events; with back-pressure both ways. The frames are contract/wire.ts's. Does not own the supervisor's
+// process (supervisor-process.ts), nor what the requests mean.
 
 import { FrameType, isTwofoldError, TlvReader, TwofoldError, TlvWriter } from '@twofold/contract';
 import { Conversation, errorOf } from './conversation.ts';
 import { SupervisorStreams, type WantedStreams } from './supervisor-streams.ts';
 
-/** A supervisor by its socket. Holds at most one idle connection; dispose it to let go of the supervisor, which does not mind. */
+/**
+ * A supervisor by its socket. Holds at most one idle connection; dispose it to let go of the supervisor, which does not
+ * mind.
+ */
 export class SupervisorConnection implements Disposable {
   readonly #socketPath: string;
   /** Those that have become a process's streams. */
@@ -26,7 +29,10 @@ export class SupervisorConnection implements Disposable {
     return pid;
   }
 
-  /** One request and its REPLY. Rejects with the supervisor's own code and message, `sandbox-gone` when it vanished, `cancelled` when the signal fired. */
+  /**
+   * One request and its REPLY. Rejects with the supervisor's own code and message, `sandbox-gone` when it vanished,
+   * `cancelled` when the signal fired.
+   */
   async request(type: FrameType, payload: TlvWriter, signal: AbortSignal): Promise<TlvReader> {
     const conversation = await this.#take(signal);
     const reply = await ask(conversation, type, payload, signal);
@@ -35,7 +41,12 @@ export class SupervisorConnection implements Disposable {
   }
 
   /** A request whose conversation becomes a process's streams: ATTACH, EXEC, TOOL, QMP. */
-  async openStreams(type: FrameType, payload: TlvWriter, want: WantedStreams, signal: AbortSignal): Promise<{ reply: TlvReader; streams: SupervisorStreams }> {
+  async openStreams(
+    type: FrameType,
+    payload: TlvWriter,
+    want: WantedStreams,
+    signal: AbortSignal,
+  ): Promise<{ reply: TlvReader; streams: SupervisorStreams }> {
     const conversation = await this.#take(signal);
     const reply = await ask(conversation, type, payload, signal);
     const streams = new SupervisorStreams(conversation, want);
@@ -45,7 +56,9 @@ export class SupervisorConnection implements Disposable {
     return { reply, streams };
   }
 
-  /** Events from now on, in order. Throws `sandbox-gone` when the supervisor vanishes; returns when the signal fires. */
+  /**
+   * Events from now on, in order. Throws `sandbox-gone` when the supervisor vanishes; returns when the signal fires.
+   */
   async *watch(signal: AbortSignal, onReady?: () => void): AsyncGenerator<TlvReader, void, undefined> {
     const conversation = await this.#take(signal);
     try {
@@ -95,7 +108,12 @@ export class SupervisorConnection implements Disposable {
   }
 }
 
-async function ask(conversation: Conversation, type: FrameType, payload: TlvWriter, signal: AbortSignal): Promise<TlvReader> {
+async function ask(
+  conversation: Conversation,
+  type: FrameType,
+  payload: TlvWriter,
+  signal: AbortSignal,
+): Promise<TlvReader> {
   try {
     void conversation.write(type, payload.finish());
     const frame = await conversation.read(signal);

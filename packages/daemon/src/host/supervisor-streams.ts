@@ -1,4 +1,5 @@
-// Owns a process's streams on a conversation: input as a Writable, output in order, the exit last. Its shape is drivers/driver.ts's ProcessStreams.
+// Owns a process's streams on a conversation: input as a Writable, output in order, the exit last. Its shape is
+// drivers/driver.ts's ProcessStreams.
 
 import { Writable } from 'node:stream';
 import { FrameType, isTwofoldError, MAX_CHUNK_BYTES, TlvReader, TwofoldError } from '@twofold/contract';
@@ -47,7 +48,8 @@ export class SupervisorStreams implements AsyncDisposable {
           this.#conversation.destroy();
           return;
         }
-        if ((type === FrameType.STDOUT || type === FrameType.STDERR) && payload.length > 0) yield { stream: type === FrameType.STDOUT ? 'stdout' : 'stderr', data: payload };
+        if ((type === FrameType.STDOUT || type === FrameType.STDERR) && payload.length > 0)
+          yield { stream: type === FrameType.STDOUT ? 'stdout' : 'stderr', data: payload };
       }
     } catch (error) {
       this.#exit.reject(error as TwofoldError);
@@ -80,5 +82,6 @@ function inputOf(conversation: Conversation): Writable {
 }
 
 async function send(conversation: Conversation, chunk: Buffer): Promise<void> {
-  for (let at = 0; at < chunk.length; at += MAX_CHUNK_BYTES) await conversation.write(FrameType.STDIN, chunk.subarray(at, at + MAX_CHUNK_BYTES));
+  for (let at = 0; at < chunk.length; at += MAX_CHUNK_BYTES)
+    await conversation.write(FrameType.STDIN, chunk.subarray(at, at + MAX_CHUNK_BYTES));
 }

@@ -16,7 +16,10 @@ export class Turns {
     return await work();
   }
 
-  /** Waits for a place, which is had until it is disposed of (once or more). Rejects with `cancelled` when `signal` fires before. */
+  /**
+   * Waits for a place, which is had until it is disposed of (once or more). Rejects with `cancelled` when `signal`
+   * fires before.
+   */
   async take(signal: AbortSignal): Promise<Disposable> {
     await this.#enter(signal);
     let taken = true;
@@ -32,7 +35,10 @@ export class Turns {
   }
 
   #enter(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.reject(new TwofoldError('cancelled', 'The work was called off before its turn came.', { cause: signal.reason }));
+    if (signal.aborted)
+      return Promise.reject(
+        new TwofoldError('cancelled', 'The work was called off before its turn came.', { cause: signal.reason }),
+      );
     if (this.#free > 0) {
       this.#free--;
       return Promise.resolve();

@@ -1,5 +1,6 @@
-// Owns finding workers of utility VMs among the running system's processes: those called `vmwp` in the control groups beside a supervisor's. No table is
-// asked. Parents don't tell: a worker that is a fork is another worker's child. A process that only has the name is in no such group.
+// Owns finding workers of utility VMs among the running system's processes: those called `vmwp` in the control groups
+// beside a supervisor's. No table is asked. Parents don't tell: a worker that is a fork is another worker's child. A
+// process that only has the name is in no such group.
 
 import { readFile, readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -27,17 +28,25 @@ export async function findWorkers(): Promise<RunningWorker[]> {
 async function lookForWorker(pid: string) {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   const field = (name: string) => new RegExp(`^${name}:\\s+(\\S+)`, 'm').exec(status)?.[1] ?? '';
-  return field('Name') === 'vmwp' ? { pid: Number(pid), name: 'vmwp', uid: Number(field('Uid')), groups: await sandboxGroups(pid) } : null;
+  return field('Name') === 'vmwp'
+    ? { pid: Number(pid), name: 'vmwp', uid: Number(field('Uid')), groups: await sandboxGroups(pid) }
+    : null;
 }
 
 async function lookForSupervisor(pid: string) {
   const [program = '', sandboxDirectory] = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
-  return basename(program) === 'twofold-supervisor' && sandboxDirectory ? { sandboxDirectory, groups: await sandboxGroups(pid) } : null;
+  return basename(program) === 'twofold-supervisor' && sandboxDirectory
+    ? { sandboxDirectory, groups: await sandboxGroups(pid) }
+    : null;
 }
 
-const sandboxGroups = async (pid: string): Promise<string[]> => sandboxesIn(await readFile(`/proc/${pid}/cgroup`, 'utf8'));
+const sandboxGroups = async (pid: string): Promise<string[]> =>
+  sandboxesIn(await readFile(`/proc/${pid}/cgroup`, 'utf8'));
 
-/** Pure: what two processes of one sandbox have in common in their /proc/PID/cgroup: of `<sandbox>/worker` and `<sandbox>/supervisor` each controller's `<sandbox>`. */
+/**
+ * Pure: what two processes of one sandbox have in common in their /proc/PID/cgroup: of `<sandbox>/worker` and
+ * `<sandbox>/supervisor` each controller's `<sandbox>`.
+ */
 export function sandboxesIn(cgroup: string): string[] {
   return [...cgroup.matchAll(/^[^:]*:[^:]*:(.*)\/(?:supervisor|worker)$/gm)].map(([, path]) => path!);
 }

@@ -1,5 +1,6 @@
-// Owns taking an image archive (the outer tar of `docker load`) apart: its files are spooled into the store's ingest directory under
-// names of ours, never by the names that the archive gives them. Does not own what the files mean: load.ts does.
+// Owns taking an image archive (the outer tar of `docker load`) apart: its files are spooled into the store's ingest
+// directory under names of ours, never by the names that the archive gives them. Does not own what the files mean:
+// load.ts does.
 
 import { rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -47,7 +48,8 @@ export class SpooledArchive implements Disposable {
   /** The same, or `invalid-argument`. The name comes from a document of the archive. */
   get(name: string): SpooledFile {
     const file = this.find(cleanPath(Buffer.from(name)).join('/'));
-    if (file === undefined) throw new TwofoldError('invalid-argument', `The archive speaks of ${printable(name)} and does not contain it.`);
+    if (file === undefined)
+      throw new TwofoldError('invalid-argument', `The archive speaks of ${printable(name)} and does not contain it.`);
     return file;
   }
 
@@ -57,7 +59,11 @@ export class SpooledArchive implements Disposable {
 
   /** A document's bytes; bounded. */
   async document(file: SpooledFile): Promise<Buffer> {
-    if (file.size > documentLimitBytes) throw new TwofoldError('invalid-argument', `A document of the archive is longer than ${documentLimitBytes >> 20} MiB.`);
+    if (file.size > documentLimitBytes)
+      throw new TwofoldError(
+        'invalid-argument',
+        `A document of the archive is longer than ${documentLimitBytes >> 20} MiB.`,
+      );
     return await readFile(file.path);
   }
 
@@ -67,29 +73,48 @@ export class SpooledArchive implements Disposable {
 }
 
 /** Reads the whole archive, perhaps compressed. */
-export async function spoolArchive(archive: Readable, content: ContentStore, signal: AbortSignal): Promise<SpooledArchive> {
+export async function spoolArchive(
+  archive: Readable,
+  content: ContentStore,
+  signal: AbortSignal,
+): Promise<SpooledArchive> {
   using opened = new DisposableStack();
   const spooled = opened.use(new SpooledArchive());
   const { content: tar } = await decompress(archive);
   let entries = 0;
   for await (const entry of readTar(tar)) {
     signal.throwIfAborted();
-    if (++entries > entryLimit) throw new TwofoldError('invalid-argument', `The archive has more than ${entryLimit} entries.`);
-    if (entry.path.at(0) === 0x2f) throw new TwofoldError('invalid-argument', `The archive's entry ${printable(entry.path)} has an absolute name.`);
+    if (++entries > entryLimit)
+      throw new TwofoldError('invalid-argument', `The archive has more than ${entryLimit} entries.`);
+    if (entry.path.at(0) === 0x2f)
+      throw new TwofoldError('invalid-argument', `The archive's entry ${printable(entry.path)} has an absolute name.`);
     const name = nameOf(cleanPath(entry.path));
     if (entry.kind === 'directory') continue;
     if (entry.kind === 'symlink' || entry.kind === 'hardlink') {
-      if (entry.link.at(0) === 0x2f) throw new TwofoldError('invalid-argument', `The archive's entry ${printable(entry.path)} is a link out of the archive.`);
-      const from = entry.kind === 'symlink' ? Buffer.from(`${name.slice(0, name.lastIndexOf('/') + 1)}`, 'utf8') : Buffer.alloc(0);
+      if (entry.link.at(0) === 0x2f)
+        throw new TwofoldError(
+          'invalid-argument',
+          `The archive's entry ${printable(entry.path)} is a link out of the archive.`,
+        );
+      const from =
+        entry.kind === 'symlink' ? Buffer.from(`${name.slice(0, name.lastIndexOf('/') + 1)}`, 'utf8') : Buffer.alloc(0);
       spooled.link(name, nameOf(cleanPath(Buffer.concat([from, entry.link]))));
       continue;
     }
-    if (entry.kind !== 'file' || entry.sparse !== null) throw new TwofoldError('invalid-argument', `The archive's entry ${printable(entry.path)} is a ${entry.kind === 'file' ? 'sparse file' : `${entry.kind} device`}, which no image archive has.`);
+    if (entry.kind !== 'file' || entry.sparse !== null)
+      throw new TwofoldError(
+        'invalid-argument',
+        `The archive's entry ${printable(entry.path)} is a ${entry.kind === 'file' ? 'sparse file' : `${entry.kind} device`}, which no image archive has.`,
+      );
     await using spool = await content.spool();
     for await (const chunk of entry.content()) await spool.write(chunk);
     const file = spool.finish();
     const [, hex] = blobName.exec(name) ?? [];
-    if (hex !== undefined && file.digest !== `sha256:${hex}`) throw new TwofoldError('invalid-argument', `The archive's blob sha256:${hex} has other content than its name says (${file.digest}).`);
+    if (hex !== undefined && file.digest !== `sha256:${hex}`)
+      throw new TwofoldError(
+        'invalid-argument',
+        `The archive's blob sha256:${hex} has other content than its name says (${file.digest}).`,
+      );
     spool.release();
     spooled.set(name, file);
   }

@@ -1,9 +1,23 @@
-// Owns the way of the built-in base images from the library (<libRoot>/base-images/*.tar, OCI archives that set-up built) into a store, and the
-// cache beside them: <libRoot>/base-images/cache/<archive>/ keeps blobs and EROFS files of the first store that loaded an archive, so that
-// a further data root only links them. Does not own building the archives. What the user removes stays removed until the archive changes.
+// Owns the way of the built-in base images from the library (<libRoot>/base-images/*.tar, OCI archives that set-up
+// built) into a store, and the cache beside them: <libRoot>/base-images/cache/<archive>/ keeps blobs and EROFS files of
+// the first store that loaded an archive, so that a further data root only links them. Does not own building the
+// archives. What the user removes stays removed until the archive changes.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { constants, copyFileSync, createReadStream, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  createReadStream,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import * as v from 'valibot';
@@ -19,7 +33,15 @@ const cacheDocument = v.object({
   stamp: v.string(),
   digest: v.string(),
   images: v.array(v.object({ config: v.string(), tags: v.array(v.string()), layers: v.array(digest) })),
-  layers: v.array(v.object({ diffId: digest, blob: digest, compression: v.picklist(['none', 'gzip', 'zstd']), blobBytes: v.number(), sizeBytes: v.number() })),
+  layers: v.array(
+    v.object({
+      diffId: digest,
+      blob: digest,
+      compression: v.picklist(['none', 'gzip', 'zstd']),
+      blobBytes: v.number(),
+      sizeBytes: v.number(),
+    }),
+  ),
 });
 type Cache = v.InferOutput<typeof cacheDocument>;
 
@@ -47,7 +69,10 @@ export async function loadBaseArchives(parts: LoadParts, libRoot: string, signal
       if (fromCache !== null) loaded.push(...fromCache);
       else {
         using opened = new DisposableStack();
-        const archive = opened.adopt(createReadStream(path, { highWaterMark: 1 << 20 }), (stream) => void stream.destroy());
+        const archive = opened.adopt(
+          createReadStream(path, { highWaterMark: 1 << 20 }),
+          (stream) => void stream.destroy(),
+        );
         const images = await loadArchive(parts, archive, () => undefined, signal);
         loaded.push(...images);
         writeCache(parts, cacheDirectory, { stamp, digest: hash }, images);
@@ -60,7 +85,9 @@ export async function loadBaseArchives(parts: LoadParts, libRoot: string, signal
 
 function listArchives(directory: string): string[] {
   try {
-    return readdirSync(directory).filter((name) => name.endsWith('.tar')).toSorted();
+    return readdirSync(directory)
+      .filter((name) => name.endsWith('.tar'))
+      .toSorted();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []; // set-up has built none
     throw error;
@@ -69,7 +96,10 @@ function listArchives(directory: string): string[] {
 
 async function hashFile(path: string, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of Readable.from(createReadStream(path, { highWaterMark: 1 << 20, signal }), { objectMode: false })) hash.update(chunk as Buffer);
+  for await (const chunk of Readable.from(createReadStream(path, { highWaterMark: 1 << 20, signal }), {
+    objectMode: false,
+  }))
+    hash.update(chunk as Buffer);
   return `sha256:${hash.digest('hex')}`;
 }
 
@@ -89,7 +119,11 @@ function isOurs(directory: string): boolean {
   return uid === process.geteuid!() && (mode & 0o077) === 0;
 }
 
-async function loadFromCache({ records, content, layers }: LoadParts, directory: string, cache: Cache): Promise<LoadedBase[] | null> {
+async function loadFromCache(
+  { records, content, layers }: LoadParts,
+  directory: string,
+  cache: Cache,
+): Promise<LoadedBase[] | null> {
   using _held = layers.hold(cache.layers.map(({ diffId }) => diffId));
   try {
     for (const layer of cache.layers) {
@@ -111,14 +145,25 @@ async function loadFromCache({ records, content, layers }: LoadParts, directory:
 }
 
 /** A cache that can't be written (a read-only library, a full disk) costs the next data root time and nothing else. */
-function writeCache({ records, content, layers }: LoadParts, directory: string, about: { stamp: string; digest: string }, images: readonly LoadedBase[]): void {
+function writeCache(
+  { records, content, layers }: LoadParts,
+  directory: string,
+  about: { stamp: string; digest: string },
+  images: readonly LoadedBase[],
+): void {
   const fresh = `${directory}.${randomBytes(6).toString('hex')}.new`;
   try {
     mkdirSync(fresh, { recursive: true, mode: 0o700 });
-    const stored = [...new Set(images.flatMap(({ image }) => image.diffIds))].map((diffId): StoredLayer => layers.get(diffId)!);
+    const stored = [...new Set(images.flatMap(({ image }) => image.diffIds))].map((diffId): StoredLayer =>
+      layers.get(diffId)!,
+    );
     const cache: Cache = {
       ...about,
-      images: images.map(({ image, tags }) => ({ config: records.config(image.id as ImageId).toString('base64'), tags: tags.map(canonicalName), layers: [...image.diffIds] })),
+      images: images.map(({ image, tags }) => ({
+        config: records.config(image.id as ImageId).toString('base64'),
+        tags: tags.map(canonicalName),
+        layers: [...image.diffIds],
+      })),
       layers: stored.map((layer) => ({ ...layer })),
     };
     for (const { blob, diffId } of stored) {

@@ -1,5 +1,5 @@
-// Owns telling how a stream is compressed, by its first bytes, and unpacking it. gzip and zstd are Node's own; others are refused by name.
-// Layers are not unpacked here: their reader, an unprivileged process, does that.
+// Owns telling how a stream is compressed, by its first bytes, and unpacking it. gzip and zstd are Node's own; others
+// are refused by name. Layers are not unpacked here: their reader, an unprivileged process, does that.
 
 import { pipeline, Readable, type Transform } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
@@ -25,7 +25,12 @@ export function compressionOf(head: Buffer): Compression {
   const starts = (magic: Buffer) => head.subarray(0, magic.length).equals(magic);
   if (starts(gzip)) return 'gzip';
   if (starts(zstd)) return 'zstd';
-  for (const [name, magic] of refused) if (starts(magic)) throw new TwofoldError('unsupported', `The archive is compressed with ${name}; unpack it first (gzip, zstd and plain tar are read).`);
+  for (const [name, magic] of refused)
+    if (starts(magic))
+      throw new TwofoldError(
+        'unsupported',
+        `The archive is compressed with ${name}; unpack it first (gzip, zstd and plain tar are read).`,
+      );
   return 'none';
 }
 
@@ -36,8 +41,8 @@ export function isBrokenCompression(error: unknown): boolean {
 }
 
 /**
- * The stream's content without its compression. Errors of the source come out of the result. The source stays its owner's: a request that
- * is destroyed while its client still sends would take the answer with it.
+ * The stream's content without its compression. Errors of the source come out of the result. The source stays its
+ * owner's: a request that is destroyed while its client still sends would take the answer with it.
  */
 export async function decompress(source: Readable): Promise<{ content: Readable; compression: Compression }> {
   const chunks = source.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, undefined>;
@@ -56,7 +61,10 @@ export async function decompress(source: Readable): Promise<{ content: Readable;
   }
   const whole = Readable.from(from(head, chunks), { objectMode: false, highWaterMark: 1 << 20 });
   if (compression === 'none') return { content: whole, compression };
-  const unpack: Transform = compression === 'gzip' ? createGunzip() : createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLog } });
+  const unpack: Transform =
+    compression === 'gzip'
+      ? createGunzip()
+      : createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLog } });
   // pipeline destroys the other end when one fails; the reader of `content` gets the error.
   pipeline(whole, unpack, () => undefined);
   return { content: unpack, compression };

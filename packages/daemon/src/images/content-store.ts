@@ -1,8 +1,20 @@
-// Owns blobs/sha256/<hex> and ingest/ below the data root (0700): the bytes of layers as they came. A blob appears under its digest only
-// when it is whole, checked and on the disk. Does not own which blobs are still wanted: layer-store.ts says so.
+// Owns blobs/sha256/<hex> and ingest/ below the data root (0700): the bytes of layers as they came. A blob appears
+// under its digest only when it is whole, checked and on the disk. Does not own which blobs are still wanted:
+// layer-store.ts says so.
 
 import { createHash, randomBytes, type Hash } from 'node:crypto';
-import { createReadStream, fsyncSync, mkdirSync, openSync, closeSync, readdirSync, rmSync, renameSync, statfsSync, existsSync } from 'node:fs';
+import {
+  createReadStream,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  closeSync,
+  readdirSync,
+  rmSync,
+  renameSync,
+  statfsSync,
+  existsSync,
+} from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -73,11 +85,18 @@ export class ContentStore {
     rmSync(this.path(digest), { force: true });
   }
 
-  /** Throws `no-space` when the data root's file system has less left than the settings ask for. Returns the bytes that may be used. */
+  /**
+   * Throws `no-space` when the data root's file system has less left than the settings ask for. Returns the bytes that
+   * may be used.
+   */
   checkSpace(): number {
     const { bavail, bsize } = statfsSync(this.#ingest);
     const free = bavail * bsize;
-    if (free < this.#minimumFreeBytes) throw new TwofoldError('no-space', `There is too little space left for an image: ${Math.floor(free / 2 ** 20)} MiB free, ${Math.ceil(this.#minimumFreeBytes / 2 ** 20)} MiB are kept.`);
+    if (free < this.#minimumFreeBytes)
+      throw new TwofoldError(
+        'no-space',
+        `There is too little space left for an image: ${Math.floor(free / 2 ** 20)} MiB free, ${Math.ceil(this.#minimumFreeBytes / 2 ** 20)} MiB are kept.`,
+      );
     return free - this.#minimumFreeBytes;
   }
 }
@@ -104,9 +123,13 @@ export class Spool implements AsyncDisposable {
 
   async write(chunk: Uint8Array): Promise<void> {
     this.#hash.update(chunk);
-    for (let done = 0; done < chunk.length; ) {
+    for (let done = 0; done < chunk.length;) {
       const { bytesWritten } = await this.#file.write(chunk, done).catch((cause: NodeJS.ErrnoException) => {
-        throw new TwofoldError(cause.code === 'ENOSPC' || cause.code === 'EDQUOT' ? 'no-space' : 'internal', 'Could not write an image to the data root.', { cause });
+        throw new TwofoldError(
+          cause.code === 'ENOSPC' || cause.code === 'EDQUOT' ? 'no-space' : 'internal',
+          'Could not write an image to the data root.',
+          { cause },
+        );
       });
       done += bytesWritten;
     }

@@ -1,6 +1,7 @@
-// Owns the JSON documents that images consist of: their checked shapes, limits, and what an image's configuration means to us.
-// Everything that is read here came from somebody else. Does not own where the documents lie.
-// Source: https://github.com/opencontainers/image-spec/blob/v1.1.0/{config,manifest,image-index,image-layout}.md; docker save's manifest.json
+// Owns the JSON documents that images consist of: their checked shapes, limits, and what an image's configuration means
+// to us. Everything that is read here came from somebody else. Does not own where the documents lie. Source:
+// https://github.com/opencontainers/image-spec/blob/v1.1.0/{config,manifest,image-index,image-layout}.md; docker save's
+// manifest.json
 
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
@@ -39,12 +40,20 @@ export type Descriptor = v.InferOutput<typeof descriptor>;
 
 export const layoutDocument = v.object({ imageLayoutVersion: v.pipe(v.string(), v.startsWith('1.')) });
 export const indexDocument = v.object({ manifests: v.pipe(v.array(descriptor), v.maxLength(1024)) });
-export const manifestDocument = v.object({ config: descriptor, layers: v.pipe(v.array(descriptor), v.maxLength(layerLimit)) });
-export const dockerArchiveDocument = v.pipe(v.array(v.object({
-  Config: text,
-  RepoTags: maybe(v.pipe(v.array(text), v.maxLength(1024))),
-  Layers: v.pipe(v.array(text), v.maxLength(layerLimit)),
-})), v.maxLength(1024));
+export const manifestDocument = v.object({
+  config: descriptor,
+  layers: v.pipe(v.array(descriptor), v.maxLength(layerLimit)),
+});
+export const dockerArchiveDocument = v.pipe(
+  v.array(
+    v.object({
+      Config: text,
+      RepoTags: maybe(v.pipe(v.array(text), v.maxLength(1024))),
+      Layers: v.pipe(v.array(text), v.maxLength(layerLimit)),
+    }),
+  ),
+  v.maxLength(1024),
+);
 
 const configDocument = v.object({
   created: maybe(text),
@@ -52,20 +61,32 @@ const configDocument = v.object({
   comment: maybe(text),
   architecture: text,
   os: text,
-  config: maybe(v.object({
-    User: maybe(text),
-    ExposedPorts: maybe(set),
-    Env: maybe(texts),
-    Entrypoint: maybe(texts),
-    Cmd: maybe(texts),
-    Volumes: maybe(set),
-    WorkingDir: maybe(text),
-    Labels: maybe(v.record(v.string(), v.string())),
-    StopSignal: maybe(text),
-    Shell: maybe(texts),
-  })),
+  config: maybe(
+    v.object({
+      User: maybe(text),
+      ExposedPorts: maybe(set),
+      Env: maybe(texts),
+      Entrypoint: maybe(texts),
+      Cmd: maybe(texts),
+      Volumes: maybe(set),
+      WorkingDir: maybe(text),
+      Labels: maybe(v.record(v.string(), v.string())),
+      StopSignal: maybe(text),
+      Shell: maybe(texts),
+    }),
+  ),
   rootfs: v.object({ type: v.literal('layers'), diff_ids: v.pipe(v.array(digest), v.maxLength(layerLimit)) }),
-  history: maybe(v.array(v.object({ created: maybe(text), created_by: maybe(text), comment: maybe(text), author: maybe(text), empty_layer: maybe(v.boolean()) }))),
+  history: maybe(
+    v.array(
+      v.object({
+        created: maybe(text),
+        created_by: maybe(text),
+        comment: maybe(text),
+        author: maybe(text),
+        empty_layer: maybe(v.boolean()),
+      }),
+    ),
+  ),
 });
 
 /** Reads a document of a hostile archive. `what` names it in the error. */
@@ -79,7 +100,10 @@ export function readDocument<T extends v.GenericSchema>(what: string, schema: T,
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
   const [issue] = result.issues;
-  throw new TwofoldError('invalid-argument', `The archive's ${what} can't be right: ${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}.`);
+  throw new TwofoldError(
+    'invalid-argument',
+    `The archive's ${what} can't be right: ${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}.`,
+  );
 }
 
 /** What a configuration says, without what the store adds (tags, size). */
@@ -114,16 +138,18 @@ export interface NewImage {
 
 /** An image's configuration as the specification has it; the same image gives the same bytes. */
 export function writeImage(image: NewImage): Buffer {
-  return Buffer.from(JSON.stringify({
-    created: image.created,
-    ...(image.author === '' ? {} : { author: image.author }),
-    ...(image.comment === '' ? {} : { comment: image.comment }),
-    architecture: image.architecture,
-    os: 'linux',
-    config: image.config,
-    rootfs: { type: 'layers', diff_ids: image.diffIds },
-    history: image.history,
-  }));
+  return Buffer.from(
+    JSON.stringify({
+      created: image.created,
+      ...(image.author === '' ? {} : { author: image.author }),
+      ...(image.comment === '' ? {} : { comment: image.comment }),
+      architecture: image.architecture,
+      os: 'linux',
+      config: image.config,
+      rootfs: { type: 'layers', diff_ids: image.diffIds },
+      history: image.history,
+    }),
+  );
 }
 
 /** `sha256:…` of some bytes. */
@@ -132,12 +158,16 @@ export function digestOf(bytes: Uint8Array): Digest {
 }
 
 /** This machine's architecture in OCI's (Go's) words. */
-export const hostArchitecture: string = ({ x64: 'amd64', ia32: '386' } as Record<string, string>)[process.arch] ?? process.arch;
+export const hostArchitecture: string =
+  ({ x64: 'amd64', ia32: '386' } as Record<string, string>)[process.arch] ?? process.arch;
 
 /** Throws `unsupported` for an image that can't run here. */
 export function checkPlatform(image: { os: string; architecture: string }, what: string): void {
   if (image.os === 'linux' && image.architecture === hostArchitecture) return;
-  throw new TwofoldError('unsupported', `${what} is for ${image.os}/${image.architecture}; this machine runs linux/${hostArchitecture}.`);
+  throw new TwofoldError(
+    'unsupported',
+    `${what} is for ${image.os}/${image.architecture}; this machine runs linux/${hostArchitecture}.`,
+  );
 }
 
 function withoutNulls(value: object): object {

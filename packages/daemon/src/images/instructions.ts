@@ -1,5 +1,5 @@
-// Owns the Dockerfile instructions that `docker import --change` and `docker commit --change` take: reading them and what each
-// does to an image's configuration. Pure. Does not own building: FROM, RUN, COPY and the like are refused.
+// Owns the Dockerfile instructions that `docker import --change` and `docker commit --change` take: reading them and
+// what each does to an image's configuration. Pure. Does not own building: FROM, RUN, COPY and the like are refused.
 // Source: https://docs.docker.com/reference/dockerfile/
 
 import { posix } from 'node:path';
@@ -11,14 +11,17 @@ const portPattern = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i;
 
 /** The configuration with `changes` applied, one instruction a line. Throws `invalid-argument`. */
 export function applyChanges(config: ImageConfig, changes: readonly string[]): ImageConfig {
-  if (changes.reduce((sum, change) => sum + change.length, 0) > changesLimit) throw new TwofoldError('invalid-argument', 'The changes are longer than 1 MiB.');
+  if (changes.reduce((sum, change) => sum + change.length, 0) > changesLimit)
+    throw new TwofoldError('invalid-argument', 'The changes are longer than 1 MiB.');
   const state = { config: structuredClone(config), cmdGiven: false };
   for (const line of changes.flatMap(logicalLines)) {
     const [, word = '', rest = ''] = /^(\S+)\s*([^]*)$/.exec(line) ?? [];
     const apply = instructions[word.toUpperCase()];
-    if (apply === undefined) throw new TwofoldError('invalid-argument', `${word.toUpperCase()} is not a valid change command`);
+    if (apply === undefined)
+      throw new TwofoldError('invalid-argument', `${word.toUpperCase()} is not a valid change command`);
     const text = rest.trim();
-    if (text === '' && word.toUpperCase() !== 'CMD' && word.toUpperCase() !== 'ENTRYPOINT') throw new TwofoldError('invalid-argument', `${word.toUpperCase()} requires at least one argument`);
+    if (text === '' && word.toUpperCase() !== 'CMD' && word.toUpperCase() !== 'ENTRYPOINT')
+      throw new TwofoldError('invalid-argument', `${word.toUpperCase()} requires at least one argument`);
     apply(state, text);
   }
   return state.config;
@@ -51,7 +54,8 @@ const instructions: Record<string, ((state: ChangeState, text: string) => void) 
     const ports: Record<string, object> = { ...config.ExposedPorts };
     for (const word of words(text, config)) {
       const [, first, last = first, protocol = 'tcp'] = portPattern.exec(word) ?? [];
-      if (first === undefined || Number(first) > Number(last) || Number(last) > 65535) throw new TwofoldError('invalid-argument', `EXPOSE: ${JSON.stringify(word)} is not a port`);
+      if (first === undefined || Number(first) > Number(last) || Number(last) > 65535)
+        throw new TwofoldError('invalid-argument', `EXPOSE: ${JSON.stringify(word)} is not a port`);
       for (let port = Number(first); port <= Number(last); port++) ports[`${port}/${protocol.toLowerCase()}`] = {};
     }
     config.ExposedPorts = ports;
@@ -64,7 +68,8 @@ const instructions: Record<string, ((state: ChangeState, text: string) => void) 
     config.WorkingDir = posix.resolve('/', config.WorkingDir ?? '/', directory);
   },
   STOPSIGNAL: ({ config }, text) => {
-    if (!/^(?:SIG)?[A-Z0-9+-]{1,12}$/i.test(text)) throw new TwofoldError('invalid-argument', `invalid signal: ${text.slice(0, 40)}`);
+    if (!/^(?:SIG)?[A-Z0-9+-]{1,12}$/i.test(text))
+      throw new TwofoldError('invalid-argument', `invalid signal: ${text.slice(0, 40)}`);
     config.StopSignal = text;
   },
   VOLUME: ({ config }, text) => {
@@ -79,7 +84,11 @@ const instructions: Record<string, ((state: ChangeState, text: string) => void) 
 
 /** Lines without comments and blanks; one that ends in \ goes on in the next. */
 function logicalLines(text: string): string[] {
-  return text.replace(/\\[ \t]*\r?\n/g, ' ').split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+  return text
+    .replace(/\\[ \t]*\r?\n/g, ' ')
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
 }
 
 /** `["a","b"]` as a list, or null when the text is not one (then it is the shell form). */
@@ -100,10 +109,15 @@ function commandForm(config: ImageConfig, text: string): string[] {
 /** `a=b c="d e"`, or the old form `a b c` with one name and the rest as its value. */
 function pairs(instruction: string, text: string, config: ImageConfig): [string, string][] {
   const first = /^[^\s=]+(?=\s)/.exec(text);
-  if (first !== null && !text.slice(first[0].length).trimStart().startsWith('=')) return [[first[0], expand(text.slice(first[0].length).trim(), config)]];
+  if (first !== null && !text.slice(first[0].length).trimStart().startsWith('='))
+    return [[first[0], expand(text.slice(first[0].length).trim(), config)]];
   return words(text, config).map((word) => {
     const equals = word.indexOf('=');
-    if (equals === -1) throw new TwofoldError('invalid-argument', `Syntax error - can't find = in ${JSON.stringify(word)}. Must be of the form: name=value`);
+    if (equals === -1)
+      throw new TwofoldError(
+        'invalid-argument',
+        `Syntax error - can't find = in ${JSON.stringify(word)}. Must be of the form: name=value`,
+      );
     if (equals === 0) throw new TwofoldError('invalid-argument', `${instruction} names can not be blank`);
     return [word.slice(0, equals), word.slice(equals + 1)];
   });
@@ -114,7 +128,11 @@ const wordPattern = /(?:\\[^]|"(?:\\[^]|[^"\\])*"|'[^']*'|[^\s"'\\])+/g;
 function words(text: string, config: ImageConfig): string[] {
   const found = text.match(wordPattern) ?? [];
   // What the pattern could not take is an opening quote without its end.
-  if (text.replace(wordPattern, '').trim() !== '') throw new TwofoldError('invalid-argument', `unexpected end of statement while looking for matching quote in ${JSON.stringify(text.slice(0, 100))}`);
+  if (text.replace(wordPattern, '').trim() !== '')
+    throw new TwofoldError(
+      'invalid-argument',
+      `unexpected end of statement while looking for matching quote in ${JSON.stringify(text.slice(0, 100))}`,
+    );
   return found.map((word) => expand(word, config));
 }
 

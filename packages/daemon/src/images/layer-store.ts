@@ -1,6 +1,7 @@
-// Owns layers/<hex of the diff id>.erofs below the data root (0700), each made once of a layer's tar, and the rows about them. A layer is
-// there when its EROFS, its blob and its row are; whatever has no row is swept when the daemon starts. Does not own the making of
-// an EROFS: a layer's tar is read only by the unprivileged child that host/layer-writer.ts starts.
+// Owns layers/<hex of the diff id>.erofs below the data root (0700), each made once of a layer's tar, and the rows
+// about them. A layer is there when its EROFS, its blob and its row are; whatever has no row is swept when the daemon
+// starts. Does not own the making of an EROFS: a layer's tar is read only by the unprivileged child that
+// host/layer-writer.ts starts.
 
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -49,7 +50,9 @@ export class LayerStore {
     return this.#records.layer(diffId);
   }
 
-  /** Keeps layers from being collected while a command that needs them is under way, whether they are there yet or not. */
+  /**
+   * Keeps layers from being collected while a command that needs them is under way, whether they are there yet or not.
+   */
   hold(diffIds: readonly Digest[]): Disposable {
     for (const diffId of diffIds) this.#held.set(diffId, (this.#held.get(diffId) ?? 0) + 1);
     return {
@@ -63,7 +66,10 @@ export class LayerStore {
     };
   }
 
-  /** Makes the layer `expected` of a spooled blob, which stays the caller's. Throws `invalid-argument` when it is another layer. */
+  /**
+   * Makes the layer `expected` of a spooled blob, which stays the caller's. Throws `invalid-argument` when it is
+   * another layer.
+   */
   async addBlob(file: SpooledFile, expected: Digest, position: number, signal: AbortSignal): Promise<StoredLayer> {
     const present = this.get(expected) ?? (await this.#beingMade.get(expected)?.catch(() => undefined));
     if (present !== undefined) return present;
@@ -81,7 +87,11 @@ export class LayerStore {
     try {
       const compression = await this.#compressionOf(file.path);
       const { diffId, sizeBytes } = await writeLayer({ path: file.path }, target, this.#options('oci', signal));
-      if (diffId !== expected) throw new TwofoldError('invalid-argument', `invalid diffID for layer ${position}: expected "${expected}", got "${diffId}"`);
+      if (diffId !== expected)
+        throw new TwofoldError(
+          'invalid-argument',
+          `invalid diffID for layer ${position}: expected "${expected}", got "${diffId}"`,
+        );
       if (!this.#content.has(file.digest)) await this.#content.keep(file);
       return this.#store({ diffId: expected, blob: file.digest, compression, blobBytes: file.size, sizeBytes }, target);
     } finally {
@@ -95,18 +105,28 @@ export class LayerStore {
     return compressionOf(buffer.subarray(0, bytesRead));
   }
 
-  /** Makes a layer of a stream (perhaps compressed) whose digest nobody knows yet, and holds it until the result is disposed. */
+  /**
+   * Makes a layer of a stream (perhaps compressed) whose digest nobody knows yet, and holds it until the result is
+   * disposed.
+   */
   addStream(stream: Readable, signal: AbortSignal): Promise<{ layer: StoredLayer } & Disposable> {
     return this.#turns.run(async () => {
       await using spool = await this.#content.spool();
       const target = this.#content.temporaryPath();
       try {
-        const teed = Readable.from(tee(stream, (chunk) => spool.write(chunk)), { objectMode: false, highWaterMark: 1 << 20 });
+        const teed = Readable.from(
+          tee(stream, (chunk) => spool.write(chunk)),
+          { objectMode: false, highWaterMark: 1 << 20 },
+        );
         const written = await writeLayer(teed, target, this.#options('oci', signal));
         const file = spool.finish();
         const compression = await this.#compressionOf(file.path);
         const diffId = written.diffId as Digest;
-        if (compression === 'none' && file.digest !== diffId) throw new TwofoldError('internal', 'The layer reader and the content store disagree about what a layer contains.');
+        if (compression === 'none' && file.digest !== diffId)
+          throw new TwofoldError(
+            'internal',
+            'The layer reader and the content store disagree about what a layer contains.',
+          );
         using held = new DisposableStack();
         held.use(this.hold([diffId]));
         let layer = this.get(diffId);
@@ -115,7 +135,10 @@ export class LayerStore {
             await this.#content.keep(file);
             spool.release();
           }
-          layer = this.#store({ diffId, blob: file.digest, compression, blobBytes: file.size, sizeBytes: written.sizeBytes }, target);
+          layer = this.#store(
+            { diffId, blob: file.digest, compression, blobBytes: file.size, sizeBytes: written.sizeBytes },
+            target,
+          );
         }
         const kept = held.move();
         return { layer, [Symbol.dispose]: () => kept.dispose() };
@@ -127,7 +150,8 @@ export class LayerStore {
 
   /** Takes files that are a layer already (links to a shared library's), under names of their own in `ingest/`. */
   async adopt(layer: StoredLayer, files: { blob: string; erofs: string }): Promise<StoredLayer> {
-    if (!this.#content.has(layer.blob)) await this.#content.keep({ path: files.blob, digest: layer.blob, size: layer.blobBytes });
+    if (!this.#content.has(layer.blob))
+      await this.#content.keep({ path: files.blob, digest: layer.blob, size: layer.blobBytes });
     return this.#store(layer, files.erofs);
   }
 
@@ -162,7 +186,8 @@ export class LayerStore {
   #sweep(): void {
     const rows = this.#records.layers();
     const files = new Set(rows.map(({ diffId }) => `${hexOf(diffId)}.erofs`));
-    for (const name of readdirSync(this.#directory)) if (!files.has(name)) rmSync(join(this.#directory, name), { force: true });
+    for (const name of readdirSync(this.#directory))
+      if (!files.has(name)) rmSync(join(this.#directory, name), { force: true });
     const blobs = new Set(rows.map(({ blob }) => blob));
     for (const digest of this.#content.list()) if (!blobs.has(digest)) this.#content.remove(digest);
   }

@@ -1,11 +1,22 @@
-// Owns `docker load`: what the files of an archive (docker's manifest.json, or an OCI layout) mean, and their way into the store.
-// Does not own reading the archive (archive.ts) or making layers (layer-store.ts).
+// Owns `docker load`: what the files of an archive (docker's manifest.json, or an OCI layout) mean, and their way into
+// the store. Does not own reading the archive (archive.ts) or making layers (layer-store.ts).
 
 import type { Readable } from 'node:stream';
 import { TwofoldError, type Digest } from '@twofold/contract';
 import { spoolArchive, type SpooledArchive } from './archive.ts';
 import type { ContentStore, SpooledFile } from './content-store.ts';
-import { checkPlatform, dockerArchiveDocument, hostArchitecture, indexDocument, layoutDocument, manifestDocument, mediaTypes, readDocument, readImage, type Descriptor } from './documents.ts';
+import {
+  checkPlatform,
+  dockerArchiveDocument,
+  hostArchitecture,
+  indexDocument,
+  layoutDocument,
+  manifestDocument,
+  mediaTypes,
+  readDocument,
+  readImage,
+  type Descriptor,
+} from './documents.ts';
 import type { Image } from './images.ts';
 import type { LayerStore } from './layer-store.ts';
 import type { ImageRecords } from './records.ts';
@@ -28,11 +39,19 @@ interface Candidate {
 const nestingLimit = 4;
 
 /** Loads every image of the archive that can run here. All of an image is durable before it is known by name. */
-export async function loadArchive(parts: LoadParts, archive: Readable, progress: (line: string) => void, signal: AbortSignal): Promise<{ image: Image; added: boolean; tags: readonly Reference[] }[]> {
+export async function loadArchive(
+  parts: LoadParts,
+  archive: Readable,
+  progress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<{ image: Image; added: boolean; tags: readonly Reference[] }[]> {
   using spooled = await spoolArchive(archive, parts.content, signal);
   const loaded = [];
   for (const candidate of await candidates(spooled)) {
-    loaded.push({ ...(await store(parts, candidate, await spooled.document(candidate.config), progress, signal)), tags: candidate.tags });
+    loaded.push({
+      ...(await store(parts, candidate, await spooled.document(candidate.config), progress, signal)),
+      tags: candidate.tags,
+    });
   }
   return loaded;
 }
@@ -43,10 +62,20 @@ async function candidates(archive: SpooledArchive): Promise<Candidate[]> {
   if (docker !== undefined) return await dockerCandidates(archive, docker);
   const layout = archive.find('oci-layout');
   const index = archive.find('index.json');
-  if (layout === undefined || index === undefined) throw new TwofoldError('invalid-argument', 'The archive is no image: it has neither manifest.json nor an OCI layout (a root file system is what `import` takes).');
+  if (layout === undefined || index === undefined)
+    throw new TwofoldError(
+      'invalid-argument',
+      'The archive is no image: it has neither manifest.json nor an OCI layout (a root file system is what `import` takes).',
+    );
   readDocument('oci-layout', layoutDocument, await archive.document(layout));
   const found = await ociCandidates(archive, await archive.document(index), [], 0);
-  if (found.candidates.length === 0) throw new TwofoldError(found.others.length > 0 ? 'unsupported' : 'invalid-argument', found.others.length > 0 ? `The archive has images for ${[...new Set(found.others)].join(', ')} only; this machine runs linux/${hostArchitecture}.` : 'The archive contains no image.');
+  if (found.candidates.length === 0)
+    throw new TwofoldError(
+      found.others.length > 0 ? 'unsupported' : 'invalid-argument',
+      found.others.length > 0
+        ? `The archive has images for ${[...new Set(found.others)].join(', ')} only; this machine runs linux/${hostArchitecture}.`
+        : 'The archive contains no image.',
+    );
   return found.candidates;
 }
 
@@ -60,8 +89,14 @@ async function dockerCandidates(archive: SpooledArchive, manifest: SpooledFile):
   }));
 }
 
-async function ociCandidates(archive: SpooledArchive, bytes: Buffer, inherited: readonly Reference[], depth: number): Promise<{ candidates: Candidate[]; others: string[] }> {
-  if (depth >= nestingLimit) throw new TwofoldError('invalid-argument', `The archive nests its indexes deeper than ${nestingLimit}.`);
+async function ociCandidates(
+  archive: SpooledArchive,
+  bytes: Buffer,
+  inherited: readonly Reference[],
+  depth: number,
+): Promise<{ candidates: Candidate[]; others: string[] }> {
+  if (depth >= nestingLimit)
+    throw new TwofoldError('invalid-argument', `The archive nests its indexes deeper than ${nestingLimit}.`);
   const result: { candidates: Candidate[]; others: string[] } = { candidates: [], others: [] };
   // Several names of one image are several lines of an index.
   const byDigest = new Map<Digest, { descriptor: Descriptor; tags: Reference[] }>();
@@ -84,39 +119,64 @@ async function ociCandidates(archive: SpooledArchive, bytes: Buffer, inherited: 
       result.others.push(...inner.others);
     } else {
       const manifest = readDocument('manifest', manifestDocument, document);
-      result.candidates.push({ config: archive.blob(manifest.config.digest), layers: manifest.layers.map((layer) => archive.blob(layer.digest)), tags });
+      result.candidates.push({
+        config: archive.blob(manifest.config.digest),
+        layers: manifest.layers.map((layer) => archive.blob(layer.digest)),
+        tags,
+      });
     }
   }
   return result;
 }
 
-/** containerd gives the full name; others write a name or only a tag into the OCI annotation, and a tag alone names nothing. */
+/**
+ * containerd gives the full name; others write a name or only a tag into the OCI annotation, and a tag alone names
+ * nothing.
+ */
 function namesOf({ annotations }: Descriptor): Reference[] {
   const short = annotations?.['org.opencontainers.image.ref.name'];
-  const name = annotations?.['io.containerd.image.name'] ?? (short !== undefined && /[:/]/.test(short) ? short : undefined);
+  const name =
+    annotations?.['io.containerd.image.name'] ?? (short !== undefined && /[:/]/.test(short) ? short : undefined);
   return name === undefined ? [] : [withDefaultTag(parseReference(name))];
 }
 
-async function store({ records, layers }: LoadParts, candidate: Candidate, config: Buffer, progress: (line: string) => void, signal: AbortSignal): Promise<{ image: Image; added: boolean }> {
+async function store(
+  { records, layers }: LoadParts,
+  candidate: Candidate,
+  config: Buffer,
+  progress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<{ image: Image; added: boolean }> {
   const image = readImage(config);
-  checkPlatform(image, candidate.tags[0] === undefined ? `The image ${image.id}` : `The image ${familiarName(candidate.tags[0])}`);
-  if (image.diffIds.length === 0) throw new TwofoldError('invalid-argument', 'The archive has an image without a layer: nothing could run in it.');
-  if (image.diffIds.length !== candidate.layers.length) throw new TwofoldError('invalid-argument', `invalid manifest, layers length mismatch: expected ${image.diffIds.length}, got ${candidate.layers.length}`);
+  checkPlatform(
+    image,
+    candidate.tags[0] === undefined ? `The image ${image.id}` : `The image ${familiarName(candidate.tags[0])}`,
+  );
+  if (image.diffIds.length === 0)
+    throw new TwofoldError('invalid-argument', 'The archive has an image without a layer: nothing could run in it.');
+  if (image.diffIds.length !== candidate.layers.length)
+    throw new TwofoldError(
+      'invalid-argument',
+      `invalid manifest, layers length mismatch: expected ${image.diffIds.length}, got ${candidate.layers.length}`,
+    );
   using _held = layers.hold(image.diffIds);
   // The first layer that fails calls the others off; all have ended before their files go.
   const failure = new AbortController();
   const both = AbortSignal.any([signal, failure.signal]);
-  const made = await Promise.allSettled(image.diffIds.map(async (diffId, position) => {
-    try {
-      await layers.addBlob(candidate.layers[position]!, diffId, position, both);
-      progress(`Layer ${position + 1} of ${image.diffIds.length}: ${shortId(diffId)}`);
-    } catch (error) {
-      failure.abort(error);
-      throw error;
-    }
-  }));
+  const made = await Promise.allSettled(
+    image.diffIds.map(async (diffId, position) => {
+      try {
+        await layers.addBlob(candidate.layers[position]!, diffId, position, both);
+        progress(`Layer ${position + 1} of ${image.diffIds.length}: ${shortId(diffId)}`);
+      } catch (error) {
+        failure.abort(error);
+        throw error;
+      }
+    }),
+  );
   signal.throwIfAborted();
   if (failure.signal.aborted) throw failure.signal.reason;
-  if (made.some(({ status }) => status === 'rejected')) throw new TwofoldError('internal', 'A layer could not be made.');
+  if (made.some(({ status }) => status === 'rejected'))
+    throw new TwofoldError('internal', 'A layer could not be made.');
   return records.add(config, '', candidate.tags);
 }

@@ -1,5 +1,5 @@
-// Owns new images that are made here: `docker import` (one layer from a root file system) and `docker commit` (a container's changes
-// above its image). Does not own where the changes come from: the caller brings them as layer tars.
+// Owns new images that are made here: `docker import` (one layer from a root file system) and `docker commit` (a
+// container's changes above its image). Does not own where the changes come from: the caller brings them as layer tars.
 
 import type { Readable } from 'node:stream';
 import type { Digest, ImageConfig, ImageId } from '@twofold/contract';
@@ -19,12 +19,25 @@ export interface MakeParts {
 }
 
 /** One layer, one image. */
-export async function importImage({ records, layers }: MakeParts, tar: Readable, options: { reference: Reference | null; changes: readonly string[]; message: string }, signal: AbortSignal): Promise<Image> {
+export async function importImage(
+  { records, layers }: MakeParts,
+  tar: Readable,
+  options: { reference: Reference | null; changes: readonly string[]; message: string },
+  signal: AbortSignal,
+): Promise<Image> {
   const config = applyChanges({}, options.changes);
   using made = await layers.addStream(tar, signal);
   const created = new Date().toISOString();
   const comment = options.message === '' ? 'Imported from -' : options.message;
-  const bytes = writeImage({ created, architecture: hostArchitecture, author: '', comment, config, diffIds: [made.layer.diffId], history: [{ created, comment }] });
+  const bytes = writeImage({
+    created,
+    architecture: hostArchitecture,
+    author: '',
+    comment,
+    config,
+    diffIds: [made.layer.diffId],
+    history: [{ created, comment }],
+  });
   return records.add(bytes, '', options.reference === null ? [] : [options.reference]).image;
 }
 
@@ -38,12 +51,20 @@ export interface CommitOptions {
 }
 
 /** The parent's layers, the container's sealed ones made public, and its changes. */
-export async function commitImage({ records, layers, readSealed }: MakeParts, parent: ImageId, sealed: readonly SealedLayer[], diff: Readable, options: CommitOptions, signal: AbortSignal): Promise<Image> {
+export async function commitImage(
+  { records, layers, readSealed }: MakeParts,
+  parent: ImageId,
+  sealed: readonly SealedLayer[],
+  diff: Readable,
+  options: CommitOptions,
+  signal: AbortSignal,
+): Promise<Image> {
   using held = new DisposableStack();
   const base = records.get(parent);
   if (base === undefined) throw new TwofoldError('image-not-found', `No such image: ${parent}`);
   const config = applyChanges(options.config, options.changes);
-  if (base.diffIds.length + sealed.length + 1 > layerLimit) throw new TwofoldError('conflict', `max depth exceeded: an image has at most ${layerLimit} layers`);
+  if (base.diffIds.length + sealed.length + 1 > layerLimit)
+    throw new TwofoldError('conflict', `max depth exceeded: an image has at most ${layerLimit} layers`);
   held.use(layers.hold(base.diffIds));
   const added: Digest[] = [];
   for (const { path } of sealed) {
@@ -55,7 +76,12 @@ export async function commitImage({ records, layers, readSealed }: MakeParts, pa
   }
   added.push(held.use(await layers.addStream(diff, signal)).layer.diffId);
   const created = new Date().toISOString();
-  const step = { created, created_by: options.createdBy, ...(options.author === '' ? {} : { author: options.author }), ...(options.message === '' ? {} : { comment: options.message }) };
+  const step = {
+    created,
+    created_by: options.createdBy,
+    ...(options.author === '' ? {} : { author: options.author }),
+    ...(options.message === '' ? {} : { comment: options.message }),
+  };
   const bytes = writeImage({
     created,
     architecture: base.architecture,
@@ -63,7 +89,12 @@ export async function commitImage({ records, layers, readSealed }: MakeParts, pa
     comment: options.message,
     config,
     diffIds: [...base.diffIds, ...added],
-    history: [...base.history, ...added.map((_, index) => (index === added.length - 1 ? step : { created, created_by: 'conversion between isolations' }))],
+    history: [
+      ...base.history,
+      ...added.map((_, index) =>
+        index === added.length - 1 ? step : { created, created_by: 'conversion between isolations' },
+      ),
+    ],
   });
   return records.add(bytes, parent, options.reference === null ? [] : [options.reference]).image;
 }

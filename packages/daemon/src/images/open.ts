@@ -1,5 +1,5 @@
-// Owns the images room as the rest of the house knows it (images.ts): puts the parts together, and tells what happened. Does not own
-// any of the work.
+// Owns the images room as the rest of the house knows it (images.ts): puts the parts together, and tells what happened.
+// Does not own any of the work.
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -33,7 +33,12 @@ export interface ImagesParts {
 const besideUs = join(import.meta.dirname, 'erofs', 'child.ts');
 
 /** Opens the store below the data root (which exists), and sweeps what an earlier daemon left unfinished. */
-export function openImages({ settings, rows, readerProgram = besideUs, layerTool = join(settings.libRoot, 'bin', 'twofold-layer') }: ImagesParts): Images {
+export function openImages({
+  settings,
+  rows,
+  readerProgram = besideUs,
+  layerTool = join(settings.libRoot, 'bin', 'twofold-layer'),
+}: ImagesParts): Images {
   const records = new ImageRecords(rows);
   const content = new ContentStore(settings.dataRoot, settings.minimumFreeBytes);
   const layers = new LayerStore(settings.dataRoot, records, content, readerProgram);
@@ -60,19 +65,30 @@ export function openImages({ settings, rows, readerProgram = besideUs, layerTool
     return { path, name, diffId: diffId as Digest, sizeBytes };
   };
 
-  const readSealed = (id: ImageId, sealed: readonly SealedLayer[], what: 'private' | 'changes', signal: AbortSignal) => {
-    const over = present(records, id).diffIds.map((diffId) => layers.path(diffId)).toReversed();
+  const readSealed = (
+    id: ImageId,
+    sealed: readonly SealedLayer[],
+    what: 'private' | 'changes',
+    signal: AbortSignal,
+  ) => {
+    const over = present(records, id)
+      .diffIds.map((diffId) => layers.path(diffId))
+      .toReversed();
     return parts.readSealed(sealed.map(({ path }) => path).toReversed(), over, what, signal);
   };
 
   return {
     find: (reference) => find(reference).image,
     list: () => records.list(),
-    layers: (id) => present(records, id).diffIds.map((diffId) => layers.imageLayer(diffId)).toReversed(),
+    layers: (id) =>
+      present(records, id)
+        .diffIds.map((diffId) => layers.imageLayer(diffId))
+        .toReversed(),
 
     async load(archive, progress, signal) {
       const loaded = await making(signal, archive, () => loadArchive(parts, archive, progress, signal));
-      for (const { image, tags } of loaded) for (const name of tags.length === 0 ? [image.id] : tags.map(familiarName)) tell('load', image.id, name);
+      for (const { image, tags } of loaded)
+        for (const name of tags.length === 0 ? [image.id] : tags.map(familiarName)) tell('load', image.id, name);
       return loaded.map(({ image }) => present(records, image.id));
     },
 
@@ -81,8 +97,13 @@ export function openImages({ settings, rows, readerProgram = besideUs, layerTool
       using held = new DisposableStack();
       for (const given of references) {
         for (const { image, name } of savedNames(records, given)) {
-          const saved = chosen.get(image.id) ?? { id: image.id, names: [], layers: image.diffIds.map((diffId) => layers.get(diffId)!) };
-          if (name !== null && !saved.names.some((other) => familiarName(other) === familiarName(name))) saved.names.push(name);
+          const saved = chosen.get(image.id) ?? {
+            id: image.id,
+            names: [],
+            layers: image.diffIds.map((diffId) => layers.get(diffId)!),
+          };
+          if (name !== null && !saved.names.some((other) => familiarName(other) === familiarName(name)))
+            saved.names.push(name);
           held.use(layers.hold(image.diffIds));
           chosen.set(image.id, saved);
         }
@@ -99,7 +120,9 @@ export function openImages({ settings, rows, readerProgram = besideUs, layerTool
 
     async commit(parent, sealed, diff, options, signal) {
       const reference = options.reference === null ? null : target(options.reference);
-      const image = await making(signal, diff, () => commitImage(parts, parent, sealed, diff, { ...options, reference }, signal));
+      const image = await making(signal, diff, () =>
+        commitImage(parts, parent, sealed, diff, { ...options, reference }, signal),
+      );
       if (reference !== null) tell('tag', image.id, familiarName(reference));
       return image;
     },
@@ -137,8 +160,10 @@ export function openImages({ settings, rows, readerProgram = besideUs, layerTool
     },
 
     async ensureBaseImages(signal) {
-      for (const { image, tags } of await loadBaseArchives(parts, settings.libRoot, signal)) for (const tag of tags) tell('load', image.id, familiarName(tag));
-      // A rebuilt base image leaves its predecessor without a name; containers may still use it, so it stays until somebody removes it.
+      for (const { image, tags } of await loadBaseArchives(parts, settings.libRoot, signal))
+        for (const tag of tags) tell('load', image.id, familiarName(tag));
+      // A rebuilt base image leaves its predecessor without a name; containers may still use it, so it stays until
+      // somebody removes it.
     },
 
     onEvent(listener) {
@@ -156,7 +181,8 @@ function present(records: ImageRecords, id: ImageId): Image {
 /** A name that an image is to get. */
 function target(text: string): Reference {
   const reference = parseReference(text);
-  if (reference.digest !== null) throw new TwofoldError('invalid-argument', 'refusing to create a tag with a digest reference');
+  if (reference.digest !== null)
+    throw new TwofoldError('invalid-argument', 'refusing to create a tag with a digest reference');
   return withDefaultTag(reference);
 }
 
@@ -177,14 +203,16 @@ function savedNames(records: ImageRecords, given: string): { image: Image; name:
 
 /** A call-off reaches the source at once, and errors are told in our words. */
 async function stopping<T>(signal: AbortSignal, source: Readable, work: () => Promise<T>): Promise<T> {
-  const stop = () => source.destroy(new TwofoldError('cancelled', 'The transfer of an image was called off.', { cause: signal.reason }));
+  const stop = () =>
+    source.destroy(new TwofoldError('cancelled', 'The transfer of an image was called off.', { cause: signal.reason }));
   source.on('error', () => undefined); // whoever reads it gets the error too
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop, { once: true });
   try {
     return await work();
   } catch (error) {
-    if (isBrokenCompression(error)) throw new TwofoldError('invalid-argument', 'The archive is compressed, and broken.', { cause: error });
+    if (isBrokenCompression(error))
+      throw new TwofoldError('invalid-argument', 'The archive is compressed, and broken.', { cause: error });
     if (error instanceof TwofoldError || !signal.aborted) throw error;
     throw new TwofoldError('cancelled', 'The transfer of an image was called off.', { cause: error });
   } finally {

@@ -1,5 +1,5 @@
-// Owns the room's rows: images, their tags, layers, and which base archives have been loaded. Names and ids are found here. Files
-// are others' business; a row is written only when its files are durable.
+// Owns the room's rows: images, their tags, layers, and which base archives have been loaded. Names and ids are found
+// here. Files are others' business; a row is written only when its files are durable.
 
 import type { Digest, ImageId } from '@twofold/contract';
 import type { Compression } from './compression.ts';
@@ -54,7 +54,10 @@ export class ImageRecords {
 
   /** By name and tag, without regard to case. */
   byReference(reference: Reference): Image | undefined {
-    const row = this.#rows.get<{ image: ImageId }>('SELECT image FROM image_tags WHERE key = ?', referenceKey(reference));
+    const row = this.#rows.get<{ image: ImageId }>(
+      'SELECT image FROM image_tags WHERE key = ?',
+      referenceKey(reference),
+    );
     return row === undefined ? undefined : this.#images.get(row.image);
   }
 
@@ -65,7 +68,10 @@ export class ImageRecords {
 
   /** Every tag of one repository. */
   tagsOf(reference: Reference): { name: string; image: ImageId }[] {
-    return this.#rows.all('SELECT name, image FROM image_tags WHERE repository = ? ORDER BY key', repositoryKey(reference));
+    return this.#rows.all(
+      'SELECT name, image FROM image_tags WHERE repository = ? ORDER BY key',
+      repositoryKey(reference),
+    );
   }
 
   byPrefix(prefix: string): Image[] {
@@ -78,17 +84,34 @@ export class ImageRecords {
     return Buffer.from(row!.config);
   }
 
-  /** Adds an image whose layers are there, and its tags; a tag that named another image is moved. True when the image is new. */
+  /**
+   * Adds an image whose layers are there, and its tags; a tag that named another image is moved. True when the image is
+   * new.
+   */
   add(config: Buffer, parent: string, tags: readonly Reference[]): { image: Image; added: boolean } {
     const { id, diffIds } = readImage(config);
     const moved = new Set<ImageId>([id]);
     const added = this.#rows.transaction(() => {
-      const isNew = this.#rows.run('INSERT INTO images (id, config, parent) VALUES (?, ?, ?) ON CONFLICT DO NOTHING', id, config, parent) > 0;
-      if (isNew) for (const [position, diffId] of diffIds.entries()) this.#rows.run('INSERT INTO image_layer_use VALUES (?, ?, ?)', id, position, diffId);
+      const isNew =
+        this.#rows.run(
+          'INSERT INTO images (id, config, parent) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+          id,
+          config,
+          parent,
+        ) > 0;
+      if (isNew)
+        for (const [position, diffId] of diffIds.entries())
+          this.#rows.run('INSERT INTO image_layer_use VALUES (?, ?, ?)', id, position, diffId);
       for (const tag of tags) {
         const before = this.byReference(tag);
         if (before !== undefined) moved.add(before.id);
-        this.#rows.run('INSERT INTO image_tags VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET name = excluded.name, image = excluded.image', referenceKey(tag), repositoryKey(tag), familiarName(tag), id);
+        this.#rows.run(
+          'INSERT INTO image_tags VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET name = excluded.name, image = excluded.image',
+          referenceKey(tag),
+          repositoryKey(tag),
+          familiarName(tag),
+          id,
+        );
       }
       return isNew;
     });
@@ -113,23 +136,40 @@ export class ImageRecords {
   }
 
   layer(diffId: Digest): StoredLayer | undefined {
-    return this.#rows.get<StoredLayer>('SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes FROM image_layers WHERE diff_id = ?', diffId);
+    return this.#rows.get<StoredLayer>(
+      'SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes FROM image_layers WHERE diff_id = ?',
+      diffId,
+    );
   }
 
   addLayer(layer: StoredLayer): void {
-    this.#rows.run('INSERT INTO image_layers VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING', layer.diffId, layer.blob, layer.compression, layer.blobBytes, layer.sizeBytes);
+    this.#rows.run(
+      'INSERT INTO image_layers VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+      layer.diffId,
+      layer.blob,
+      layer.compression,
+      layer.blobBytes,
+      layer.sizeBytes,
+    );
   }
 
   layers(): StoredLayer[] {
-    return this.#rows.all('SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes FROM image_layers');
+    return this.#rows.all(
+      'SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes FROM image_layers',
+    );
   }
 
   unusedLayers(): StoredLayer[] {
-    return this.#rows.all('SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes FROM image_layers WHERE diff_id NOT IN (SELECT diff_id FROM image_layer_use)');
+    return this.#rows.all(
+      'SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes FROM image_layers WHERE diff_id NOT IN (SELECT diff_id FROM image_layer_use)',
+    );
   }
 
   removeLayers(diffIds: readonly Digest[]): void {
-    this.#rows.transaction(() => diffIds.forEach((diffId) => this.#rows.run('DELETE FROM image_layers WHERE diff_id = ?', diffId)), { durable: true });
+    this.#rows.transaction(
+      () => diffIds.forEach((diffId) => this.#rows.run('DELETE FROM image_layers WHERE diff_id = ?', diffId)),
+      { durable: true },
+    );
   }
 
   baseArchive(file: string): { stamp: string; digest: string } | undefined {
@@ -137,14 +177,27 @@ export class ImageRecords {
   }
 
   setBaseArchive(file: string, stamp: string, digest: string): void {
-    this.#rows.run('INSERT INTO image_base_archives VALUES (?, ?, ?) ON CONFLICT (file) DO UPDATE SET stamp = excluded.stamp, digest = excluded.digest', file, stamp, digest);
+    this.#rows.run(
+      'INSERT INTO image_base_archives VALUES (?, ?, ?) ON CONFLICT (file) DO UPDATE SET stamp = excluded.stamp, digest = excluded.digest',
+      file,
+      stamp,
+      digest,
+    );
   }
 
   #refresh(id: ImageId): void {
-    const row = this.#rows.get<{ config: Uint8Array; parent: string }>('SELECT config, parent FROM images WHERE id = ?', id);
+    const row = this.#rows.get<{ config: Uint8Array; parent: string }>(
+      'SELECT config, parent FROM images WHERE id = ?',
+      id,
+    );
     if (row === undefined) return void this.#images.delete(id);
-    const tags = this.#rows.all<{ name: string }>('SELECT name FROM image_tags WHERE image = ? ORDER BY key', id).map(({ name }) => name);
-    const size = this.#rows.get<{ bytes: number }>('SELECT COALESCE(SUM(size_bytes), 0) AS bytes FROM image_layer_use JOIN image_layers USING (diff_id) WHERE image = ?', id)!.bytes;
+    const tags = this.#rows
+      .all<{ name: string }>('SELECT name FROM image_tags WHERE image = ? ORDER BY key', id)
+      .map(({ name }) => name);
+    const size = this.#rows.get<{ bytes: number }>(
+      'SELECT COALESCE(SUM(size_bytes), 0) AS bytes FROM image_layer_use JOIN image_layers USING (diff_id) WHERE image = ?',
+      id,
+    )!.bytes;
     this.#images.set(id, { ...readImage(Buffer.from(row.config)), tags, sizeBytes: size, parent: row.parent });
   }
 }

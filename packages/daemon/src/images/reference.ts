@@ -1,6 +1,6 @@
-// Owns image references: reading them as the distribution specification and Docker's familiar names have them, and what makes two of
-// them the same here (case does not count: `NanoServer` is `nanoserver`). Pure; looks nothing up.
-// Source: https://github.com/distribution/reference (regexp.go, normalize.go)
+// Owns image references: reading them as the distribution specification and Docker's familiar names have them, and what
+// makes two of them the same here (case does not count: `NanoServer` is `nanoserver`). Pure; looks nothing up. Source:
+// https://github.com/distribution/reference (regexp.go, normalize.go)
 
 import { TwofoldError, type Digest, type ImageId } from '@twofold/contract';
 
@@ -99,7 +99,9 @@ function suffix({ tag, digest }: Reference): string {
   return (tag === null ? '' : `:${tag}`) + (digest === null ? '' : `@${digest}`);
 }
 
-/** The hexadecimal digits of an id or a prefix of one (`sha256:646d…`, `646D6317B02F`), or null when it can't be one. */
+/**
+ * The hexadecimal digits of an id or a prefix of one (`sha256:646d…`, `646D6317B02F`), or null when it can't be one.
+ */
 export function idPrefix(text: string): string | null {
   const digits = (/^sha256:/i.test(text) ? text.slice('sha256:'.length) : text).toLowerCase();
   return /^[0-9a-f]{1,64}$/.test(digits) ? digits : null;

@@ -1,10 +1,19 @@
-// Owns `docker rmi`: which names go, when the image itself goes, and the refusals in Docker's words. An image that any container uses is never
-// deleted: at most it loses its names. Pure but for the records; deleting files is layer-store.ts's.
+// Owns `docker rmi`: which names go, when the image itself goes, and the refusals in Docker's words. An image that any
+// container uses is never deleted: at most it loses its names. Pure but for the records; deleting files is
+// layer-store.ts's.
 
 import { TwofoldError, type ImageId } from '@twofold/contract';
 import type { Image } from './images.ts';
 import type { ImageRecords } from './records.ts';
-import { familiarName, parseReference, referenceKey, repositoryKey, shortId, withDefaultTag, type Reference } from './reference.ts';
+import {
+  familiarName,
+  parseReference,
+  referenceKey,
+  repositoryKey,
+  shortId,
+  withDefaultTag,
+  type Reference,
+} from './reference.ts';
 
 export interface RemoveOptions {
   readonly force: boolean;
@@ -12,7 +21,13 @@ export interface RemoveOptions {
 }
 
 /** Untags, and deletes the row of an image that nothing names any more. `named` is null when the caller gave an id. */
-export function removeImage(records: ImageRecords, given: string, image: Image, named: Reference | null, options: RemoveOptions): { untagged: string[]; deleted: ImageId[] } {
+export function removeImage(
+  records: ImageRecords,
+  given: string,
+  image: Image,
+  named: Reference | null,
+  options: RemoveOptions,
+): { untagged: string[]; deleted: ImageId[] } {
   const user = options.inUse(image.id);
   const tags = image.tags.map((name) => parseReference(name));
   const repositories = new Set(tags.map(repositoryKey));
@@ -23,14 +38,30 @@ export function removeImage(records: ImageRecords, given: string, image: Image, 
   };
   if (named !== null) {
     const last = tags.length === 1;
-    if (last && user !== null && !options.force) throw new TwofoldError('conflict', `conflict: unable to remove repository reference ${JSON.stringify(given)} (must force) - container ${shortId(user.container)} is using its referenced image ${shortId(image.id)}`);
+    if (last && user !== null && !options.force)
+      throw new TwofoldError(
+        'conflict',
+        `conflict: unable to remove repository reference ${JSON.stringify(given)} (must force) - container ${shortId(user.container)} is using its referenced image ${shortId(image.id)}`,
+      );
     untag(tags.find((tag) => referenceKey(tag) === referenceKey(withDefaultTag(named)))!);
     if (!last || user !== null) return { untagged, deleted: [] };
   } else {
     const id = shortId(image.id);
-    if (user?.running === true) throw new TwofoldError('conflict', `conflict: unable to delete ${id} (cannot be forced) - image is being used by running container ${shortId(user.container)}`);
-    if (user !== null && (!options.force || tags.length === 0)) throw new TwofoldError('conflict', `conflict: unable to delete ${id} (${tags.length === 0 ? 'cannot be' : 'must be'} forced) - image is being used by stopped container ${shortId(user.container)}`);
-    if (repositories.size > 1 && !options.force) throw new TwofoldError('conflict', `conflict: unable to delete ${id} (must be forced) - image is referenced in multiple repositories`);
+    if (user?.running === true)
+      throw new TwofoldError(
+        'conflict',
+        `conflict: unable to delete ${id} (cannot be forced) - image is being used by running container ${shortId(user.container)}`,
+      );
+    if (user !== null && (!options.force || tags.length === 0))
+      throw new TwofoldError(
+        'conflict',
+        `conflict: unable to delete ${id} (${tags.length === 0 ? 'cannot be' : 'must be'} forced) - image is being used by stopped container ${shortId(user.container)}`,
+      );
+    if (repositories.size > 1 && !options.force)
+      throw new TwofoldError(
+        'conflict',
+        `conflict: unable to delete ${id} (must be forced) - image is referenced in multiple repositories`,
+      );
     for (const tag of tags) untag(tag);
     if (user !== null) return { untagged, deleted: [] };
   }
@@ -39,17 +70,27 @@ export function removeImage(records: ImageRecords, given: string, image: Image, 
 }
 
 /** The image that `given` means, and the name it was found by (null: by its id). */
-export function findImage(records: ImageRecords, given: string, prefix: string | null): { image: Image; named: Reference | null } {
+export function findImage(
+  records: ImageRecords,
+  given: string,
+  prefix: string | null,
+): { image: Image; named: Reference | null } {
   // A full id is never a name; anything shorter is a name first, as Docker has it.
   if (prefix?.length !== 64) {
     const named = /^sha256:/i.test(given) ? null : withDefaultTag(parseReference(given));
     const image = named === null ? undefined : byName(records, named);
     if (image !== undefined) return { image, named: named!.digest === null ? named : null };
-    if (named !== null && prefix === null) throw new TwofoldError('image-not-found', `No such image: ${familiarName(named)}`);
+    if (named !== null && prefix === null)
+      throw new TwofoldError('image-not-found', `No such image: ${familiarName(named)}`);
   }
   const matches = prefix === null ? [] : records.byPrefix(prefix);
-  if (matches.length > 1) throw new TwofoldError('ambiguous-prefix', `multiple IDs found with provided prefix: ${given}`);
-  if (matches[0] === undefined) throw new TwofoldError('image-not-found', `No such image: ${/^sha256:/i.test(given) || prefix?.length === 64 ? given : familiarName(withDefaultTag(parseReference(given)))}`);
+  if (matches.length > 1)
+    throw new TwofoldError('ambiguous-prefix', `multiple IDs found with provided prefix: ${given}`);
+  if (matches[0] === undefined)
+    throw new TwofoldError(
+      'image-not-found',
+      `No such image: ${/^sha256:/i.test(given) || prefix?.length === 64 ? given : familiarName(withDefaultTag(parseReference(given)))}`,
+    );
   return { image: matches[0], named: null };
 }
 

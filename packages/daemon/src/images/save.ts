@@ -1,4 +1,5 @@
-// Owns `docker save`: one archive that is a docker archive and an OCI layout at once. The same images give the same bytes.
+// Owns `docker save`: one archive that is a docker archive and an OCI layout at once. The same images give the same
+// bytes.
 
 import { Readable } from 'node:stream';
 import { createReadStream } from 'node:fs';
@@ -17,7 +18,9 @@ export interface SavedImage {
 }
 
 /** A file of the archive: bytes that we made, or a blob of the store. */
-type Item = { readonly name: string; readonly bytes: Buffer } | { readonly name: string; readonly blob: Digest; readonly size: number };
+type Item =
+  | { readonly name: string; readonly bytes: Buffer }
+  | { readonly name: string; readonly blob: Digest; readonly size: number };
 
 /** The archive, byte by byte. Everything that can fail for the caller's sake has failed before the first one. */
 export function saveArchive(images: readonly SavedImage[], records: ImageRecords, content: ContentStore): Readable {
@@ -32,19 +35,37 @@ export function saveArchive(images: readonly SavedImage[], records: ImageRecords
   const manifests: object[] = [];
   for (const { id, names, layers } of images) {
     const config = put(records.config(id));
-    for (const layer of layers) items.set(blobPath(layer.blob), { name: blobPath(layer.blob), blob: layer.blob, size: layer.blobBytes });
-    const manifest = put(json({
-      schemaVersion: 2,
-      mediaType: mediaTypes.manifest,
-      config: { mediaType: mediaTypes.config, ...config },
-      layers: layers.map(({ blob, blobBytes, compression }) => ({ mediaType: compression === 'none' ? mediaTypes.layer : `${mediaTypes.layer}+${compression}`, digest: blob, size: blobBytes })),
-    }));
+    for (const layer of layers)
+      items.set(blobPath(layer.blob), { name: blobPath(layer.blob), blob: layer.blob, size: layer.blobBytes });
+    const manifest = put(
+      json({
+        schemaVersion: 2,
+        mediaType: mediaTypes.manifest,
+        config: { mediaType: mediaTypes.config, ...config },
+        layers: layers.map(({ blob, blobBytes, compression }) => ({
+          mediaType: compression === 'none' ? mediaTypes.layer : `${mediaTypes.layer}+${compression}`,
+          digest: blob,
+          size: blobBytes,
+        })),
+      }),
+    );
     // Other engines know no capitals in a repository's name.
     const plain = names.map((name) => ({ ...name, path: name.path.toLowerCase() }));
-    docker.push({ Config: blobPath(id), RepoTags: plain.length === 0 ? null : plain.map(familiarName), Layers: layers.map(({ blob }) => blobPath(blob)) });
+    docker.push({
+      Config: blobPath(id),
+      RepoTags: plain.length === 0 ? null : plain.map(familiarName),
+      Layers: layers.map(({ blob }) => blobPath(blob)),
+    });
     const descriptor = { mediaType: mediaTypes.manifest, ...manifest };
     if (plain.length === 0) manifests.push(descriptor);
-    for (const name of plain) manifests.push({ ...descriptor, annotations: { 'io.containerd.image.name': canonicalName(name), 'org.opencontainers.image.ref.name': name.tag ?? 'latest' } });
+    for (const name of plain)
+      manifests.push({
+        ...descriptor,
+        annotations: {
+          'io.containerd.image.name': canonicalName(name),
+          'org.opencontainers.image.ref.name': name.tag ?? 'latest',
+        },
+      });
   }
   const documents: Item[] = [
     { name: 'index.json', bytes: json({ schemaVersion: 2, mediaType: mediaTypes.index, manifests }) },
@@ -56,7 +77,8 @@ export function saveArchive(images: readonly SavedImage[], records: ImageRecords
 }
 
 async function* write(items: readonly Item[], content: ContentStore): AsyncGenerator<Buffer> {
-  for (const directory of ['blobs/', 'blobs/sha256/']) yield tarHeader({ path: directory, kind: 'directory', mode: 0o755 });
+  for (const directory of ['blobs/', 'blobs/sha256/'])
+    yield tarHeader({ path: directory, kind: 'directory', mode: 0o755 });
   for (const item of items) {
     const size = 'bytes' in item ? item.bytes.length : item.size;
     yield tarHeader({ path: item.name, kind: 'file', mode: 0o644, size });

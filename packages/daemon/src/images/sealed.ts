@@ -1,5 +1,6 @@
-// Owns reading sealed layers (private EROFS of one container, written by our own writer) with the layer tool: as a layer tar in the OCI form for `docker
-// commit`, several in the private form to make one of them, and the list of what one changed.
+// Owns reading sealed layers (private EROFS of one container, written by our own writer) with the layer tool: as a
+// layer tar in the OCI form for `docker commit`, several in the private form to make one of them, and the list of what
+// one changed.
 
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
@@ -9,12 +10,21 @@ import { runCommand } from '../host/command.ts';
 import { runLayerTool, runLayerVerb } from '../host/layer-tool.ts';
 
 /**
- * `paths`: the top one first; `over`: the image's layers below them, needed where there are several. `changes`: of the top one against all the others. What
- * comes out is whole only once `done` has resolved. Disposing takes the mounts away.
+ * `paths`: the top one first; `over`: the image's layers below them, needed where there are several. `changes`: of the
+ * top one against all the others. What comes out is whole only once `done` has resolved. Disposing takes the mounts
+ * away.
  */
-export type SealedReader = (paths: readonly string[], over: readonly string[], what: 'oci' | 'private' | 'changes', signal: AbortSignal) => Promise<{ readonly output: Readable; readonly done: Promise<void> } & AsyncDisposable>;
+export type SealedReader = (
+  paths: readonly string[],
+  over: readonly string[],
+  what: 'oci' | 'private' | 'changes',
+  signal: AbortSignal,
+) => Promise<{ readonly output: Readable; readonly done: Promise<void> } & AsyncDisposable>;
 
-/** Mounts below <runRoot>/sealed while it reads; mounts that a daemon left there when it was killed go when the next reads. */
+/**
+ * Mounts below <runRoot>/sealed while it reads; mounts that a daemon left there when it was killed go when the next
+ * reads.
+ */
 export function sealedReader(runRoot: string, layerTool: string): SealedReader {
   const mounts = join(runRoot, 'sealed');
   const ours = new Set<string>();
@@ -38,10 +48,17 @@ export function sealedReader(runRoot: string, layerTool: string): SealedReader {
       mounted.push(join(mounts, name));
     }
     const below = over.length === 0 ? [] : ['--over', ...mounted.slice(paths.length)];
-    const words: [string, ...string[]] = what === 'changes' ? ['changes', ...mounted] : ['diff', ...mounted.slice(0, paths.length), ...below, '--form', what];
+    const words: [string, ...string[]] =
+      what === 'changes'
+        ? ['changes', ...mounted]
+        : ['diff', ...mounted.slice(0, paths.length), ...below, '--form', what];
     const run = undo.use(runLayerTool(layerTool, words, signal));
     run.stdin.end();
     const opened = undo.move();
-    return { output: Readable.from(run.stdout, { objectMode: false }), done: run.done, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+    return {
+      output: Readable.from(run.stdout, { objectMode: false }),
+      done: run.done,
+      [Symbol.asyncDispose]: () => opened.disposeAsync(),
+    };
   };
 }

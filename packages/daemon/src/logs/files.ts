@@ -1,5 +1,6 @@
-// Owns the files of one log: which there are, in what order, and reading their records from a place on. The newest is `path`, older ones are
-// `path.1`, `path.2`, …; the supervisor rotates by renaming, so an open file goes on being the same file. Does not join lines.
+// Owns the files of one log: which there are, in what order, and reading their records from a place on. The newest is
+// `path`, older ones are `path.1`, `path.2`, …; the supervisor rotates by renaming, so an open file goes on being the
+// same file. Does not join lines.
 
 import { open, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
@@ -61,20 +62,24 @@ export async function openFiles(path: string): Promise<LogFile[]> {
     }
     const newest = await identityOf(path);
     // No newest but older ones: between the two steps of a rotation.
-    const whole = newest === (files[0]?.identity ?? null) && (newest !== null || await identityOf(nameOf(path, 1)) === null);
+    const whole =
+      newest === (files[0]?.identity ?? null) && (newest !== null || (await identityOf(nameOf(path, 1))) === null);
     if (whole || attempt === attempts) return files.reverse();
     for (const file of files) await file[Symbol.asyncDispose]();
   }
 }
 
-/** The file that comes after `identity`: null while that one is the newest, the oldest there is when it has been thrown away. */
+/**
+ * The file that comes after `identity`: null while that one is the newest, the oldest there is when it has been thrown
+ * away.
+ */
 export async function openNext(path: string, identity: string): Promise<LogFile | null> {
-  if (await identityOf(path) === identity) return null;
+  if ((await identityOf(path)) === identity) return null;
   for (let age = 1; ; age++) {
     const found = await identityOf(nameOf(path, age));
     if (found !== null && found !== identity) continue;
     const next = await LogFile.open(nameOf(path, age - 1));
-    if (found === null || await identityOf(nameOf(path, age)) === identity) return next;
+    if (found === null || (await identityOf(nameOf(path, age))) === identity) return next;
     await next?.[Symbol.asyncDispose](); // rotated once more while we looked
     age = 0;
   }
@@ -104,14 +109,26 @@ export class RecordCursor {
     this.#end = end;
   }
 
-  /** The records that are whole now, a block at a time, with their offsets. Content is valid until the next block is asked for. */
+  /**
+   * The records that are whole now, a block at a time, with their offsets. Content is valid until the next block is
+   * asked for.
+   */
   async *blocks(): AsyncIterable<{ record: LogRecord; offset: number }[]> {
     while (this.#offset < this.#end) {
-      const { bytesRead } = await this.#file.handle.read(this.#block, 0, Math.min(this.#block.length, this.#end - this.#offset), this.#offset);
+      const { bytesRead } = await this.#file.handle.read(
+        this.#block,
+        0,
+        Math.min(this.#block.length, this.#end - this.#offset),
+        this.#offset,
+      );
       if (bytesRead === 0) return;
       const records: { record: LogRecord; offset: number }[] = [];
       let at = 0;
-      for (let end = this.#block.indexOf(newline); end >= 0 && end < bytesRead; end = this.#block.indexOf(newline, at)) {
+      for (
+        let end = this.#block.indexOf(newline);
+        end >= 0 && end < bytesRead;
+        end = this.#block.indexOf(newline, at)
+      ) {
         const record = parseRecord(this.#block.subarray(at, end));
         if (record !== null) records.push({ record, offset: this.#offset + at });
         at = end + 1;

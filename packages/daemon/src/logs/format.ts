@@ -1,5 +1,5 @@
-// Owns the form of a container's log (Kubernetes' CRI format, docs/logs.md): one record a line, and how records become lines of output again.
-// Pure. Does not own files.
+// Owns the form of a container's log (Kubernetes' CRI format, docs/logs.md): one record a line, and how records become
+// lines of output again. Pure. Does not own files.
 
 export type LogStream = 'stdout' | 'stderr';
 
@@ -19,7 +19,9 @@ export interface Line {
   readonly data: Buffer;
 }
 
-/** A line longer than this is handed on in pieces, so that a program which never ends its line cannot fill our memory. */
+/**
+ * A line longer than this is handed on in pieces, so that a program which never ends its line cannot fill our memory.
+ */
 export const maxLineBytes = 1 << 20;
 
 const space = 0x20;
@@ -52,7 +54,11 @@ export class LineJoiner {
     const held = this.#pending.get(record.stream);
     if (record.full) {
       this.#pending.delete(record.stream);
-      return { stream: record.stream, time: held?.time ?? record.time, data: Buffer.concat([...(held?.pieces ?? []), record.content, newline]) };
+      return {
+        stream: record.stream,
+        time: held?.time ?? record.time,
+        data: Buffer.concat([...(held?.pieces ?? []), record.content, newline]),
+      };
     }
     const pending = held ?? { time: record.time, pieces: [], bytes: 0 };
     pending.pieces.push(Buffer.from(record.content));
@@ -74,7 +80,8 @@ export class LineJoiner {
 
 /** RFC 3339 with nanoseconds and any offset as Unix nanoseconds, or null. */
 export function parseTime(text: string): bigint | null {
-  const [, seconds, fraction = '', zone] = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
+  const [, seconds, fraction = '', zone] =
+    /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
   if (seconds === undefined) return null;
   const milliseconds = Date.parse(`${seconds}${zone}`);
   return Number.isNaN(milliseconds) ? null : BigInt(milliseconds) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));

@@ -26,7 +26,8 @@ class Writer {
   }
 
   rotate(keep = 100): void {
-    for (let age = keep - 1; age >= 1; age--) if (existsSync(`${this.path}.${age}`)) renameSync(`${this.path}.${age}`, `${this.path}.${age + 1}`);
+    for (let age = keep - 1; age >= 1; age--)
+      if (existsSync(`${this.path}.${age}`)) renameSync(`${this.path}.${age}`, `${this.path}.${age + 1}`);
     if (keep === 0) rmSync(this.path);
     else renameSync(this.path, `${this.path}.1`);
     writeFileSync(this.path, '');
@@ -39,18 +40,27 @@ async function read(path: string, options: Partial<ReadOptions> = {}, signal = n
   return lines;
 }
 
-const texts = (lines: readonly Line[]) => lines.map((line) => `${line.stream === 'stderr' ? '!' : ''}${line.data.toString('latin1')}`);
+const texts = (lines: readonly Line[]) =>
+  lines.map((line) => `${line.stream === 'stderr' ? '!' : ''}${line.data.toString('latin1')}`);
 
 // What a program wrote, as pieces; `end` is whether the piece ended with a newline.
-const pieces = fc.array(fc.record({
-  stream: fc.constantFrom<LogStream>('stdout', 'stderr'),
-  content: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes.map((byte) => (byte === 10 ? 32 : byte)))),
-  end: fc.boolean(),
-  rotate: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
-}), { maxLength: 60 });
+const pieces = fc.array(
+  fc.record({
+    stream: fc.constantFrom<LogStream>('stdout', 'stderr'),
+    content: fc
+      .uint8Array({ maxLength: 40 })
+      .map((bytes) => Buffer.from(bytes.map((byte) => (byte === 10 ? 32 : byte)))),
+    end: fc.boolean(),
+    rotate: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+  }),
+  { maxLength: 60 },
+);
 
 /** The lines that a program with those pieces wrote, in the order in which they ended. */
-function expected(written: readonly { stream: LogStream; content: Buffer; end: boolean }[], streams: readonly LogStream[]): string[] {
+function expected(
+  written: readonly { stream: LogStream; content: Buffer; end: boolean }[],
+  streams: readonly LogStream[],
+): string[] {
   const held = new Map<LogStream, string>();
   const lines: string[] = [];
   const mark = (stream: LogStream) => (stream === 'stderr' ? '!' : '');
@@ -77,26 +87,35 @@ function writeAll(written: readonly { stream: LogStream; content: Buffer; end: b
 
 describe('reading a log', () => {
   it('gives back exactly what was written, over any pieces and rotations', async () => {
-    await fc.assert(fc.asyncProperty(pieces, async (written) => {
-      const log = writeAll(written);
-      assert.deepEqual(texts(await read(log.path)), expected(written, ['stdout', 'stderr']));
-      assert.deepEqual(texts(await read(log.path, { stdout: false })), expected(written, ['stderr']));
-    }), { numRuns: 60 });
+    await fc.assert(
+      fc.asyncProperty(pieces, async (written) => {
+        const log = writeAll(written);
+        assert.deepEqual(texts(await read(log.path)), expected(written, ['stdout', 'stderr']));
+        assert.deepEqual(texts(await read(log.path, { stdout: false })), expected(written, ['stderr']));
+      }),
+      { numRuns: 60 },
+    );
   });
 
   it('shows the last lines: the same as of the whole', async () => {
-    await fc.assert(fc.asyncProperty(pieces, fc.integer({ min: 0, max: 12 }), fc.boolean(), async (written, tail, stdout) => {
-      const log = writeAll(written);
-      const whole = texts(await read(log.path, { stdout })).sort();
-      const shown = texts(await read(log.path, { stdout, tail }));
-      assert.equal(shown.length, Math.min(tail, whole.length));
-      for (const line of shown) assert.ok(whole.includes(line));
-      // Lines that ended with a newline: the last of them are shown, in their order. One still open counts as the newest.
-      const open = new Set(expected(written, stdout ? ['stdout', 'stderr'] : ['stderr']).filter((line) => !line.endsWith('\n')));
-      const closed = texts(await read(log.path, { stdout })).filter((line) => !open.has(line));
-      const shownClosed = shown.filter((line) => !open.has(line));
-      assert.deepEqual(shownClosed, shownClosed.length === 0 ? [] : closed.slice(-shownClosed.length));
-    }), { numRuns: 80 });
+    await fc.assert(
+      fc.asyncProperty(pieces, fc.integer({ min: 0, max: 12 }), fc.boolean(), async (written, tail, stdout) => {
+        const log = writeAll(written);
+        const whole = texts(await read(log.path, { stdout })).sort();
+        const shown = texts(await read(log.path, { stdout, tail }));
+        assert.equal(shown.length, Math.min(tail, whole.length));
+        for (const line of shown) assert.ok(whole.includes(line));
+        // Lines that ended with a newline: the last of them are shown, in their order. One still open counts as the
+        // newest.
+        const open = new Set(
+          expected(written, stdout ? ['stdout', 'stderr'] : ['stderr']).filter((line) => !line.endsWith('\n')),
+        );
+        const closed = texts(await read(log.path, { stdout })).filter((line) => !open.has(line));
+        const shownClosed = shown.filter((line) => !open.has(line));
+        assert.deepEqual(shownClosed, shownClosed.length === 0 ? [] : closed.slice(-shownClosed.length));
+      }),
+      { numRuns: 80 },
+    );
   });
 
   it('finds the tail of a large log without reading it all', async () => {
@@ -121,7 +140,10 @@ describe('reading a log', () => {
     const piece = Buffer.alloc(16_384, 'y');
     for (let written = 0; written < 2.5 * maxLineBytes; written += piece.length) log.write('stdout', piece, false);
     const lines = await read(log.path);
-    assert.deepEqual(lines.map((line) => line.data.length), [maxLineBytes, maxLineBytes, maxLineBytes / 2]);
+    assert.deepEqual(
+      lines.map((line) => line.data.length),
+      [maxLineBytes, maxLineBytes, maxLineBytes / 2],
+    );
   });
 
   it('keeps to the times asked for', async () => {
@@ -136,7 +158,10 @@ describe('reading a log', () => {
   it('passes over what a crash of the machine left damaged, and takes no file for an empty log', async () => {
     const log = new Writer();
     log.write('stdout', 'whole');
-    appendFileSync(log.path, '\0\0\0\nstdout F no time\n2023-11-14T22:13:20.000000000Z stdin F x\n2023-11-14T22:13:20.000000000Z stdout F torn');
+    appendFileSync(
+      log.path,
+      '\0\0\0\nstdout F no time\n2023-11-14T22:13:20.000000000Z stdin F x\n2023-11-14T22:13:20.000000000Z stdout F torn',
+    );
     assert.deepEqual(texts(await read(log.path)), ['whole\n']);
     assert.deepEqual(await read(join(root, 'absent')), []);
   });
@@ -189,9 +214,11 @@ describe('following a log', () => {
 
 describe('the form of a log', () => {
   it('writes and reads times to the nanosecond', () => {
-    fc.assert(fc.property(fc.bigInt({ min: 0n, max: 4_000_000_000_000_000_000n }), (time) => {
-      assert.equal(parseTime(formatTime(time)), time);
-    }));
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: 4_000_000_000_000_000_000n }), (time) => {
+        assert.equal(parseTime(formatTime(time)), time);
+      }),
+    );
     assert.equal(parseTime('2023-11-14T23:13:20.5+01:00'), 1_700_000_000_500_000_000n);
     assert.equal(parseTime('yesterday'), null);
   });

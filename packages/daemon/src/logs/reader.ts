@@ -1,7 +1,8 @@
-// Owns reading a container's log out: all of it or its tail, between two times, to its present end or on and on. Streams: holds a block, and
-// lines that are not whole yet. Does not write logs: the supervisor does (docs/logs.md).
+// Owns reading a container's log out: all of it or its tail, between two times, to its present end or on and on.
+// Streams: holds a block, and lines that are not whole yet. Does not write logs: the supervisor does (docs/logs.md).
 //
-//   files oldest first ─▶ records ─▶ (tail's start, time, stream) ─▶ lines; at the end of a file: the next one, or wait, or done
+//   files oldest first ─▶ records ─▶ (tail's start, time, stream) ─▶ lines; at the end of a file: the next one, or
+//   wait, or done
 
 import { openFiles, openNext, RecordCursor } from './files.ts';
 import type { LogFile } from './files.ts';
@@ -13,7 +14,10 @@ import { findTail } from './tail.ts';
 export interface ReadOptions {
   readonly stdout: boolean;
   readonly stderr: boolean;
-  /** Null: to the log's present end. Otherwise read on until it fires, which says that the container has ended and its log is whole. */
+  /**
+   * Null: to the log's present end. Otherwise read on until it fires, which says that the container has ended and its
+   * log is whole.
+   */
   readonly follow: AbortSignal | null;
   /** Lines from the end. */
   readonly tail: number | 'all';
@@ -23,7 +27,10 @@ export interface ReadOptions {
   readonly until?: bigint;
 }
 
-/** The lines of the log at `path` in the order in which they ended. Ends early, without an error, when `signal` fires. No file yet is an empty log. */
+/**
+ * The lines of the log at `path` in the order in which they ended. Ends early, without an error, when `signal` fires.
+ * No file yet is an empty log.
+ */
 export async function* readLog(path: string, options: ReadOptions, signal: AbortSignal): AsyncIterable<Line> {
   await using stack = new AsyncDisposableStack();
   // The watch comes before the first read, so that nothing written in between goes unnoticed.
@@ -36,10 +43,13 @@ export async function* readLog(path: string, options: ReadOptions, signal: Abort
   const present = options.follow === null ? await files.at(-1)?.size() : undefined;
   const window = new Window(options);
   const joiner = new LineJoiner();
-  const start = options.tail === 'all' ? { file: 0, offset: 0, skip: new Set<string>() } : await findTail(files, options.tail, window.streams);
+  const start =
+    options.tail === 'all'
+      ? { file: 0, offset: 0, skip: new Set<string>() }
+      : await findTail(files, options.tail, window.streams);
   const skipAll = start.file >= files.length;
 
-  for (let index = Math.min(start.file, files.length - 1); index >= 0 && index < files.length; ) {
+  for (let index = Math.min(start.file, files.length - 1); index >= 0 && index < files.length;) {
     const file = files[index]!;
     const end = index === files.length - 1 ? (present ?? Infinity) : Infinity;
     const cursor = new RecordCursor(file, skipAll ? await file.size() : index === start.file ? start.offset : 0, end);
@@ -73,7 +83,12 @@ export async function* readLog(path: string, options: ReadOptions, signal: Abort
   }
 }
 
-async function waitForFiles(path: string, options: ReadOptions, growth: Growth | null, signal: AbortSignal): Promise<LogFile[]> {
+async function waitForFiles(
+  path: string,
+  options: ReadOptions,
+  growth: Growth | null,
+  signal: AbortSignal,
+): Promise<LogFile[]> {
   for (;;) {
     const ended = options.follow?.aborted ?? true;
     const files = await openFiles(path);
@@ -90,7 +105,10 @@ class Window {
   readonly #untilNs: bigint | null;
 
   constructor(options: ReadOptions) {
-    this.streams = new Set<LogStream>([...(options.stdout ? ['stdout' as const] : []), ...(options.stderr ? ['stderr' as const] : [])]);
+    this.streams = new Set<LogStream>([
+      ...(options.stdout ? ['stdout' as const] : []),
+      ...(options.stderr ? ['stderr' as const] : []),
+    ]);
     // The supervisor's times all have one form, in which order of text is order of time.
     this.#since = options.since === undefined || options.since <= 0n ? null : formatTime(options.since);
     this.#untilNs = options.until === undefined || options.until <= 0n ? null : options.until;

@@ -1,4 +1,5 @@
-// Owns finding where the last N lines of a log begin, reading backwards and no more than is needed. Does not read them out.
+// Owns finding where the last N lines of a log begin, reading backwards and no more than is needed. Does not read them
+// out.
 
 import { maxLineBytes, parseRecord } from './format.ts';
 import type { LogRecord, LogStream } from './format.ts';
@@ -16,10 +17,14 @@ export interface TailStart {
 }
 
 /**
- * The start of the last `count` lines of `streams`. A last line without its newline counts. Where a line's pieces lie further apart than
- * the longest line may be, the rest of it is taken for another line.
+ * The start of the last `count` lines of `streams`. A last line without its newline counts. Where a line's pieces lie
+ * further apart than the longest line may be, the rest of it is taken for another line.
  */
-export async function findTail(files: readonly LogFile[], count: number, streams: ReadonlySet<LogStream>): Promise<TailStart> {
+export async function findTail(
+  files: readonly LogFile[],
+  count: number,
+  streams: ReadonlySet<LogStream>,
+): Promise<TailStart> {
   const search = new Search(count, streams);
   if (count <= 0) return { file: files.length, offset: 0, skip: new Set() };
   for (let file = files.length - 1; file >= 0; file--) {
@@ -33,7 +38,9 @@ export async function findTail(files: readonly LogFile[], count: number, streams
 class Search {
   readonly #count: number;
   readonly #streams: ReadonlySet<LogStream>;
-  /** Of each stream: whether the record met last belongs to a line that counts, and how much of that line has been seen. */
+  /**
+   * Of each stream: whether the record met last belongs to a line that counts, and how much of that line has been seen.
+   */
   readonly #lines = new Map<LogStream, { counts: boolean; bytes: number }>();
   readonly #skipped: { file: number; offset: number }[] = [];
   #lastFile = 0;
@@ -55,8 +62,14 @@ class Search {
   }
 
   result(): TailStart {
-    const after = this.#skipped.filter(({ file, offset }) => file > this.#lastFile || (file === this.#lastFile && offset > this.#lastOffset));
-    return { file: this.#lastFile, offset: this.#lastOffset, skip: new Set(after.map(({ file, offset }) => `${file}:${offset}`)) };
+    const after = this.#skipped.filter(
+      ({ file, offset }) => file > this.#lastFile || (file === this.#lastFile && offset > this.#lastOffset),
+    );
+    return {
+      file: this.#lastFile,
+      offset: this.#lastOffset,
+      skip: new Set(after.map(({ file, offset }) => `${file}:${offset}`)),
+    };
   }
 
   #take(record: LogRecord, file: number, offset: number): void {
@@ -88,7 +101,11 @@ async function* backwards(file: LogFile): AsyncIterable<{ record: LogRecord; off
     await file.handle.read(block, 0, block.length, start);
     const data = tail.length > 0 ? Buffer.concat([block, tail]) : block;
     let stop = data.length;
-    for (let at = data.lastIndexOf(newline, stop - 1); at >= 0; at = at === 0 ? -1 : data.lastIndexOf(newline, at - 1)) {
+    for (
+      let at = data.lastIndexOf(newline, stop - 1);
+      at >= 0;
+      at = at === 0 ? -1 : data.lastIndexOf(newline, at - 1)
+    ) {
       // Between two newlines lies a record; behind the last one of the file lies one that is still being written.
       if (whole) {
         const record = parseRecord(data.subarray(at + 1, stop));

@@ -1,14 +1,30 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { chooseSubnet, contains, formatAddress, formatSubnet, isHostAddress, macOf, nextAddress, overlap, parseAddress, parseMac, parseSubnet, sizeOf } from './addresses.ts';
+import {
+  chooseSubnet,
+  contains,
+  formatAddress,
+  formatSubnet,
+  isHostAddress,
+  macOf,
+  nextAddress,
+  overlap,
+  parseAddress,
+  parseMac,
+  parseSubnet,
+  sizeOf,
+} from './addresses.ts';
 
 const address = fc.integer({ min: 0, max: 2 ** 32 - 1 });
-const subnet = fc.tuple(address, fc.integer({ min: 8, max: 30 })).map(([a, p]) => parseSubnet(`${formatAddress(a)}/${p}`)!);
+const subnet = fc
+  .tuple(address, fc.integer({ min: 8, max: 30 }))
+  .map(([a, p]) => parseSubnet(`${formatAddress(a)}/${p}`)!);
 
 test('an address reads back as it was written', () => {
   fc.assert(fc.property(address, (a) => parseAddress(formatAddress(a)) === a));
-  for (const bad of ['', '1.2.3', '1.2.3.4.5', '256.0.0.1', '01.2.3.4', '1.2.3.4 ', 'a.b.c.d', '1.2.3.-4']) assert.equal(parseAddress(bad), null, bad);
+  for (const bad of ['', '1.2.3', '1.2.3.4.5', '256.0.0.1', '01.2.3.4', '1.2.3.4 ', 'a.b.c.d', '1.2.3.-4'])
+    assert.equal(parseAddress(bad), null, bad);
 });
 
 test('a subnet has no bit below its prefix and holds its own addresses only', () => {
@@ -24,7 +40,10 @@ test('a subnet has no bit below its prefix and holds its own addresses only', ()
 test('subnets drawn from a pool never overlap each other or what was taken, until the pool is used up', () => {
   fc.assert(
     fc.property(fc.array(subnet, { maxLength: 5 }), (foreign) => {
-      const pools = [{ base: '10.88.0.0/13', size: 16 }, { base: '192.168.128.0/22', size: 24 }];
+      const pools = [
+        { base: '10.88.0.0/13', size: 16 },
+        { base: '192.168.128.0/22', size: 24 },
+      ];
       const taken = [...foreign];
       for (;;) {
         const next = chooseSubnet(pools, taken);
@@ -56,14 +75,21 @@ test('every host address of a switch is given out once before none is left', () 
 
 test('addresses are given out of the range that was asked for, and of nothing else', () => {
   fc.assert(
-    fc.property(address, fc.integer({ min: 16, max: 28 }), fc.integer({ min: 0, max: 4 }), fc.nat(), fc.option(address), (a, prefix, longer, part, last) => {
-      const s = parseSubnet(`${formatAddress(a)}/${prefix}`)!;
-      const range = { base: s.base + (part % 2 ** longer) * 2 ** (32 - prefix - longer), prefix: prefix + longer };
-      const next = nextAddress(s, new Set(), last, range);
-      // A range of one address may be the switch's first or last: then it has none to give.
-      if (range.prefix === 32 && !isHostAddress(s, range.base)) assert.equal(next, null);
-      else assert.ok(next !== null && contains(range, next) && isHostAddress(s, next));
-    }),
+    fc.property(
+      address,
+      fc.integer({ min: 16, max: 28 }),
+      fc.integer({ min: 0, max: 4 }),
+      fc.nat(),
+      fc.option(address),
+      (a, prefix, longer, part, last) => {
+        const s = parseSubnet(`${formatAddress(a)}/${prefix}`)!;
+        const range = { base: s.base + (part % 2 ** longer) * 2 ** (32 - prefix - longer), prefix: prefix + longer };
+        const next = nextAddress(s, new Set(), last, range);
+        // A range of one address may be the switch's first or last: then it has none to give.
+        if (range.prefix === 32 && !isHostAddress(s, range.base)) assert.equal(next, null);
+        else assert.ok(next !== null && contains(range, next) && isHostAddress(s, next));
+      },
+    ),
   );
 });
 
@@ -78,5 +104,6 @@ test('a MAC made of an address is a good unicast one', () => {
   fc.assert(fc.property(address, (a) => parseMac(macOf(a)) === macOf(a)));
   assert.equal(parseMac('02-42-AC-11-00-02'), '02:42:ac:11:00:02');
   assert.equal(parseMac('00155D010203'), '00:15:5d:01:02:03');
-  for (const bad of ['', '00155d0102', '01:00:5e:00:00:01', '00:00:00:00:00:00', '02:42:ac:11:00', '02:42:ac:11:00:zz']) assert.equal(parseMac(bad), null, bad);
+  for (const bad of ['', '00155d0102', '01:00:5e:00:00:01', '00:00:00:00:00:00', '02:42:ac:11:00', '02:42:ac:11:00:zz'])
+    assert.equal(parseMac(bad), null, bad);
 });

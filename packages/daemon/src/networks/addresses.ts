@@ -29,7 +29,8 @@ export function sizeOf(subnet: Subnet): number {
 /** `10.88.0.0/16`; bits below the prefix are cleared. Null when it can't be read. */
 export function parseSubnet(text: string): Subnet | null {
   const [address, bits, more] = text.split('/');
-  if (address === undefined || bits === undefined || more !== undefined || !/^\d{1,2}$/.test(bits) || Number(bits) > 32) return null;
+  if (address === undefined || bits === undefined || more !== undefined || !/^\d{1,2}$/.test(bits) || Number(bits) > 32)
+    return null;
   const value = parseAddress(address);
   if (value === null) return null;
   const size = 2 ** (32 - Number(bits));
@@ -54,7 +55,10 @@ export function isHostAddress(subnet: Subnet, address: number): boolean {
 }
 
 /** The first block of the pools that overlaps nothing taken; null when they are used up. */
-export function chooseSubnet(pools: readonly { readonly base: string; readonly size: number }[], taken: readonly Subnet[]): Subnet | null {
+export function chooseSubnet(
+  pools: readonly { readonly base: string; readonly size: number }[],
+  taken: readonly Subnet[],
+): Subnet | null {
   for (const pool of pools) {
     const whole = parseSubnet(pool.base);
     if (whole === null || pool.size < whole.prefix || pool.size > 30) continue;
@@ -67,10 +71,15 @@ export function chooseSubnet(pools: readonly { readonly base: string; readonly s
 }
 
 /**
- * The next free address of `range` after `last`, going round: one just given back is not given out again while others are free,
- * so that a neighbour's stale ARP entry or a client's cached name hits nobody else. Null when none is free.
+ * The next free address of `range` after `last`, going round: one just given back is not given out again while others
+ * are free, so that a neighbour's stale ARP entry or a client's cached name hits nobody else. Null when none is free.
  */
-export function nextAddress(subnet: Subnet, taken: ReadonlySet<number>, last: number | null, range: Subnet = subnet): number | null {
+export function nextAddress(
+  subnet: Subnet,
+  taken: ReadonlySet<number>,
+  last: number | null,
+  range: Subnet = subnet,
+): number | null {
   const first = Math.max(range.base, subnet.base + 1);
   const count = Math.min(range.base + sizeOf(range), subnet.base + sizeOf(subnet) - 1) - first;
   const start = last !== null && last >= first && last < first + count ? last + 1 - first : 0;
@@ -87,9 +96,15 @@ export function macOf(address: number): string {
   return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
-/** Lower case, colons; null for a malformed, multicast or all-zero one. Dashes will do, and twelve digits, as Hyper-V writes them. */
+/**
+ * Lower case, colons; null for a malformed, multicast or all-zero one. Dashes will do, and twelve digits, as Hyper-V
+ * writes them.
+ */
 export function parseMac(text: string): string | null {
-  const mac = text.toLowerCase().replaceAll('-', ':').replace(/^([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/, '$1:$2:$3:$4:$5:$6');
+  const mac = text
+    .toLowerCase()
+    .replaceAll('-', ':')
+    .replace(/^([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/, '$1:$2:$3:$4:$5:$6');
   if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac) || mac === '00:00:00:00:00:00') return null;
   return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1 ? null : mac;
 }

@@ -1,4 +1,5 @@
-// Owns carrying out a plan on the host: links by host/ip.ts, rules by host/nft.ts. Idempotent; decides nothing and knows no row.
+// Owns carrying out a plan on the host: links by host/ip.ts, rules by host/nft.ts. Idempotent; decides nothing and
+// knows no row.
 
 import { closeIptablesForward, openIptablesForward, runNft } from '../host/nft.ts';
 import { enableForwarding, linkFact, linkNames, queryIp, runIp } from '../host/ip.ts';
@@ -12,26 +13,39 @@ export async function makeSwitch(network: Network, mtu: number, linkPrefix: stri
   const exists = (await linkFact(network.bridge, 'ifindex')) !== null;
   await runIp(`make the switch ${network.name}`, bridgeLines(network, mtu, exists));
   if (network.internal) return;
-  if (await enableForwarding()) warn('IPv4 forwarding was off on this host and has been switched on for the switches', { file: '/proc/sys/net/ipv4/ip_forward' });
-  for (const program of await openIptablesForward(`${linkPrefix}+`)) warn('The FORWARD chain drops by policy; the switches were let through', { program });
+  if (await enableForwarding())
+    warn('IPv4 forwarding was off on this host and has been switched on for the switches', {
+      file: '/proc/sys/net/ipv4/ip_forward',
+    });
+  for (const program of await openIptablesForward(`${linkPrefix}+`))
+    warn('The FORWARD chain drops by policy; the switches were let through', { program });
 }
 
 /** Removes the bridge if it is there. */
 export async function removeSwitch(network: Network): Promise<void> {
-  if ((await linkFact(network.bridge, 'ifindex')) !== null) await runIp(`remove the switch ${network.name}`, [`link delete dev ${network.bridge}`]);
+  if ((await linkFact(network.bridge, 'ifindex')) !== null)
+    await runIp(`remove the switch ${network.name}`, [`link delete dev ${network.bridge}`]);
 }
 
 /** True when the endpoint's veth is already in that namespace: a second connect leaves its traffic alone. */
 export async function isConnected(endpoint: Endpoint, netnsPid: number, signal: AbortSignal): Promise<boolean> {
   const peer = await linkFact(endpoint.hostName, 'iflink');
-  const [inner] = await queryIp('look at the endpoint', ['link', 'show', 'dev', endpoint.name], netnsPid, signal).catch(() => []);
+  const [inner] = await queryIp('look at the endpoint', ['link', 'show', 'dev', endpoint.name], netnsPid, signal).catch(
+    () => [],
+  );
   return inner !== undefined && String(inner['ifindex']) === peer && inner['address'] === endpoint.mac;
 }
 
 /** Makes the veth pair of an endpoint, its inner end in the namespace of `netnsPid`. */
-export async function connectVeth(endpoint: Endpoint, bridge: string, netnsPid: number, signal: AbortSignal): Promise<void> {
+export async function connectVeth(
+  endpoint: Endpoint,
+  bridge: string,
+  netnsPid: number,
+  signal: AbortSignal,
+): Promise<void> {
   const stale = (await linkFact(endpoint.hostName, 'ifindex')) !== null;
-  if (stale && (await isConnected(endpoint, netnsPid, signal))) return runIp('put the endpoint on its switch', tapLines(endpoint, bridge), signal);
+  if (stale && (await isConnected(endpoint, netnsPid, signal)))
+    return runIp('put the endpoint on its switch', tapLines(endpoint, bridge), signal);
   await runIp('connect the container to its switch', vethLines(endpoint, bridge, netnsPid, stale), signal);
 }
 
@@ -60,7 +74,10 @@ export async function removeEverything(linkPrefix: string): Promise<void> {
 /** Addresses and routes that the host has: subnets must not overlap them. */
 export async function hostSubnets(): Promise<string[]> {
   const routes = await queryIp('read the routes', ['-4', 'route', 'show', 'table', 'main']);
-  return routes.map((route) => String(route['dst'])).filter((dst) => dst !== 'default').map((dst) => (dst.includes('/') ? dst : `${dst}/32`));
+  return routes
+    .map((route) => String(route['dst']))
+    .filter((dst) => dst !== 'default')
+    .map((dst) => (dst.includes('/') ? dst : `${dst}/32`));
 }
 
 /** MTU of the link that the default route takes, at most 1500: larger frames than the way out takes would be lost. */

@@ -1,5 +1,6 @@
-// Owns the sockets of one switch's name server (UDP and TCP, port 53 of the gateway address). What it answers is names.ts's decision.
-// Clients are containers and hostile: those of other networks are not heard, and questions in flight are bounded per client and in all.
+// Owns the sockets of one switch's name server (UDP and TCP, port 53 of the gateway address). What it answers is
+// names.ts's decision. Clients are containers and hostile: those of other networks are not heard, and questions in
+// flight are bounded per client and in all.
 
 import { createSocket } from 'node:dgram';
 import { createServer, type Socket } from 'node:net';
@@ -115,7 +116,10 @@ export async function openNameServer(options: NameServerOptions): Promise<NameSe
     async [Symbol.asyncDispose]() {
       closing.abort();
       for (const socket of connections) socket.destroy();
-      await Promise.all([new Promise<void>((done) => udp.close(() => done())), new Promise<void>((done) => tcp.close(() => done()))]);
+      await Promise.all([
+        new Promise<void>((done) => udp.close(() => done())),
+        new Promise<void>((done) => tcp.close(() => done())),
+      ]);
     },
   };
 }

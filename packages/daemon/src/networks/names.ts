@@ -1,4 +1,5 @@
-// Owns what a switch's name server answers out of its own knowledge. Pure: sockets are name-server.ts's, foreign names upstream.ts's.
+// Owns what a switch's name server answers out of its own knowledge. Pure: sockets are name-server.ts's, foreign names
+// upstream.ts's.
 
 import { encode, decode, type DecodedPacket, type Packet, type Answer } from 'dns-packet';
 import { contains, formatAddress, parseAddress, type Subnet } from './addresses.ts';
@@ -11,17 +12,24 @@ export interface Directory {
 }
 
 /** Names of a switch's endpoints, short ids included; on a clash the one that comes first has the name. */
-export function makeDirectory(endpoints: readonly { readonly container: string; readonly address: number; readonly names: readonly string[] }[]): Directory {
+export function makeDirectory(
+  endpoints: readonly { readonly container: string; readonly address: number; readonly names: readonly string[] }[],
+): Directory {
   const forward = new Map<string, number>();
   const back = new Map<number, string>();
   const containers = new Map<number, string>();
   for (const { container, address, names } of endpoints) {
     const shortId = container.slice(0, 12);
-    for (const name of [...names, shortId]) if (!forward.has(name.toLowerCase())) forward.set(name.toLowerCase(), address);
+    for (const name of [...names, shortId])
+      if (!forward.has(name.toLowerCase())) forward.set(name.toLowerCase(), address);
     back.set(address, names[0] ?? shortId);
     containers.set(address, container);
   }
-  return { addressOf: (name) => forward.get(name.toLowerCase()) ?? null, nameOf: (address) => back.get(address) ?? null, containerAt: (address) => containers.get(address) ?? null };
+  return {
+    addressOf: (name) => forward.get(name.toLowerCase()) ?? null,
+    nameOf: (address) => back.get(address) ?? null,
+    containerAt: (address) => containers.get(address) ?? null,
+  };
 }
 
 /** Of several switches as one; on a clash the first has the name. */
@@ -33,7 +41,11 @@ export function joinDirectories(all: readonly Directory[]): Directory {
     }
     return null;
   };
-  return { addressOf: (name) => first((one) => one.addressOf(name)), nameOf: (address) => first((one) => one.nameOf(address)), containerAt: (address) => first((one) => one.containerAt(address)) };
+  return {
+    addressOf: (name) => first((one) => one.addressOf(name)),
+    nameOf: (address) => first((one) => one.nameOf(address)),
+    containerAt: (address) => first((one) => one.containerAt(address)),
+  };
 }
 
 /** Seconds; short, since an address may change with every start. */
@@ -49,7 +61,13 @@ export type Verdict =
   | { readonly kind: 'drop' };
 
 function readQuery(query: Buffer): DecodedPacket | null {
-  if (query.length < 12 || (query.readUInt16BE(2) & 0xf800) !== 0 || query.readUInt16BE(4) !== 1 || query.readUInt16BE(6) !== 0) return null;
+  if (
+    query.length < 12 ||
+    (query.readUInt16BE(2) & 0xf800) !== 0 ||
+    query.readUInt16BE(4) !== 1 ||
+    query.readUInt16BE(6) !== 0
+  )
+    return null;
   try {
     return decode(query);
   } catch {
@@ -78,12 +96,18 @@ export function judgeQuery(bytes: Buffer, directory: Directory, subnet: Subnet):
     const address = addressOfPointer(name);
     const target = address === null ? null : directory.nameOf(address);
     if (address === null || (target === null && !contains(subnet, address))) return { kind: 'forward' };
-    return target === null ? reply(query, [], 3) : reply(query, [{ type: 'PTR', name: question.name, ttl: timeToLive, data: target }], 0);
+    return target === null
+      ? reply(query, [], 3)
+      : reply(query, [{ type: 'PTR', name: question.name, ttl: timeToLive, data: target }], 0);
   }
   const address = directory.addressOf(name);
   if (address === null) return { kind: 'forward' };
   // Any other type of a name we know is empty, not absent: a resolver that asks for AAAA first must go on to A.
-  return reply(query, question.type === 'A' ? [{ type: 'A', name: question.name, ttl: timeToLive, data: formatAddress(address) }] : [], 0);
+  return reply(
+    query,
+    question.type === 'A' ? [{ type: 'A', name: question.name, ttl: timeToLive, data: formatAddress(address) }] : [],
+    0,
+  );
 }
 
 /** SERVFAIL for a query that nobody could be asked about. */

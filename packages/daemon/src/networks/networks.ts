@@ -1,10 +1,13 @@
-// Owns what the rest of the house knows of networks: virtual switches (a bridge, an address pool, NAT, names) and endpoints on them.
+// Owns what the rest of the house knows of networks: virtual switches (a bridge, an address pool, NAT, names) and
+// endpoints on them.
 
 import type { AdapterId, ContainerId, NetworkId } from '@twofold/contract';
 
 export interface Network {
   readonly id: NetworkId;
-  /** `NAT`, `Virtual Switch`; docker's `bridge` and `default` name the default switch. Matched without regard to case. */
+  /**
+   * `NAT`, `Virtual Switch`; docker's `bridge` and `default` name the default switch. Matched without regard to case.
+   */
   readonly name: string;
   readonly driver: 'bridge' | 'none' | 'host';
   /** The Linux bridge: `tf0`. Empty for none and host. */
@@ -75,11 +78,17 @@ export interface Networks {
   create(spec: NewNetwork): Promise<Network>;
   /** Throws `forbidden` while endpoints are on it, and for a built-in one. */
   remove(reference: string): Promise<void>;
-  /** Throws `invalid-argument` for an address that no adapter on that network can be given; of none, or one that is gone: for what is no address. */
+  /**
+   * Throws `invalid-argument` for an address that no adapter on that network can be given; of none, or one that is
+   * gone: for what is no address.
+   */
   checkAddress(network: NetworkId | null, address: string): void;
   /** A MAC in any of its forms as the kernel writes it. Throws `invalid-argument`. */
   readMac(text: string): string;
-  /** Allots address and MAC and writes them down; makes no link. They are kept until release. Throws `conflict` when the address is taken or the pool is empty. */
+  /**
+   * Allots address and MAC and writes them down; makes no link. They are kept until release. Throws `conflict` when the
+   * address is taken or the pool is empty.
+   */
   reserve(request: Request): Endpoint;
   /** A container's endpoints, in the order in which they were reserved. */
   endpointsOf(container: ContainerId): Endpoint[];
@@ -90,11 +99,20 @@ export interface Networks {
   endpoints(network: NetworkId): Endpoint[];
   /** Makes the bridge and its rules if they aren't there. */
   ensure(network: NetworkId, signal: AbortSignal): Promise<void>;
-  /** Host side: `veth` is made and its inner end moved into the namespace of `netnsPid` under the endpoint's name; `tap` exists and is put on the bridge. */
+  /**
+   * Host side: `veth` is made and its inner end moved into the namespace of `netnsPid` under the endpoint's name; `tap`
+   * exists and is put on the bridge.
+   */
   connect(endpoint: Endpoint, kind: 'veth' | 'tap', netnsPid: number | null, signal: AbortSignal): Promise<void>;
-  /** Begins it and does not wait for the kernel; a connect that follows does. Idempotent; the links go with their namespace or worker anyway. */
+  /**
+   * Begins it and does not wait for the kernel; a connect that follows does. Idempotent; the links go with their
+   * namespace or worker anyway.
+   */
   disconnect(endpoint: Endpoint): Promise<void>;
-  /** Name server address for a container on this network. It answers names and short ids of the endpoints that share a switch with the one that asks. */
+  /**
+   * Name server address for a container on this network. It answers names and short ids of the endpoints that share a
+   * switch with the one that asks.
+   */
   nameServer(network: NetworkId): string | null;
   /** Removes every bridge and rule of this daemon's prefix: `down --purge`. */
   removeAll(): Promise<void>;

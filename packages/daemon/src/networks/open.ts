@@ -1,9 +1,22 @@
-// Owns the switches of one daemon: which there are, who has which address, and when plans are carried out. The plan itself is
-// plan.ts's, the carrying out apply.ts's, the rows store.ts's, the names name-server.ts's.
+// Owns the switches of one daemon: which there are, who has which address, and when plans are carried out. The plan
+// itself is plan.ts's, the carrying out apply.ts's, the rows store.ts's, the names name-server.ts's.
 
 import { newId, TwofoldError, type AdapterId, type ContainerId, type NetworkId } from '@twofold/contract';
 import type { Settings } from '../settings.ts';
-import { chooseSubnet, contains, formatAddress, formatSubnet, isHostAddress, macOf, nextAddress, overlap, parseAddress, parseMac, parseSubnet, type Subnet } from './addresses.ts';
+import {
+  chooseSubnet,
+  contains,
+  formatAddress,
+  formatSubnet,
+  isHostAddress,
+  macOf,
+  nextAddress,
+  overlap,
+  parseAddress,
+  parseMac,
+  parseSubnet,
+  type Subnet,
+} from './addresses.ts';
 import { linkFact } from '../host/ip.ts';
 import { hostSubnets, makeSwitch, removeEverything, removeSwitch, RuleQueue, uplinkMtu, type Warn } from './apply.ts';
 import { openNameServer, type NameServer } from './name-server.ts';
@@ -34,7 +47,8 @@ export async function openNetworks(options: NetworksOptions): Promise<Networks &
   const store = openNetworkStore(options.database);
   const room = new Room(store, options, options.mtu ?? (await uplinkMtu()));
   for (const name of builtInSwitches) if (room.named(name) === undefined) await room.make({ name }, 'bridge', true);
-  for (const driver of ['none', 'host'] as const) if (room.named(driver) === undefined) await room.make({ name: driver }, driver, true);
+  for (const driver of ['none', 'host'] as const)
+    if (room.named(driver) === undefined) await room.make({ name: driver }, driver, true);
   await room.resume();
   return room;
 }
@@ -61,12 +75,22 @@ class Room implements Networks, AsyncDisposable {
     this.#plugs = new Plugs(this.#prefix, this.#rules, options.linkTool ?? null, options.warn);
   }
 
-  /** Switches that a daemon before this one left up, for containers that run on: their rules and name servers come back. */
+  /**
+   * Switches that a daemon before this one left up, for containers that run on: their rules and name servers come back.
+   */
   async resume(): Promise<void> {
-    const up = await Promise.all(this.list().map(async (network) => network.bridge !== '' && (await linkFact(network.bridge, 'ifindex')) !== null));
-    await Promise.all(this.list().filter((_, index) => up[index]).map((network) => this.#makeOnce(network).catch((error: unknown) => {
-      this.#options.warn('A switch could not be taken up again', { network: network.name, cause: String(error) });
-    })));
+    const up = await Promise.all(
+      this.list().map(async (network) => network.bridge !== '' && (await linkFact(network.bridge, 'ifindex')) !== null),
+    );
+    await Promise.all(
+      this.list()
+        .filter((_, index) => up[index])
+        .map((network) =>
+          this.#makeOnce(network).catch((error: unknown) => {
+            this.#options.warn('A switch could not be taken up again', { network: network.name, cause: String(error) });
+          }),
+        ),
+    );
   }
 
   onEvent(listener: (event: NetworkEvent) => void): void {
@@ -87,7 +111,11 @@ class Room implements Networks, AsyncDisposable {
     const exact = all.find((network) => network.name.toLowerCase() === wanted.toLowerCase() || network.id === wanted);
     if (exact !== undefined) return exact;
     const byPrefix = /^[0-9a-f]+$/.test(reference) ? all.filter((network) => network.id.startsWith(reference)) : [];
-    if (byPrefix.length > 1) throw new TwofoldError('ambiguous-prefix', `The network id ${reference} fits several networks: give more digits.`);
+    if (byPrefix.length > 1)
+      throw new TwofoldError(
+        'ambiguous-prefix',
+        `The network id ${reference} fits several networks: give more digits.`,
+      );
     if (byPrefix.length === 0) throw new TwofoldError('network-not-found', `network ${reference} not found`);
     return byPrefix[0]!;
   }
@@ -104,15 +132,30 @@ class Room implements Networks, AsyncDisposable {
 
   /** create() without waiting its turn, for built-in networks too. */
   async make(spec: NewNetwork, driver: Network['driver'], builtIn: boolean): Promise<Network> {
-    if (!/^[A-Za-z0-9][A-Za-z0-9_. -]{0,127}$/.test(spec.name)) throw new TwofoldError('invalid-argument', `The network name ${JSON.stringify(spec.name)} cannot be: letters, digits, '_', '.', '-' and spaces, beginning with a letter or digit.`);
-    if (this.named(spec.name) !== undefined || (!builtIn && defaultAliases.includes(spec.name.toLowerCase()))) throw new TwofoldError('name-taken', `network with name ${spec.name} already exists`);
+    if (!/^[A-Za-z0-9][A-Za-z0-9_. -]{0,127}$/.test(spec.name))
+      throw new TwofoldError(
+        'invalid-argument',
+        `The network name ${JSON.stringify(spec.name)} cannot be: letters, digits, '_', '.', '-' and spaces, beginning with a letter or digit.`,
+      );
+    if (this.named(spec.name) !== undefined || (!builtIn && defaultAliases.includes(spec.name.toLowerCase())))
+      throw new TwofoldError('name-taken', `network with name ${spec.name} already exists`);
     checkOptions(spec.options ?? {});
     const isSwitch = driver === 'bridge';
     const subnet = isSwitch ? await this.#subnetFor(spec.subnet) : null;
     const gateway = subnet === null ? '' : gatewayFor(subnet, spec.gateway);
     const network: Network = {
-      id: newId<NetworkId>(), name: spec.name, driver, bridge: isSwitch ? this.#freeBridge() : '', subnet: subnet === null ? '' : formatSubnet(subnet), gateway,
-      ipRange: subnet === null ? '' : rangeFor(subnet, spec.ipRange), options: spec.options ?? {}, labels: spec.labels ?? {}, internal: spec.internal ?? false, builtIn, created: new Date().toISOString(),
+      id: newId<NetworkId>(),
+      name: spec.name,
+      driver,
+      bridge: isSwitch ? this.#freeBridge() : '',
+      subnet: subnet === null ? '' : formatSubnet(subnet),
+      gateway,
+      ipRange: subnet === null ? '' : rangeFor(subnet, spec.ipRange),
+      options: spec.options ?? {},
+      labels: spec.labels ?? {},
+      internal: spec.internal ?? false,
+      builtIn,
+      created: new Date().toISOString(),
     };
     this.#store.insertNetwork(network);
     return network;
@@ -120,8 +163,13 @@ class Room implements Networks, AsyncDisposable {
 
   async remove(reference: string): Promise<void> {
     const network = this.find(reference);
-    if (network.builtIn) throw new TwofoldError('forbidden', `${network.name} is a pre-defined network and cannot be removed`);
-    if (this.#store.endpoints(network.id).length > 0) throw new TwofoldError('forbidden', `error while removing network: network ${network.name} id ${network.id} has active endpoints`);
+    if (network.builtIn)
+      throw new TwofoldError('forbidden', `${network.name} is a pre-defined network and cannot be removed`);
+    if (this.#store.endpoints(network.id).length > 0)
+      throw new TwofoldError(
+        'forbidden',
+        `error while removing network: network ${network.name} id ${network.id} has active endpoints`,
+      );
     this.#store.deleteNetwork(network.id);
     await this.#forget(network.id);
     await this.#plugs.settled();
@@ -131,15 +179,18 @@ class Room implements Networks, AsyncDisposable {
   }
 
   checkAddress(id: NetworkId | null, address: string): void {
-    if (parseAddress(address) === null) throw new TwofoldError('invalid-argument', `${address.slice(0, 60)} is no IPv4 address.`);
+    if (parseAddress(address) === null)
+      throw new TwofoldError('invalid-argument', `${address.slice(0, 60)} is no IPv4 address.`);
     const network = this.list().find((each) => each.id === id);
     if (network === undefined) return;
-    if (addressIn(network, address) === parseAddress(network.gateway)) throw new TwofoldError('invalid-argument', `The address ${address} is the gateway's of ${network.name}.`);
+    if (addressIn(network, address) === parseAddress(network.gateway))
+      throw new TwofoldError('invalid-argument', `The address ${address} is the gateway's of ${network.name}.`);
   }
 
   readMac(text: string): string {
     const mac = parseMac(text);
-    if (mac === null) throw new TwofoldError('invalid-argument', `${text.slice(0, 60)} is no MAC address that a container can have.`);
+    if (mac === null)
+      throw new TwofoldError('invalid-argument', `${text.slice(0, 60)} is no MAC address that a container can have.`);
     return mac;
   }
 
@@ -148,7 +199,8 @@ class Room implements Networks, AsyncDisposable {
     const others = this.#store.endpoints(id).filter((row) => row.adapter !== adapter);
     const address = this.#addressFor(network, others, wanted);
     const mac = wanted.mac === undefined ? macOf(address) : this.readMac(wanted.mac);
-    if (others.some((row) => row.mac === mac)) throw new TwofoldError('conflict', `The MAC address ${mac} is taken on ${network.name}.`);
+    if (others.some((row) => row.mac === mac))
+      throw new TwofoldError('conflict', `The MAC address ${mac} is taken on ${network.name}.`);
     const row: EndpointRow = { adapter, network: id, container, name, address, mac, names: [...names] };
     this.#store.putEndpoint(row);
     this.#directories.delete(id);
@@ -171,7 +223,9 @@ class Room implements Networks, AsyncDisposable {
 
   endpoints(id: NetworkId): Endpoint[] {
     const network = this.list().find((each) => each.id === id);
-    return network === undefined || network.driver !== 'bridge' ? [] : this.#store.endpoints(id).map((row) => this.#endpoint(row, network));
+    return network === undefined || network.driver !== 'bridge'
+      ? []
+      : this.#store.endpoints(id).map((row) => this.#endpoint(row, network));
   }
 
   async ensure(id: NetworkId, signal: AbortSignal): Promise<void> {
@@ -187,7 +241,10 @@ class Room implements Networks, AsyncDisposable {
     await this.#makeOnce(network);
   }
 
-  /** Shared by all who wait for the switch, so no single caller's signal ends it; every step has a time limit of its own. */
+  /**
+   * Shared by all who wait for the switch, so no single caller's signal ends it; every step has a time limit of its
+   * own.
+   */
   #makeOnce(network: Network): Promise<void> {
     const going = this.#made.get(network.id);
     if (going !== undefined) return going;
@@ -230,9 +287,20 @@ class Room implements Networks, AsyncDisposable {
     await this.#replaceRules();
     const subnet = parseSubnet(network.subnet)!;
     try {
-      this.#nameServers.set(network.id, await openNameServer({ address: network.gateway, subnet, forward: !network.internal, directory: (client) => this.#directoryFor(network.id, client) }));
+      this.#nameServers.set(
+        network.id,
+        await openNameServer({
+          address: network.gateway,
+          subnet,
+          forward: !network.internal,
+          directory: (client) => this.#directoryFor(network.id, client),
+        }),
+      );
     } catch (cause) {
-      this.#options.warn("The switch's name server could not be opened: containers on it do not find each other by name", { network: network.name, address: network.gateway, cause: String(cause) });
+      this.#options.warn(
+        "The switch's name server could not be opened: containers on it do not find each other by name",
+        { network: network.name, address: network.gateway, cause: String(cause) },
+      );
     }
   }
 
@@ -240,7 +308,12 @@ class Room implements Networks, AsyncDisposable {
   #directoryFor(id: NetworkId, client: number): Directory {
     const own = this.#directory(id);
     const asks = own.containerAt(client);
-    const others = asks === null ? [] : [...new Set(this.#store.endpointsOf(asks as ContainerId).map((row) => row.network))].filter((other) => other !== id);
+    const others =
+      asks === null
+        ? []
+        : [...new Set(this.#store.endpointsOf(asks as ContainerId).map((row) => row.network))].filter(
+            (other) => other !== id,
+          );
     return others.length === 0 ? own : joinDirectories([own, ...others.map((other) => this.#directory(other))]);
   }
 
@@ -260,14 +333,19 @@ class Room implements Networks, AsyncDisposable {
   #replaceRules(): Promise<void> {
     return this.#rules.replace(() => {
       const switches = this.list().filter((network) => network.driver === 'bridge');
-      return ruleScript(this.#prefix, switches, switches.flatMap((network) => this.endpoints(network.id)));
+      return ruleScript(
+        this.#prefix,
+        switches,
+        switches.flatMap((network) => this.endpoints(network.id)),
+      );
     });
   }
 
   #switch(id: NetworkId): Network {
     const network = this.list().find((each) => each.id === id);
     if (network === undefined) throw new TwofoldError('network-not-found', `network ${id} not found`);
-    if (network.driver !== 'bridge') throw new TwofoldError('invalid-argument', `The network ${network.name} has no addresses to give.`);
+    if (network.driver !== 'bridge')
+      throw new TwofoldError('invalid-argument', `The network ${network.name} has no addresses to give.`);
     return network;
   }
 
@@ -279,7 +357,11 @@ class Room implements Networks, AsyncDisposable {
     return mtuOption(network.options) ?? this.#mtu;
   }
 
-  #addressFor(network: Network, others: readonly EndpointRow[], { address: wanted, spare = [] }: Pick<Request, 'address' | 'spare'>): number {
+  #addressFor(
+    network: Network,
+    others: readonly EndpointRow[],
+    { address: wanted, spare = [] }: Pick<Request, 'address' | 'spare'>,
+  ): number {
     const taken = new Set([parseAddress(network.gateway)!, ...others.map((row) => row.address)]);
     if (wanted !== undefined) {
       const address = addressIn(network, wanted);
@@ -291,23 +373,35 @@ class Room implements Networks, AsyncDisposable {
     const last = this.#store.lastAddress(network.id);
     const withSpared = new Set([...taken, ...spare.map(parseAddress).filter((address) => address !== null)]);
     const address = nextAddress(subnet, withSpared, last, range) ?? nextAddress(subnet, taken, last, range);
-    if (address === null) throw new TwofoldError('conflict', `No address is free on ${network.name} (${formatSubnet(range)}).`);
+    if (address === null)
+      throw new TwofoldError('conflict', `No address is free on ${network.name} (${formatSubnet(range)}).`);
     return address;
   }
 
   async #subnetFor(wanted: string | undefined): Promise<Subnet> {
     const ours = this.list().filter((network) => network.driver === 'bridge');
     const host = await (this.#options.occupied ?? hostSubnets)();
-    const taken = [...host, ...ours.map((network) => network.subnet)].map(parseSubnet).filter((subnet) => subnet !== null);
+    const taken = [...host, ...ours.map((network) => network.subnet)]
+      .map(parseSubnet)
+      .filter((subnet) => subnet !== null);
     if (wanted === undefined || wanted === '') {
       const chosen = chooseSubnet(this.#options.settings.addressPools, taken);
-      if (chosen === null) throw new TwofoldError('conflict', 'The address pools are used up: remove a network, or give the daemon more pools.');
+      if (chosen === null)
+        throw new TwofoldError(
+          'conflict',
+          'The address pools are used up: remove a network, or give the daemon more pools.',
+        );
       return chosen;
     }
     const subnet = parseSubnet(wanted);
-    if (subnet === null || subnet.prefix < 8 || subnet.prefix > 30) throw new TwofoldError('invalid-argument', `${wanted} is no IPv4 subnet between /8 and /30.`);
+    if (subnet === null || subnet.prefix < 8 || subnet.prefix > 30)
+      throw new TwofoldError('invalid-argument', `${wanted} is no IPv4 subnet between /8 and /30.`);
     const other = taken.find((one) => overlap(subnet, one));
-    if (other !== undefined) throw new TwofoldError('forbidden', `invalid pool request: Pool overlaps with other one on this address space: ${wanted} and ${formatSubnet(other)}, which this host uses`);
+    if (other !== undefined)
+      throw new TwofoldError(
+        'forbidden',
+        `invalid pool request: Pool overlaps with other one on this address space: ${wanted} and ${formatSubnet(other)}, which this host uses`,
+      );
     return subnet;
   }
 
@@ -322,19 +416,28 @@ class Room implements Networks, AsyncDisposable {
 function gatewayFor(subnet: Subnet, wanted: string | undefined): string {
   if (wanted === undefined || wanted === '') return formatAddress(subnet.base + 1);
   const address = parseAddress(wanted);
-  if (address === null || !contains(subnet, address) || !isHostAddress(subnet, address)) throw new TwofoldError('invalid-argument', `${wanted} is no address of ${formatSubnet(subnet)} that a gateway can have.`);
+  if (address === null || !contains(subnet, address) || !isHostAddress(subnet, address))
+    throw new TwofoldError(
+      'invalid-argument',
+      `${wanted} is no address of ${formatSubnet(subnet)} that a gateway can have.`,
+    );
   return formatAddress(address);
 }
 
 function rangeFor(subnet: Subnet, wanted: string | undefined): string {
   if (wanted === undefined || wanted === '') return '';
   const range = parseSubnet(wanted);
-  if (range === null || range.prefix < subnet.prefix || !contains(subnet, range.base)) throw new TwofoldError('invalid-argument', `${wanted} is no part of ${formatSubnet(subnet)}.`);
+  if (range === null || range.prefix < subnet.prefix || !contains(subnet, range.base))
+    throw new TwofoldError('invalid-argument', `${wanted} is no part of ${formatSubnet(subnet)}.`);
   return formatSubnet(range);
 }
 
 function addressIn(network: Network, wanted: string): number {
   const address = parseAddress(wanted);
-  if (address === null || !isHostAddress(parseSubnet(network.subnet)!, address)) throw new TwofoldError('invalid-argument', `${wanted} is no address of the network ${network.name} (${network.subnet}).`);
+  if (address === null || !isHostAddress(parseSubnet(network.subnet)!, address))
+    throw new TwofoldError(
+      'invalid-argument',
+      `${wanted} is no address of the network ${network.name} (${network.subnet}).`,
+    );
   return address;
 }

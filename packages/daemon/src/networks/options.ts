@@ -1,4 +1,5 @@
-// Owns the words of `docker network create -o` that are carried out, and what they mean. Pure. What is not here is refused by its name.
+// Owns the words of `docker network create -o` that are carried out, and what they mean. Pure. What is not here is
+// refused by its name.
 
 import { TwofoldError } from '@twofold/contract';
 
@@ -16,7 +17,11 @@ const granted: Readonly<Record<string, string>> = {
 /** Throws `not-implemented` for a word that isn't carried out, `invalid-argument` for a value that can't be. */
 export function checkOptions(options: Readonly<Record<string, string>>): void {
   for (const [word, value] of Object.entries(options)) {
-    if (word !== mtuWord && granted[word] !== value) throw new TwofoldError('not-implemented', `Twofold does not have this yet: the network option ${word}=${value}.`.slice(0, 200));
+    if (word !== mtuWord && granted[word] !== value)
+      throw new TwofoldError(
+        'not-implemented',
+        `Twofold does not have this yet: the network option ${word}=${value}.`.slice(0, 200),
+      );
   }
   mtuOption(options);
 }
@@ -26,6 +31,10 @@ export function mtuOption(options: Readonly<Record<string, string>>): number | n
   const text = options[mtuWord];
   if (text === undefined) return null;
   const mtu = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (mtu < smallestMtu || mtu > largestMtu) throw new TwofoldError('invalid-argument', `${text.slice(0, 40)} is no MTU between ${smallestMtu} and ${largestMtu}.`);
+  if (mtu < smallestMtu || mtu > largestMtu)
+    throw new TwofoldError(
+      'invalid-argument',
+      `${text.slice(0, 40)} is no MTU between ${smallestMtu} and ${largestMtu}.`,
+    );
   return mtu;
 }

@@ -5,9 +5,40 @@ import type { AdapterId, ContainerId, NetworkId } from '@twofold/contract';
 import { admitScript, bridgeLines, hostLinkName, isOurLink, ruleScript, vethLines } from './plan.ts';
 import type { Endpoint, Network } from './networks.ts';
 
-const nat: Network = { id: 'a'.repeat(64) as NetworkId, name: 'NAT', driver: 'bridge', bridge: 'tf0', subnet: '10.88.0.0/16', gateway: '10.88.0.1', ipRange: '', options: {}, labels: {}, internal: false, builtIn: true, created: '2026-01-01T00:00:00.000Z' };
-const inward: Network = { ...nat, id: 'b'.repeat(64) as NetworkId, name: 'in"; drop', bridge: 'tf1', subnet: '10.89.0.0/16', gateway: '10.89.0.1', internal: true };
-const endpoint: Endpoint = { adapter: 'cccccccc-cccc-cccc-cccc-cccccccccccc' as AdapterId, network: nat.id, container: 'c'.repeat(64) as ContainerId, name: 'eth0', hostName: 'tfecccccccccc', mac: '02:42:0a:58:00:02', addresses: ['10.88.0.2/16'], gateway: '10.88.0.1', mtu: 1500 };
+const nat: Network = {
+  id: 'a'.repeat(64) as NetworkId,
+  name: 'NAT',
+  driver: 'bridge',
+  bridge: 'tf0',
+  subnet: '10.88.0.0/16',
+  gateway: '10.88.0.1',
+  ipRange: '',
+  options: {},
+  labels: {},
+  internal: false,
+  builtIn: true,
+  created: '2026-01-01T00:00:00.000Z',
+};
+const inward: Network = {
+  ...nat,
+  id: 'b'.repeat(64) as NetworkId,
+  name: 'in"; drop',
+  bridge: 'tf1',
+  subnet: '10.89.0.0/16',
+  gateway: '10.89.0.1',
+  internal: true,
+};
+const endpoint: Endpoint = {
+  adapter: 'cccccccc-cccc-cccc-cccc-cccccccccccc' as AdapterId,
+  network: nat.id,
+  container: 'c'.repeat(64) as ContainerId,
+  name: 'eth0',
+  hostName: 'tfecccccccccc',
+  mac: '02:42:0a:58:00:02',
+  addresses: ['10.88.0.2/16'],
+  gateway: '10.88.0.1',
+  mtu: 1500,
+};
 
 test('a link name fits the kernel and is recognised as ours, and only ours', () => {
   fc.assert(
@@ -16,11 +47,15 @@ test('a link name fits the kernel and is recognised as ours, and only ours', () 
       assert.ok(name.length <= 15 && isOurLink(prefix, name) && isOurLink(prefix, `${prefix}7`));
     }),
   );
-  for (const foreign of ['eth0', 'tf', 'tfx0', 'tf0a', 'tfe12', 'docker0']) assert.equal(isOurLink('tf', foreign), false, foreign);
+  for (const foreign of ['eth0', 'tf', 'tfx0', 'tf0a', 'tfe12', 'docker0'])
+    assert.equal(isOurLink('tf', foreign), false, foreign);
 });
 
 test('an existing bridge is not made again', () => {
-  assert.equal(bridgeLines(nat, 1500, true).some((line) => line.startsWith('link add')), false);
+  assert.equal(
+    bridgeLines(nat, 1500, true).some((line) => line.startsWith('link add')),
+    false,
+  );
   assert.equal(bridgeLines(nat, 1500, false).filter((line) => line.startsWith('link add name tf0 ')).length, 1);
 });
 
@@ -44,5 +79,8 @@ test('no name that a caller chose reaches the rules', () => {
 });
 
 test('an endpoint may send from its own port, MAC and address', () => {
-  assert.equal(admitScript('tf', [endpoint]), 'add element bridge twofold_tf endpoints { "tfecccccccccc" . 02:42:0a:58:00:02 . 10.88.0.2 }\n');
+  assert.equal(
+    admitScript('tf', [endpoint]),
+    'add element bridge twofold_tf endpoints { "tfecccccccccc" . 02:42:0a:58:00:02 . 10.88.0.2 }\n',
+  );
 });

@@ -1,5 +1,5 @@
-// Owns what links and packet rules a set of switches and endpoints asks for, as text for `ip -batch` and `nft -f`. Pure:
-// apply.ts carries it out. Names in rules are made by this room only and never hold a caller's text.
+// Owns what links and packet rules a set of switches and endpoints asks for, as text for `ip -batch` and `nft -f`.
+// Pure: apply.ts carries it out. Names in rules are made by this room only and never hold a caller's text.
 
 import type { AdapterId } from '@twofold/contract';
 import type { Endpoint, Network } from './networks.ts';
@@ -23,7 +23,9 @@ export function bridgeLines(network: Network, mtu: number, exists: boolean): str
   const prefix = network.subnet.split('/')[1];
   return [
     // No forward delay: there is one bridge and no loop, and a container sends at once.
-    ...(exists ? [] : [`link add name ${network.bridge} mtu ${mtu} type bridge forward_delay 0 stp_state 0 mcast_snooping 0`]),
+    ...(exists
+      ? []
+      : [`link add name ${network.bridge} mtu ${mtu} type bridge forward_delay 0 stp_state 0 mcast_snooping 0`]),
     `address replace ${network.gateway}/${prefix} dev ${network.bridge}`,
     `link set dev ${network.bridge} up`,
   ];
@@ -56,13 +58,17 @@ function element(endpoint: Endpoint): string[] {
  * The whole rule set of a prefix, replacing what was there in one transaction.
  *
  * - `arriving` (bridge): a port sends from its own MAC and address only; no IPv6, which switches don't route.
- * - `passing` (forward): out is free, back is what was asked for; switches don't see each other, an internal one nothing outside.
- * - `outbound` (nat): leaves under the host's address.
+ * - `passing` (forward): out is free, back is what was asked for; switches don't see each other, an internal one
+ * nothing outside. - `outbound` (nat): leaves under the host's address.
  */
 export function ruleScript(prefix: string, switches: readonly Network[], endpoints: readonly Endpoint[]): string {
   const table = tableName(prefix);
-  const set = (name: string, type: string, elements: readonly string[]) =>
-    [`  set ${name} {`, `    type ${type}`, ...(elements.length > 0 ? [`    elements = { ${elements.join(', ')} }`] : []), '  }'];
+  const set = (name: string, type: string, elements: readonly string[]) => [
+    `  set ${name} {`,
+    `    type ${type}`,
+    ...(elements.length > 0 ? [`    elements = { ${elements.join(', ')} }`] : []),
+    '  }',
+  ];
   const bridges = switches.map((network) => network.bridge);
   const inward = switches.filter((network) => network.internal).map((network) => network.bridge);
   return [
@@ -73,17 +79,21 @@ export function ruleScript(prefix: string, switches: readonly Network[], endpoin
     '    policy accept',
     ...bridges.map((bridge) => `    iifname "${bridge}" oifname "${bridge}" accept`),
     ...(inward.length > 0 ? [`    iifname { ${quoted(inward)} } drop`, `    oifname { ${quoted(inward)} } drop`] : []),
-    ...(bridges.length > 0 ? [
-      `    iifname { ${quoted(bridges)} } oifname { ${quoted(bridges)} } drop`,
-      '    ct state established,related accept',
-      `    iifname { ${quoted(bridges)} } accept`,
-      `    oifname { ${quoted(bridges)} } drop`,
-    ] : []),
+    ...(bridges.length > 0
+      ? [
+          `    iifname { ${quoted(bridges)} } oifname { ${quoted(bridges)} } drop`,
+          '    ct state established,related accept',
+          `    iifname { ${quoted(bridges)} } accept`,
+          `    oifname { ${quoted(bridges)} } drop`,
+        ]
+      : []),
     '  }',
     '  chain outbound {',
     '    type nat hook postrouting priority srcnat',
     '    policy accept',
-    ...switches.filter((network) => !network.internal).map((network) => `    ip saddr ${network.subnet} oifname != "${network.bridge}" masquerade`),
+    ...switches
+      .filter((network) => !network.internal)
+      .map((network) => `    ip saddr ${network.subnet} oifname != "${network.bridge}" masquerade`),
     '  }',
     '}',
     `table bridge ${table} {`,
@@ -103,16 +113,27 @@ export function ruleScript(prefix: string, switches: readonly Network[], endpoin
 
 /** Lets endpoints' ports send. */
 export function admitScript(prefix: string, endpoints: readonly Endpoint[]): string {
-  return endpoints.flatMap(element).map((item) => `add element bridge ${tableName(prefix)} endpoints { ${item} }\n`).join('');
+  return endpoints
+    .flatMap(element)
+    .map((item) => `add element bridge ${tableName(prefix)} endpoints { ${item} }\n`)
+    .join('');
 }
 
 /** Takes endpoints' ports out; added first, since removing what isn't there is an error. */
 export function expelScript(prefix: string, endpoints: readonly Endpoint[]): string {
-  return endpoints.flatMap(element)
-    .map((item) => `add element bridge ${tableName(prefix)} endpoints { ${item} }\ndelete element bridge ${tableName(prefix)} endpoints { ${item} }\n`).join('');
+  return endpoints
+    .flatMap(element)
+    .map(
+      (item) =>
+        `add element bridge ${tableName(prefix)} endpoints { ${item} }\ndelete element bridge ${tableName(prefix)} endpoints { ${item} }\n`,
+    )
+    .join('');
 }
 
 /** Removes a prefix's tables, whether they are there or not. */
 export function deleteLines(prefix: string): string[] {
-  return ['inet', 'bridge'].flatMap((family) => [`table ${family} ${tableName(prefix)}`, `delete table ${family} ${tableName(prefix)}`]);
+  return ['inet', 'bridge'].flatMap((family) => [
+    `table ${family} ${tableName(prefix)}`,
+    `delete table ${family} ${tableName(prefix)}`,
+  ]);
 }

@@ -1,5 +1,5 @@
-// Owns putting endpoints on their switches and taking them off: link and admission. By the link program, and where that is not installed by
-// `ip` and `nft`, which are slower. Knows no row.
+// Owns putting endpoints on their switches and taking them off: link and admission. By the link program, and where that
+// is not installed by `ip` and `nft`, which are slower. Knows no row.
 
 import { TwofoldError } from '@twofold/contract';
 import { linkFact } from '../host/ip.ts';
@@ -24,8 +24,15 @@ export class Plugs implements AsyncDisposable {
     this.#tool = program === null ? null : new LinkTool(program);
   }
 
-  async connect(endpoint: Endpoint, bridge: string, kind: 'veth' | 'tap', netnsPid: number | null, signal: AbortSignal): Promise<void> {
-    if (kind === 'veth' && netnsPid === null) throw new TwofoldError('internal', 'A veth needs a process whose network namespace takes its inner end.');
+  async connect(
+    endpoint: Endpoint,
+    bridge: string,
+    kind: 'veth' | 'tap',
+    netnsPid: number | null,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (kind === 'veth' && netnsPid === null)
+      throw new TwofoldError('internal', 'A veth needs a process whose network namespace takes its inner end.');
     await this.#leaving.get(endpoint.hostName);
     signal.throwIfAborted();
     const link = this.#try(
@@ -36,14 +43,25 @@ export class Plugs implements AsyncDisposable {
   }
 
   /**
-   * Begins it, and is not waited for: the kernel takes its time over a link, which goes with its namespace or its worker anyway, and an
-   * element without its link admits nobody. `ruled`: there is a set to take it out of. Idempotent.
+   * Begins it, and is not waited for: the kernel takes its time over a link, which goes with its namespace or its
+   * worker anyway, and an element without its link admits nobody. `ruled`: there is a set to take it out of.
+   * Idempotent.
    */
   disconnect(endpoint: Endpoint, ruled: boolean): void {
     const gone = Promise.all([
-      this.#try((tool) => tool.delete(endpoint.hostName), () => removeLink(endpoint.hostName)),
+      this.#try(
+        (tool) => tool.delete(endpoint.hostName),
+        () => removeLink(endpoint.hostName),
+      ),
       ruled ? this.#change('expel', endpoint) : undefined,
-    ]).then(() => undefined, (error: unknown) => this.#warn('An endpoint could not be taken off its switch entirely', { link: endpoint.hostName, cause: String(error) }));
+    ]).then(
+      () => undefined,
+      (error: unknown) =>
+        this.#warn('An endpoint could not be taken off its switch entirely', {
+          link: endpoint.hostName,
+          cause: String(error),
+        }),
+    );
     const entry = gone.then(() => {
       if (this.#leaving.get(endpoint.hostName) === entry) this.#leaving.delete(endpoint.hostName);
     });
@@ -64,7 +82,12 @@ export class Plugs implements AsyncDisposable {
     const script = verb === 'admit' ? admitScript : expelScript;
     return this.#try(
       // In turn with the rule sets as a whole: each of them is written with all that was reserved before it.
-      (tool) => this.#rules.inTurn(() => tool.change(verb, tableName(this.#prefix), endpointSet, [{ ...endpoint, addresses: endpoint.addresses.map((address) => address.split('/', 1)[0]!) }])),
+      (tool) =>
+        this.#rules.inTurn(() =>
+          tool.change(verb, tableName(this.#prefix), endpointSet, [
+            { ...endpoint, addresses: endpoint.addresses.map((address) => address.split('/', 1)[0]!) },
+          ]),
+        ),
       () => this.#rules.change(script(this.#prefix, [endpoint])),
     );
   }
@@ -80,7 +103,13 @@ export class Plugs implements AsyncDisposable {
   }
 }
 
-async function addVeth(tool: LinkTool, endpoint: Endpoint, bridge: string, netnsPid: number, signal: AbortSignal): Promise<void> {
+async function addVeth(
+  tool: LinkTool,
+  endpoint: Endpoint,
+  bridge: string,
+  netnsPid: number,
+  signal: AbortSignal,
+): Promise<void> {
   const stale = (await linkFact(endpoint.hostName, 'ifindex')) !== null;
   // A second connect leaves the traffic of the first alone.
   if (stale && (await isConnected(endpoint, netnsPid, signal))) return tool.addPort(endpoint, bridge);

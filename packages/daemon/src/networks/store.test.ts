@@ -16,10 +16,25 @@ const firstForm = `
 test('switches and the endpoint of a container that runs over an upgrade are kept, under the name that its link has', () => {
   const database = openDatabase(':memory:');
   database.migrate('networks', [firstForm]);
-  database.run("INSERT INTO networks VALUES ('n', 'NAT', 'bridge', 'tf0', '10.88.0.0/16', '10.88.0.1', '{}', 0, 1, '2026-01-01T00:00:00.000Z', 167)");
+  database.run(
+    "INSERT INTO networks VALUES ('n', 'NAT', 'bridge', 'tf0', '10.88.0.0/16', '10.88.0.1', '{}', 0, 1, '2026-01-01T00:00:00.000Z', 167)",
+  );
   const container = '0123456789abcdef'.repeat(4) as ContainerId;
   database.run('INSERT INTO endpoints VALUES (?, ?, ?, ?, ?)', container, 'n', 167, '02:42:0a:58:00:07', '["web"]');
   const store = openNetworkStore(database);
-  assert.deepEqual(store.networks().map(({ name, ipRange, options }) => ({ name, ipRange, options })), [{ name: 'NAT', ipRange: '', options: {} }]);
-  assert.deepEqual(store.endpointsOf(container), [{ adapter: '01234567-89ab-cdef-0123-456789abcdef', container, network: 'n', name: 'eth0', address: 167, mac: '02:42:0a:58:00:07', names: ['web'] }]);
+  assert.deepEqual(
+    store.networks().map(({ name, ipRange, options }) => ({ name, ipRange, options })),
+    [{ name: 'NAT', ipRange: '', options: {} }],
+  );
+  assert.deepEqual(store.endpointsOf(container), [
+    {
+      adapter: '01234567-89ab-cdef-0123-456789abcdef',
+      container,
+      network: 'n',
+      name: 'eth0',
+      address: 167,
+      mac: '02:42:0a:58:00:07',
+      names: ['web'],
+    },
+  ]);
 });

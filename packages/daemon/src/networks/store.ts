@@ -39,14 +39,16 @@ export interface NetworkStore {
 }
 
 /** Step n leads from version n to n + 1 and is never edited. */
-const migrations = [`
+const migrations = [
+  `
   CREATE TABLE networks (
     id TEXT PRIMARY KEY, name TEXT NOT NULL COLLATE NOCASE UNIQUE, driver TEXT NOT NULL, bridge TEXT NOT NULL, subnet TEXT NOT NULL,
     gateway TEXT NOT NULL, labels TEXT NOT NULL, internal INTEGER NOT NULL, built_in INTEGER NOT NULL, created TEXT NOT NULL, last_address INTEGER) STRICT;
   CREATE TABLE endpoints (
     container TEXT PRIMARY KEY, network TEXT NOT NULL REFERENCES networks (id), address INTEGER NOT NULL, mac TEXT NOT NULL, names TEXT NOT NULL,
     UNIQUE (network, address), UNIQUE (network, mac)) STRICT;
-`, `
+`,
+  `
   -- A container's only adapter so far gets the container's GUID, so that its link keeps its name.
   ALTER TABLE networks ADD COLUMN ip_range TEXT NOT NULL DEFAULT '';
   ALTER TABLE networks ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
@@ -59,19 +61,38 @@ const migrations = [`
   DROP TABLE endpoints;
   ALTER TABLE adapter_endpoints RENAME TO endpoints;
   CREATE INDEX endpoints_of ON endpoints (container);
-`];
+`,
+];
 
 type Row = Record<string, string | number | null>;
 
 function toNetwork(row: Row): Network {
   return {
-    id: row['id'] as NetworkId, name: String(row['name']), driver: row['driver'] as Network['driver'], bridge: String(row['bridge']), subnet: String(row['subnet']),
-    gateway: String(row['gateway']), ipRange: String(row['ip_range']), options: JSON.parse(String(row['options'])) as Record<string, string>, labels: JSON.parse(String(row['labels'])) as Record<string, string>, internal: row['internal'] === 1, builtIn: row['built_in'] === 1, created: String(row['created']),
+    id: row['id'] as NetworkId,
+    name: String(row['name']),
+    driver: row['driver'] as Network['driver'],
+    bridge: String(row['bridge']),
+    subnet: String(row['subnet']),
+    gateway: String(row['gateway']),
+    ipRange: String(row['ip_range']),
+    options: JSON.parse(String(row['options'])) as Record<string, string>,
+    labels: JSON.parse(String(row['labels'])) as Record<string, string>,
+    internal: row['internal'] === 1,
+    builtIn: row['built_in'] === 1,
+    created: String(row['created']),
   };
 }
 
 function toEndpointRow(row: Row): EndpointRow {
-  return { adapter: row['adapter'] as AdapterId, network: row['network'] as NetworkId, container: row['container'] as ContainerId, name: String(row['name']), address: Number(row['address']), mac: String(row['mac']), names: JSON.parse(String(row['names'])) as string[] };
+  return {
+    adapter: row['adapter'] as AdapterId,
+    network: row['network'] as NetworkId,
+    container: row['container'] as ContainerId,
+    name: String(row['name']),
+    address: Number(row['address']),
+    mac: String(row['mac']),
+    names: JSON.parse(String(row['names'])) as string[],
+  };
 }
 
 /** Makes the tables where they lack. */
@@ -79,26 +100,71 @@ export function openNetworkStore(database: Database): NetworkStore {
   database.migrate('networks', migrations);
   return {
     networks: () => database.all<Row>('SELECT * FROM networks ORDER BY rowid').map(toNetwork),
-    insertNetwork: (n) => void database.run('INSERT INTO networks (id, name, driver, bridge, subnet, gateway, ip_range, options, labels, internal, built_in, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-      n.id, n.name, n.driver, n.bridge, n.subnet, n.gateway, n.ipRange, JSON.stringify(n.options), JSON.stringify(n.labels), n.internal ? 1 : 0, n.builtIn ? 1 : 0, n.created),
+    insertNetwork: (n) =>
+      void database.run(
+        'INSERT INTO networks (id, name, driver, bridge, subnet, gateway, ip_range, options, labels, internal, built_in, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+        n.id,
+        n.name,
+        n.driver,
+        n.bridge,
+        n.subnet,
+        n.gateway,
+        n.ipRange,
+        JSON.stringify(n.options),
+        JSON.stringify(n.labels),
+        n.internal ? 1 : 0,
+        n.builtIn ? 1 : 0,
+        n.created,
+      ),
     deleteNetwork: (id) => void database.run('DELETE FROM networks WHERE id = ?', id),
-    endpoints: (network) => (network === undefined ? database.all<Row>('SELECT * FROM endpoints ORDER BY address') : database.all<Row>('SELECT * FROM endpoints WHERE network = ? ORDER BY address', network)).map(toEndpointRow),
-    endpointsOf: (container) => database.all<Row>('SELECT * FROM endpoints WHERE container = ? ORDER BY rowid', container).map(toEndpointRow),
-    putEndpoint: (row) => database.transaction(() => {
-      database.run(`INSERT INTO endpoints (adapter, container, network, name, address, mac, names) VALUES (?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (adapter) DO UPDATE SET network = excluded.network, name = excluded.name, address = excluded.address, mac = excluded.mac, names = excluded.names`, row.adapter, row.container, row.network, row.name, row.address, row.mac, JSON.stringify(row.names));
-      database.run('UPDATE networks SET last_address = ? WHERE id = ?', row.address, row.network);
-    }),
-    renameEndpoint: (adapter, names) => void database.run('UPDATE endpoints SET names = ? WHERE adapter = ?', JSON.stringify(names), adapter),
+    endpoints: (network) =>
+      (network === undefined
+        ? database.all<Row>('SELECT * FROM endpoints ORDER BY address')
+        : database.all<Row>('SELECT * FROM endpoints WHERE network = ? ORDER BY address', network)
+      ).map(toEndpointRow),
+    endpointsOf: (container) =>
+      database.all<Row>('SELECT * FROM endpoints WHERE container = ? ORDER BY rowid', container).map(toEndpointRow),
+    putEndpoint: (row) =>
+      database.transaction(() => {
+        database.run(
+          `INSERT INTO endpoints (adapter, container, network, name, address, mac, names) VALUES (?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (adapter) DO UPDATE SET network = excluded.network, name = excluded.name, address = excluded.address, mac = excluded.mac, names = excluded.names`,
+          row.adapter,
+          row.container,
+          row.network,
+          row.name,
+          row.address,
+          row.mac,
+          JSON.stringify(row.names),
+        );
+        database.run('UPDATE networks SET last_address = ? WHERE id = ?', row.address, row.network);
+      }),
+    renameEndpoint: (adapter, names) =>
+      void database.run('UPDATE endpoints SET names = ? WHERE adapter = ?', JSON.stringify(names), adapter),
     deleteEndpoints: (container) => void database.run('DELETE FROM endpoints WHERE container = ?', container),
-    lastAddress: (network) => database.get<{ last_address: number | null }>('SELECT last_address FROM networks WHERE id = ?', network)?.last_address ?? null,
+    lastAddress: (network) =>
+      database.get<{ last_address: number | null }>('SELECT last_address FROM networks WHERE id = ?', network)
+        ?.last_address ?? null,
   };
 }
 
 /** What a row means on the host. */
-export function toEndpoint(row: EndpointRow, network: Network, linkPrefix: string, mtu: number, format: (address: number) => string): Endpoint {
+export function toEndpoint(
+  row: EndpointRow,
+  network: Network,
+  linkPrefix: string,
+  mtu: number,
+  format: (address: number) => string,
+): Endpoint {
   return {
-    adapter: row.adapter, network: row.network, container: row.container, name: row.name, hostName: hostLinkName(linkPrefix, row.adapter), mac: row.mac,
-    addresses: [`${format(row.address)}/${network.subnet.split('/')[1]}`], ...(network.internal ? {} : { gateway: network.gateway }), mtu,
+    adapter: row.adapter,
+    network: row.network,
+    container: row.container,
+    name: row.name,
+    hostName: hostLinkName(linkPrefix, row.adapter),
+    mac: row.mac,
+    addresses: [`${format(row.address)}/${network.subnet.split('/')[1]}`],
+    ...(network.internal ? {} : { gateway: network.gateway }),
+    mtu,
   };
 }

@@ -1,5 +1,5 @@
-// Owns asking the host's own name servers, bounded in time and number. Every question has a socket (so a random port) of its own,
-// connected to the server it asks: nobody else's datagram is taken for an answer.
+// Owns asking the host's own name servers, bounded in time and number. Every question has a socket (so a random port)
+// of its own, connected to the server it asks: nobody else's datagram is taken for an answer.
 
 import { createSocket } from 'node:dgram';
 import { readFile } from 'node:fs/promises';
@@ -9,7 +9,8 @@ const attemptTimeoutMs = 2_500;
 
 /** Name servers of a resolv.conf, at most three as the C library has it. */
 export function nameServersOf(resolvConf: string): string[] {
-  return resolvConf.split('\n')
+  return resolvConf
+    .split('\n')
     .map((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1]?.replace(/%.*$/, ''))
     .filter((server): server is string => server !== undefined && isIP(server) !== 0)
     .slice(0, 3);
@@ -27,7 +28,12 @@ function askUdp(query: Buffer, server: string, port: number, signal: AbortSignal
   signal.addEventListener('abort', giveUp, { once: true });
   socket.on('error', reject);
   socket.on('message', (answer) => {
-    if (answer.length >= 12 && answer.readUInt16BE(0) === query.readUInt16BE(0) && (answer.readUInt16BE(2) & 0x8000) !== 0) resolve(answer);
+    if (
+      answer.length >= 12 &&
+      answer.readUInt16BE(0) === query.readUInt16BE(0) &&
+      (answer.readUInt16BE(2) & 0x8000) !== 0
+    )
+      resolve(answer);
   });
   socket.connect(port, server, () => socket.send(query));
   return promise.finally(() => {
@@ -44,7 +50,8 @@ function askTcp(query: Buffer, server: string, port: number, signal: AbortSignal
   socket.on('close', () => reject(new Error('hung up')));
   socket.on('data', (chunk: Buffer) => {
     received = Buffer.concat([received, chunk]);
-    if (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) resolve(received.subarray(2, 2 + received.readUInt16BE(0)));
+    if (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0))
+      resolve(received.subarray(2, 2 + received.readUInt16BE(0)));
   });
   const length = Buffer.alloc(2);
   length.writeUInt16BE(query.length);
@@ -53,7 +60,13 @@ function askTcp(query: Buffer, server: string, port: number, signal: AbortSignal
 }
 
 /** Asks the servers in turn; null when none answers. */
-export async function askUpstream(query: Buffer, transport: 'udp' | 'tcp', servers: readonly string[], signal: AbortSignal, port = 53): Promise<Buffer | null> {
+export async function askUpstream(
+  query: Buffer,
+  transport: 'udp' | 'tcp',
+  servers: readonly string[],
+  signal: AbortSignal,
+  port = 53,
+): Promise<Buffer | null> {
   const ask = transport === 'udp' ? askUdp : askTcp;
   for (const server of servers) {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]);

@@ -15,10 +15,12 @@ afterEach(() => rmSync(directory, { recursive: true }));
 test('a transaction that throws leaves nothing behind', () => {
   using database = openDatabase(':memory:');
   database.migrate('test', ['CREATE TABLE t (a INTEGER)']);
-  assert.throws(() => database.transaction(() => {
-    database.run('INSERT INTO t VALUES (1)');
-    throw new Error('no');
-  }));
+  assert.throws(() =>
+    database.transaction(() => {
+      database.run('INSERT INTO t VALUES (1)');
+      throw new Error('no');
+    }),
+  );
   assert.equal(database.all('SELECT * FROM t').length, 0);
 });
 
@@ -39,7 +41,10 @@ test('migrations run once each, in order, and rooms do not disturb each other', 
 test('a second holder of a data root is refused, in another process too, and a dead one holds nothing', () => {
   {
     using _held = lockDataRoot(directory);
-    assert.throws(() => lockDataRoot(directory), (error) => isTwofoldError(error, 'conflict') && error.message.includes(`process ${process.pid}`));
+    assert.throws(
+      () => lockDataRoot(directory),
+      (error) => isTwofoldError(error, 'conflict') && error.message.includes(`process ${process.pid}`),
+    );
     const script = `import { lockDataRoot } from ${JSON.stringify(new URL('./lock.ts', import.meta.url).href)}; try { lockDataRoot(${JSON.stringify(directory)}); } catch { process.exit(9); } process.kill(process.pid, 'SIGKILL');`;
     assert.equal(spawnSync(process.execPath, ['--input-type=module', '-e', script]).status, 9);
   }

@@ -1,5 +1,5 @@
-// Owns the one SQLite file of the daemon: opening it, its format, transactions. Each room owns its tables and brings their
-// migrations; nothing here knows what a row means. One writer: the process that holds state/lock.ts.
+// Owns the one SQLite file of the daemon: opening it, its format, transactions. Each room owns its tables and brings
+// their migrations; nothing here knows what a row means. One writer: the process that holds state/lock.ts.
 
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { TwofoldError } from '@twofold/contract';
@@ -38,9 +38,10 @@ export class Database implements Disposable {
   }
 
   /**
-   * Everything that `work` writes, or nothing. Synchronous: there is one connection, and an await inside would let others' writes in.
-   * Survives the death of the daemon at any moment. `durable` waits for the disk, so that it survives a power cut too:
-   * for rows that something is deleted by afterwards. Nested calls belong to the outer transaction.
+   * Everything that `work` writes, or nothing. Synchronous: there is one connection, and an await inside would let
+   * others' writes in. Survives the death of the daemon at any moment. `durable` waits for the disk, so that it
+   * survives a power cut too: for rows that something is deleted by afterwards. Nested calls belong to the outer
+   * transaction.
    */
   transaction<T>(work: () => T, options: { durable?: boolean } = {}): T {
     if (this.#depth > 0) return work();
@@ -65,17 +66,23 @@ export class Database implements Disposable {
   }
 
   /**
-   * Brings a room's tables to the present form. `steps` only ever grows: step n leads from version n to n + 1 and is never edited.
+   * Brings a room's tables to the present form. `steps` only ever grows: step n leads from version n to n + 1 and is
+   * never edited.
    * @param room name of the room, `images`
    */
   migrate(room: string, steps: readonly string[]): void {
     const present = this.get<{ version: number }>('SELECT version FROM rooms WHERE name = ?', room)?.version ?? 0;
-    if (present > steps.length) throw new TwofoldError('internal', `The tables of "${room}" were written by a later version of Twofold.`);
+    if (present > steps.length)
+      throw new TwofoldError('internal', `The tables of "${room}" were written by a later version of Twofold.`);
     for (const [index, step] of steps.entries()) {
       if (index < present) continue;
       this.transaction(() => {
         this.#sqlite.exec(step);
-        this.run('INSERT INTO rooms (name, version) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET version = excluded.version', room, index + 1);
+        this.run(
+          'INSERT INTO rooms (name, version) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET version = excluded.version',
+          room,
+          index + 1,
+        );
       });
     }
   }
@@ -85,14 +92,21 @@ export class Database implements Disposable {
     if (this.#sqlite.isOpen) this.#sqlite.close();
   }
 
-  /** A write of its own (not a part of a transaction) that finds the disk full is tried once more when room could be made. */
+  /**
+   * A write of its own (not a part of a transaction) that finds the disk full is tried once more when room could be
+   * made.
+   */
   #withRoom<T>(write: () => T): T {
     try {
       return write();
     } catch (error) {
       if (this.#depth > 0 || !isFull(error)) throw error;
       if (this.#makeRoom()) return this.#withRoom(write);
-      throw new TwofoldError('no-space', 'The disk that holds the state is full: make room, or remove containers and images.', { cause: error });
+      throw new TwofoldError(
+        'no-space',
+        'The disk that holds the state is full: make room, or remove containers and images.',
+        { cause: error },
+      );
     }
   }
 
@@ -108,25 +122,33 @@ export class Database implements Disposable {
 
 /**
  * Opens (or makes) the database. `:memory:` is for tests.
- * WAL with synchronous=NORMAL: a commit is a write without a wait for the disk; nothing is lost when the daemon dies, and a power
- * cut takes back the last commits at most, never a part of one. `makeRoom` is asked when the disk is full.
+ * WAL with synchronous=NORMAL: a commit is a write without a wait for the disk; nothing is lost when the daemon dies,
+ * and a power cut takes back the last commits at most, never a part of one. `makeRoom` is asked when the disk is full.
  */
 export function openDatabase(path: string, makeRoom: () => boolean = () => false): Database {
   let sqlite: DatabaseSync;
   try {
     sqlite = new DatabaseSync(path, { timeout: 5_000 });
-    sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 4194304');
+    sqlite.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 4194304',
+    );
     const sick = sqlite.prepare('PRAGMA quick_check(1)').get() as { quick_check: string } | undefined;
     if (sick?.quick_check !== 'ok') throw new Error(`quick_check: ${sick?.quick_check}`);
   } catch (cause) {
-    throw new TwofoldError('internal', `The database ${path} could not be opened; if it is damaged, move it away and start again.`, { cause });
+    throw new TwofoldError(
+      'internal',
+      `The database ${path} could not be opened; if it is damaged, move it away and start again.`,
+      { cause },
+    );
   }
   const { user_version: found } = sqlite.prepare('PRAGMA user_version').get() as { user_version: number };
   if (found > fileFormat) {
     sqlite.close();
     throw new TwofoldError('internal', `The database ${path} was written by a later version of Twofold.`);
   }
-  sqlite.exec(`PRAGMA user_version = ${fileFormat}; CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT`);
+  sqlite.exec(
+    `PRAGMA user_version = ${fileFormat}; CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT`,
+  );
   return new Database(sqlite, makeRoom);
 }
 

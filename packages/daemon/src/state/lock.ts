@@ -1,5 +1,5 @@
-// Owns the exclusive hold on a data root: a second daemon on it is refused. The kernel drops the hold when the daemon dies,
-// however it dies, so that no stale lock is ever left. Does not own what is in the data root.
+// Owns the exclusive hold on a data root: a second daemon on it is refused. The kernel drops the hold when the daemon
+// dies, however it dies, so that no stale lock is ever left. Does not own what is in the data root.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,11 @@ export function lockDataRoot(dataRoot: string): Disposable {
     sqlite.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
   } catch (cause) {
     sqlite.close();
-    throw new TwofoldError('conflict', `Another Twofold daemon${holder(holderPath)} is using ${dataRoot}; stop it, or choose another directory with --data-root.`, { cause });
+    throw new TwofoldError(
+      'conflict',
+      `Another Twofold daemon${holder(holderPath)} is using ${dataRoot}; stop it, or choose another directory with --data-root.`,
+      { cause },
+    );
   }
   writeFileSync(holderPath, `${process.pid}\n`);
   return { [Symbol.dispose]: () => sqlite.isOpen && sqlite.close() };

@@ -1,5 +1,6 @@
-// Owns a few megabytes of the data root's disk that are given up when it is full: without them the daemon could not even write down that a
-// container ended or was removed, which is what makes room again. Does not own the guard that refuses starts before it comes to that.
+// Owns a few megabytes of the data root's disk that are given up when it is full: without them the daemon could not
+// even write down that a container ended or was removed, which is what makes room again. Does not own the guard that
+// refuses starts before it comes to that.
 
 import { rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';

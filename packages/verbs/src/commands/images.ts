@@ -7,19 +7,24 @@ import { formatOption, type Format } from '../options.ts';
 import { print, renderTable } from '../output.ts';
 
 export function register(program: Command, client: Client): void {
-  program.command('images')
+  program
+    .command('images')
     .description('Lists images. Both isolations run the same ones.')
     .option('-q, --quiet', 'ids only')
     .addOption(formatOption())
-    .action(async (options: { quiet?: true; format: Format }, command: Command) => withDaemon(command, client, async (twofold) => {
-      const images = await twofold.images.list();
-      const short = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
-      if (options.quiet === true) return images.forEach(({ Id }) => print(client, short(Id)));
-      if (options.format === 'json') return print(client, JSON.stringify(images, null, 2));
-      const rows = images.flatMap((image) => (image.RepoTags?.length ? image.RepoTags : ['<none>:<none>']).map((tag) => {
-        const at = tag.lastIndexOf(':');
-        return [tag.slice(0, at), tag.slice(at + 1), short(image.Id), `${(image.Size / 1e6).toFixed(1)} MB`];
-      }));
-      print(client, renderTable(['REPOSITORY', 'TAG', 'IMAGE ID', 'SIZE'], rows));
-    }));
+    .action(async (options: { quiet?: true; format: Format }, command: Command) =>
+      withDaemon(command, client, async (twofold) => {
+        const images = await twofold.images.list();
+        const short = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
+        if (options.quiet === true) return images.forEach(({ Id }) => print(client, short(Id)));
+        if (options.format === 'json') return print(client, JSON.stringify(images, null, 2));
+        const rows = images.flatMap((image) =>
+          (image.RepoTags?.length ? image.RepoTags : ['<none>:<none>']).map((tag) => {
+            const at = tag.lastIndexOf(':');
+            return [tag.slice(0, at), tag.slice(at + 1), short(image.Id), `${(image.Size / 1e6).toFixed(1)} MB`];
+          }),
+        );
+        print(client, renderTable(['REPOSITORY', 'TAG', 'IMAGE ID', 'SIZE'], rows));
+      }),
+    );
 }

@@ -7,25 +7,43 @@ import { formatOption, gather, type Format } from '../options.ts';
 import { print, renderTable } from '../output.ts';
 
 export function register(program: Command, client: Client): void {
-  program.command('ps')
+  program
+    .command('ps')
     .description('Lists containers.')
     .option('-a, --all', 'those that do not run, too')
     .option('-q, --quiet', 'ids only')
-    .option('-f, --filter <name=value>', 'docker\'s filters, and isolation=process|hyperv', gather, [])
+    .option('-f, --filter <name=value>', "docker's filters, and isolation=process|hyperv", gather, [])
     .addOption(formatOption())
-    .action(async (options: { all?: true; quiet?: true; filter: string[]; format: Format }, command: Command) => withDaemon(command, client, async (twofold) => {
-      const filters = new Map<string, string[]>();
-      for (const filter of options.filter) {
-        const at = filter.indexOf('=');
-        const name = filter.slice(0, at);
-        filters.set(name, [...(filters.get(name) ?? []), filter.slice(at + 1)]);
-      }
-      const containers = await twofold.containers.list({ all: options.all === true, filters: Object.fromEntries(filters) });
-      if (options.quiet === true) return containers.forEach(({ Id }) => print(client, Id.slice(0, 12)));
-      if (options.format === 'json') return print(client, JSON.stringify(containers, null, 2));
-      print(client, renderTable(['CONTAINER ID', 'IMAGE', 'COMMAND', 'STATUS', 'ISOLATION', 'NAME'], containers.map((one) =>
-        [one.Id.slice(0, 12), one.Image, shortened(one.Command), one.Status, one.Twofold.Isolation, one.Names[0]!.slice(1)])));
-    }));
+    .action(async (options: { all?: true; quiet?: true; filter: string[]; format: Format }, command: Command) =>
+      withDaemon(command, client, async (twofold) => {
+        const filters = new Map<string, string[]>();
+        for (const filter of options.filter) {
+          const at = filter.indexOf('=');
+          const name = filter.slice(0, at);
+          filters.set(name, [...(filters.get(name) ?? []), filter.slice(at + 1)]);
+        }
+        const containers = await twofold.containers.list({
+          all: options.all === true,
+          filters: Object.fromEntries(filters),
+        });
+        if (options.quiet === true) return containers.forEach(({ Id }) => print(client, Id.slice(0, 12)));
+        if (options.format === 'json') return print(client, JSON.stringify(containers, null, 2));
+        print(
+          client,
+          renderTable(
+            ['CONTAINER ID', 'IMAGE', 'COMMAND', 'STATUS', 'ISOLATION', 'NAME'],
+            containers.map((one) => [
+              one.Id.slice(0, 12),
+              one.Image,
+              shortened(one.Command),
+              one.Status,
+              one.Twofold.Isolation,
+              one.Names[0]!.slice(1),
+            ]),
+          ),
+        );
+      }),
+    );
 }
 
 function shortened(text: string): string {

@@ -11,9 +11,14 @@ function seconds(text: string): number {
 }
 
 export function register(program: Command, client: Client): void {
-  program.command('stop')
+  program
+    .command('stop')
     .description('Asks containers to end, and ends them by force when they do not.')
     .argument('<container...>')
     .option('-t, --time <seconds>', 'patience', seconds)
-    .action((names: string[], options: { time?: number }, command: Command) => forEach(command, client, names, (twofold, name) => twofold.containers.stop(name, options.time === undefined ? {} : { timeoutSeconds: options.time })));
+    .action((names: string[], options: { time?: number }, command: Command) =>
+      forEach(command, client, names, (twofold, name) =>
+        twofold.containers.stop(name, options.time === undefined ? {} : { timeoutSeconds: options.time }),
+      ),
+    );
 }

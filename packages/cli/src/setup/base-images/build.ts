@@ -10,18 +10,32 @@ import { buildWindowsServerCore } from './windowsservercore.ts';
 export type BaseImageName = 'nanoserver' | 'windowsservercore';
 
 /** Where the daemon looks for it (images/base-archives.ts). */
-export const baseArchive = (libRoot: string, name: BaseImageName): string => join(libraryParts(libRoot).baseImages, `${name}.tar`);
+export const baseArchive = (libRoot: string, name: BaseImageName): string =>
+  join(libraryParts(libRoot).baseImages, `${name}.tar`);
 
 /** All that the image depends on, but for new versions of the distribution's packages. */
 export async function baseImageInputs(libRoot: string, name: BaseImageName): Promise<(string | Uint8Array)[]> {
   const { programs } = libraryParts(libRoot);
-  const session = await Promise.all(['csrss', 'cmd'].map((program) => readFile(join(programs, program)).catch(() => 'not built')));
-  const system = name === 'nanoserver' ? await readBusybox().then(({ bytes }) => bytes, () => 'not installed') : await readFile('/etc/os-release');
+  const session = await Promise.all(
+    ['csrss', 'cmd'].map((program) => readFile(join(programs, program)).catch(() => 'not built')),
+  );
+  const system =
+    name === 'nanoserver'
+      ? await readBusybox().then(
+          ({ bytes }) => bytes,
+          () => 'not installed',
+        )
+      : await readFile('/etc/os-release');
   return [...(await treeOf(import.meta.dirname)), ...session, system];
 }
 
 /** Builds one; the old archive stays until the new one is whole. */
-export async function buildBaseImage(libRoot: string, name: BaseImageName, progress: (line: string) => void, signal: AbortSignal): Promise<void> {
+export async function buildBaseImage(
+  libRoot: string,
+  name: BaseImageName,
+  progress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const { programs } = libraryParts(libRoot);
   const target = baseArchive(libRoot, name);
   if (name === 'nanoserver') await buildNanoserver(target, programs, signal);
@@ -29,7 +43,11 @@ export async function buildBaseImage(libRoot: string, name: BaseImageName, progr
 }
 
 /** Builds both. */
-export async function buildBaseImages(libRoot: string, progress: (line: string) => void, signal: AbortSignal): Promise<void> {
+export async function buildBaseImages(
+  libRoot: string,
+  progress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   for (const name of ['nanoserver', 'windowsservercore'] as const) {
     progress(name);
     await buildBaseImage(libRoot, name, progress, signal);

@@ -12,10 +12,16 @@ export type LayerEntry =
 /** Entries in their order, owned by root, with the build's time. A `directory` is its mode. */
 export async function writeLayerTar(target: string, entries: readonly LayerEntry[]): Promise<void> {
   const blocks = entries.flatMap((entry) => {
-    if ('directory' in entry) return [tarHeader({ path: `${entry.path}/`, kind: 'directory', mode: entry.directory, mtime: buildEpoch })];
-    if ('link' in entry) return [tarHeader({ path: entry.path, kind: 'symlink', mode: 0o777, link: entry.link, mtime: buildEpoch })];
+    if ('directory' in entry)
+      return [tarHeader({ path: `${entry.path}/`, kind: 'directory', mode: entry.directory, mtime: buildEpoch })];
+    if ('link' in entry)
+      return [tarHeader({ path: entry.path, kind: 'symlink', mode: 0o777, link: entry.link, mtime: buildEpoch })];
     const bytes = Buffer.from(entry.content);
-    return [tarHeader({ path: entry.path, kind: 'file', mode: entry.mode ?? 0o644, size: bytes.length, mtime: buildEpoch }), bytes, tarPadding(bytes.length)];
+    return [
+      tarHeader({ path: entry.path, kind: 'file', mode: entry.mode ?? 0o644, size: bytes.length, mtime: buildEpoch }),
+      bytes,
+      tarPadding(bytes.length),
+    ];
   });
   await writeFile(target, Buffer.concat([...blocks, tarEnd()]));
 }

@@ -1,5 +1,5 @@
-// Owns writing an image as an OCI archive (a tar of an OCI layout): the same layers and description give the same bytes. Does not own what is
-// in the layers.
+// Owns writing an image as an OCI archive (a tar of an OCI layout): the same layers and description give the same
+// bytes. Does not own what is in the layers.
 
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
@@ -44,28 +44,49 @@ export async function writeOciArchive(image: BaseImage, target: string, signal: 
   const work = await mkdtemp(join(dirname(target), `.${basename(target)}.`));
   undo.defer(() => rm(work, { recursive: true, force: true }));
   const packed: PackedLayer[] = [];
-  for (const [index, { tar }] of image.layers.entries()) packed.push(await pack(tar, join(work, `${index}.gz`), signal));
+  for (const [index, { tar }] of image.layers.entries())
+    packed.push(await pack(tar, join(work, `${index}.gz`), signal));
   const finished = join(work, 'archive');
-  await pipeline(Readable.from(archive(image, packed), { objectMode: false }), createWriteStream(finished, { mode: 0o644, flush: true }), { signal });
+  await pipeline(
+    Readable.from(archive(image, packed), { objectMode: false }),
+    createWriteStream(finished, { mode: 0o644, flush: true }),
+    { signal },
+  );
   await rename(finished, target);
 }
 
 async function pack(tar: string, path: string, signal: AbortSignal): Promise<PackedLayer> {
   const plain = createHash('sha256');
   const gzipped = createHash('sha256');
-  const watch = (hash: typeof plain) => async function* (chunks: AsyncIterable<Buffer>) {
-    for await (const chunk of chunks) {
-      hash.update(chunk);
-      yield chunk;
-    }
+  const watch = (hash: typeof plain) =>
+    async function* (chunks: AsyncIterable<Buffer>) {
+      for await (const chunk of chunks) {
+        hash.update(chunk);
+        yield chunk;
+      }
+    };
+  await pipeline(
+    createReadStream(tar, { highWaterMark: 1 << 20 }),
+    watch(plain),
+    createGzip({ level: gzipLevel }),
+    watch(gzipped),
+    createWriteStream(path),
+    { signal },
+  );
+  return {
+    path,
+    diffId: `sha256:${plain.digest('hex')}`,
+    digest: `sha256:${gzipped.digest('hex')}`,
+    size: (await stat(path)).size,
   };
-  await pipeline(createReadStream(tar, { highWaterMark: 1 << 20 }), watch(plain), createGzip({ level: gzipLevel }), watch(gzipped), createWriteStream(path), { signal });
-  return { path, diffId: `sha256:${plain.digest('hex')}`, digest: `sha256:${gzipped.digest('hex')}`, size: (await stat(path)).size };
 }
 
 async function* archive(image: BaseImage, layers: readonly PackedLayer[]): AsyncGenerator<Buffer> {
   const created = new Date(buildEpoch * 1000).toISOString().replace('.000', '');
-  const labels = { 'org.opencontainers.image.title': image.title, 'org.opencontainers.image.description': image.description };
+  const labels = {
+    'org.opencontainers.image.title': image.title,
+    'org.opencontainers.image.description': image.description,
+  };
   const config = document({
     created,
     architecture,
@@ -81,11 +102,26 @@ async function* archive(image: BaseImage, layers: readonly PackedLayer[]): Async
     layers: layers.map(({ digest, size }) => ({ mediaType: layerType, digest, size })),
     annotations: labels,
   });
-  const reference = { 'io.containerd.image.name': `docker.io/library/${image.name}:latest`, 'org.opencontainers.image.ref.name': 'latest' };
-  const index = document({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: [{ mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: manifest.digest, size: manifest.bytes.length, annotations: reference }] });
+  const reference = {
+    'io.containerd.image.name': `docker.io/library/${image.name}:latest`,
+    'org.opencontainers.image.ref.name': 'latest',
+  };
+  const index = document({
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.index.v1+json',
+    manifests: [
+      {
+        mediaType: 'application/vnd.oci.image.manifest.v1+json',
+        digest: manifest.digest,
+        size: manifest.bytes.length,
+        annotations: reference,
+      },
+    ],
+  });
   yield* file('oci-layout', document({ imageLayoutVersion: '1.0.0' }).bytes);
   yield* file('index.json', index.bytes);
-  for (const directory of ['blobs/', 'blobs/sha256/']) yield tarHeader({ path: directory, kind: 'directory', mode: 0o755, mtime: buildEpoch });
+  for (const directory of ['blobs/', 'blobs/sha256/'])
+    yield tarHeader({ path: directory, kind: 'directory', mode: 0o755, mtime: buildEpoch });
   for (const { digest, bytes } of [config, manifest]) yield* file(blobPath(digest), bytes);
   for (const { digest, size, path } of layers) {
     yield tarHeader({ path: blobPath(digest), kind: 'file', mode: 0o644, size, mtime: buildEpoch });
@@ -103,5 +139,9 @@ function document(value: unknown): { digest: string; bytes: Buffer } {
 }
 
 function file(path: string, bytes: Buffer): Buffer[] {
-  return [tarHeader({ path, kind: 'file', mode: 0o644, size: bytes.length, mtime: buildEpoch }), bytes, tarPadding(bytes.length)];
+  return [
+    tarHeader({ path, kind: 'file', mode: 0o644, size: bytes.length, mtime: buildEpoch }),
+    bytes,
+    tarPadding(bytes.length),
+  ];
 }

@@ -8,5 +8,11 @@ export const environment: readonly string[] = ['PATH=/usr/local/sbin:/usr/local/
 
 /** The two programs as native/Makefile built them. */
 export async function sessionPrograms(programs: string): Promise<LayerEntry[]> {
-  return await Promise.all(['csrss', 'cmd'].map(async (name) => ({ path: `usr/bin/${name}`, content: await readFile(join(programs, name)), mode: 0o755 })));
+  return await Promise.all(
+    ['csrss', 'cmd'].map(async (name) => ({
+      path: `usr/bin/${name}`,
+      content: await readFile(join(programs, name)),
+      mode: 0o755,
+    })),
+  );
 }

@@ -1,5 +1,6 @@
-// Owns the file system with which PowerShell comes into containers: the host's build, the libraries that it needs, and a loader at the place where the
-// engine shows it (engine/containers/powershell.ts). Written by the engine's own writer of layers.
+// Owns the file system with which PowerShell comes into containers: the host's build, the libraries that it needs, and
+// a loader at the place where the engine shows it (engine/containers/powershell.ts). Written by the engine's own writer
+// of layers.
 
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
@@ -13,12 +14,17 @@ import { loaderAndLibraries, withLoader } from './loader.ts';
 export const hostProgram = 'twofold-powershell';
 const loaderInContainers = '/dev/twofold-powershell/ld';
 /** For debuggers and profilers, which nobody brings into a container: a fifth of the size. */
-const unneeded = /^(createdump|libmscordaccore|libmscordbi|libclrgc|libclrgcexp|libcoreclrtraceptprovider|Microsoft\.VisualBasic|System\.Private\.DataContractSerialization)/;
+const unneeded =
+  /^(createdump|libmscordaccore|libmscordbi|libclrgc|libclrgcexp|libcoreclrtraceptprovider|Microsoft\.VisualBasic|System\.Private\.DataContractSerialization)/;
 
 /** Makes `target` out of a published host. It is there whole or not at all. */
 export async function writePowerShellImage(host: string, target: string, signal: AbortSignal): Promise<void> {
   const libraries = await loaderAndLibraries();
-  await writeLayer(Readable.from(archive(host, libraries), { objectMode: false }), target, { program: join(repository, 'packages/daemon/src/images/erofs/child.ts'), form: 'oci', signal });
+  await writeLayer(Readable.from(archive(host, libraries), { objectMode: false }), target, {
+    program: join(repository, 'packages/daemon/src/images/erofs/child.ts'),
+    form: 'oci',
+    signal,
+  });
 }
 
 async function* archive(host: string, libraries: ReadonlyMap<string, string>): AsyncGenerator<Buffer> {
@@ -29,12 +35,20 @@ async function* archive(host: string, libraries: ReadonlyMap<string, string>): A
     if (entry.isDirectory()) yield tarHeader({ path: `${name}/`, kind: 'directory', mode: 0o755, mtime: buildEpoch });
     if (!entry.isFile() || unneeded.test(basename(path))) continue;
     const content = await readFile(path);
-    yield* file(name, name === hostProgram ? withLoader(content, loaderInContainers) : content, (await stat(path)).mode & 0o111);
+    yield* file(
+      name,
+      name === hostProgram ? withLoader(content, loaderInContainers) : content,
+      (await stat(path)).mode & 0o111,
+    );
   }
   for (const [name, path] of libraries) yield* file(name, await readFile(path), 0o111);
   yield tarEnd();
 }
 
 function file(path: string, content: Buffer, executable: number): Buffer[] {
-  return [tarHeader({ path, kind: 'file', mode: executable === 0 ? 0o644 : 0o755, size: content.length, mtime: buildEpoch }), content, tarPadding(content.length)];
+  return [
+    tarHeader({ path, kind: 'file', mode: executable === 0 ? 0o644 : 0o755, size: content.length, mtime: buildEpoch }),
+    content,
+    tarPadding(content.length),
+  ];
 }

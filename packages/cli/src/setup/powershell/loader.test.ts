@@ -14,5 +14,8 @@ test('a program gets another loader in the place of its own, and nothing else of
 
 test('a path that is too long for the place is refused', async () => {
   const program = await readFile('/bin/sh');
-  assert.throws(() => withLoader(program, `/${'x'.repeat(100)}`), (error) => isTwofoldError(error, 'internal'));
+  assert.throws(
+    () => withLoader(program, `/${'x'.repeat(100)}`),
+    (error) => isTwofoldError(error, 'internal'),
+  );
 });

@@ -1,12 +1,23 @@
-// Owns making a dynamically linked program independent of the system that it runs in: which loader and libraries it brings along, and the loader's path
-// written into it. Pure but for looking where libraries are.
+// Owns making a dynamically linked program independent of the system that it runs in: which loader and libraries it
+// brings along, and the loader's path written into it. Pure but for looking where libraries are.
 
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TwofoldError } from '@twofold/contract';
 
 /** What .NET is linked with, and opens by name. */
-const libraries = ['libc.so.6', 'libm.so.6', 'libdl.so.2', 'libpthread.so.0', 'librt.so.1', 'libgcc_s.so.1', 'libstdc++.so.6', 'ld-linux-x86-64.so.2', 'libssl.so.3', 'libcrypto.so.3'] as const;
+const libraries = [
+  'libc.so.6',
+  'libm.so.6',
+  'libdl.so.2',
+  'libpthread.so.0',
+  'librt.so.1',
+  'libgcc_s.so.1',
+  'libstdc++.so.6',
+  'ld-linux-x86-64.so.2',
+  'libssl.so.3',
+  'libcrypto.so.3',
+] as const;
 const loader = 'ld-linux-x86-64.so.2';
 const directories = ['/usr/lib/x86_64-linux-gnu', '/lib/x86_64-linux-gnu', '/usr/lib64', '/lib64', '/usr/lib'];
 
@@ -20,7 +31,8 @@ export async function loaderAndLibraries(): Promise<ReadonlyMap<string, string>>
   const found = new Map<string, string>();
   for (const name of libraries) {
     const path = await firstThere(directories.map((directory) => join(directory, name)));
-    if (path === null) throw new TwofoldError('unsupported', `The library ${name} is not there (packages libssl3, libstdc++6).`);
+    if (path === null)
+      throw new TwofoldError('unsupported', `The library ${name} is not there (packages libssl3, libstdc++6).`);
     found.set(name, path);
     if (name === loader) found.set('ld', path);
   }
@@ -28,7 +40,14 @@ export async function loaderAndLibraries(): Promise<ReadonlyMap<string, string>>
 }
 
 async function firstThere(paths: readonly string[]): Promise<string | null> {
-  for (const path of paths) if (await access(path).then(() => true, () => false)) return path;
+  for (const path of paths)
+    if (
+      await access(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
   return null;
 }
 
@@ -41,7 +60,11 @@ export function withLoader(program: Buffer, path: string): Buffer {
     if (changed.readUInt32LE(header) !== interpreterType) continue;
     const offset = Number(changed.readBigUInt64LE(header + 8));
     const room = Number(changed.readBigUInt64LE(header + 32));
-    if (Buffer.byteLength(path) >= room) throw new TwofoldError('internal', `The program has room for a loader's path of ${room - 1} bytes, and ${path} is longer.`);
+    if (Buffer.byteLength(path) >= room)
+      throw new TwofoldError(
+        'internal',
+        `The program has room for a loader's path of ${room - 1} bytes, and ${path} is longer.`,
+      );
     changed.fill(0, offset, offset + room).write(path, offset);
     return changed;
   }

@@ -13,11 +13,16 @@ function baseImage(name: BaseImageName, byHand: string): Step {
     inputs: ({ places }) => baseImageInputs(places.libRoot, name),
     async check({ places }) {
       const found = await stat(baseArchive(places.libRoot, name)).catch(() => null);
-      return found === null ? { there: false, detail: 'not built' } : { there: true, detail: `${(found.size / 1e6).toFixed(1)} MB` };
+      return found === null
+        ? { there: false, detail: 'not built' }
+        : { there: true, detail: `${(found.size / 1e6).toFixed(1)} MB` };
     },
     mend: ({ places, progress, signal }) => buildBaseImage(places.libRoot, name, progress, signal),
   };
 }
 
 export const nanoserver = baseImage('nanoserver', 'apt-get install busybox-static, then run set-up again');
-export const windowsServerCore = baseImage('windowsservercore', 'apt-get update && apt-get install mmdebstrap, then run set-up again');
+export const windowsServerCore = baseImage(
+  'windowsservercore',
+  'apt-get update && apt-get install mmdebstrap, then run set-up again',
+);

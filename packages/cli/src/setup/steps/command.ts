@@ -1,6 +1,7 @@
-// Owns the command `twofold` on the path: a few lines of shell that start the CLI on the right Node, since the machine's own may be older. The
-// file's interpreter is not the shell but the front (native/front), which asks the daemon itself where that is all there is to do, and
-// otherwise gives the file to the shell. So no shell and no Node is started for `twofold ps`.
+// Owns the command `twofold` on the path: a few lines of shell that start the CLI on the right Node, since the
+// machine's own may be older. The file's interpreter is not the shell but the front (native/front), which asks the
+// daemon itself where that is all there is to do, and otherwise gives the file to the shell. So no shell and no Node is
+// started for `twofold ps`.
 
 import { constants } from 'node:fs';
 import { access, readFile, rename, writeFile } from 'node:fs/promises';
@@ -20,16 +21,26 @@ export function commandText(libRoot: string): string {
   const firstLine = `#!${join(libraryParts(libRoot).programs, 'twofold-front')}`;
   const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
   const build = quoted(join(repository, 'build'));
-  // Node keeps what it compiles for each user apart, and writes it or does without: who can't write in the checkout has it at home. Not in
-  // a home that is another's (sudo may leave it so), since what lies there is run.
-  return [firstLine.length <= longestFirstLine && !/\s/.test(firstLine) ? firstLine : '#!/bin/sh', mark, `cache=${build}/compile-cache`, `[ -w ${build} ] || [ ! -O "$HOME" ] || cache="$HOME/.cache/twofold"`,
-    ': "${NODE_COMPILE_CACHE:=$cache}"', 'export NODE_COMPILE_CACHE',
-    `exec ${quoted(process.execPath)} --disable-warning=ExperimentalWarning ${quoted(join(repository, 'packages/cli/src/main.ts'))} "$@"`, ''].join('\n');
+  // Node keeps what it compiles for each user apart, and writes it or does without: who can't write in the checkout has
+  // it at home. Not in a home that is another's (sudo may leave it so), since what lies there is run.
+  return [
+    firstLine.length <= longestFirstLine && !/\s/.test(firstLine) ? firstLine : '#!/bin/sh',
+    mark,
+    `cache=${build}/compile-cache`,
+    `[ -w ${build} ] || [ ! -O "$HOME" ] || cache="$HOME/.cache/twofold"`,
+    ': "${NODE_COMPILE_CACHE:=$cache}"',
+    'export NODE_COMPILE_CACHE',
+    `exec ${quoted(process.execPath)} --disable-warning=ExperimentalWarning ${quoted(join(repository, 'packages/cli/src/main.ts'))} "$@"`,
+    '',
+  ].join('\n');
 }
 
 /** True for the file that this step writes, of whichever checkout. */
 export async function isOurCommand(): Promise<boolean> {
-  return readFile(commandFile, 'utf8').then((text) => text.includes(mark), () => false);
+  return readFile(commandFile, 'utf8').then(
+    (text) => text.includes(mark),
+    () => false,
+  );
 }
 
 export const command: Step = {
@@ -41,9 +52,16 @@ export const command: Step = {
   async check() {
     const present = await readFile(commandFile, 'utf8').catch(() => null);
     if (present === null) return { there: false, detail: `${commandFile} is not there` };
-    if (!present.includes(mark)) return { there: true, detail: `${commandFile} is another program's and is left alone` };
+    if (!present.includes(mark))
+      return { there: true, detail: `${commandFile} is another program's and is left alone` };
     const interpreter = present.slice('#!'.length, present.indexOf('\n'));
-    if (!(await access(interpreter, constants.X_OK).then(() => true, () => false))) return { there: false, detail: `${interpreter}, which runs ${commandFile}, is not there` };
+    if (
+      !(await access(interpreter, constants.X_OK).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return { there: false, detail: `${interpreter}, which runs ${commandFile}, is not there` };
     return { there: true, detail: commandFile };
   },
   async mend({ places }) {

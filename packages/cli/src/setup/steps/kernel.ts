@@ -9,7 +9,7 @@ import type { Step } from '../step.ts';
 export const kernel: Step = {
   name: 'kernel',
   title: 'Kernel of the utility VM',
-  purpose: 'Hyper-V containers run on it; the host\'s own kernel stays what it is.',
+  purpose: "Hyper-V containers run on it; the host's own kernel stays what it is.",
   byHand: `apt-get download ${thisMachine().kernelPackages[0]} (set-up unpacks it; nothing is installed)`,
   inputs: async () => {
     const { id, version } = await thisDistribution();
@@ -20,7 +20,7 @@ export const kernel: Step = {
     return found === null ? { there: false, detail: 'not there' } : { there: true, detail: found.release };
   },
   async mend(context) {
-    context.progress('downloading the distribution\'s kernel for virtual machines');
+    context.progress("downloading the distribution's kernel for virtual machines");
     await buildKernel(libraryParts(context.places.libRoot).kernel, context.signal);
   },
 };

@@ -1,4 +1,5 @@
-// Owns the building of the native programs (native/) into the library. Running supervisors keep the file that they started from.
+// Owns the building of the native programs (native/) into the library. Running supervisors keep the file that they
+// started from.
 
 import { chmod, copyFile, mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -13,8 +14,15 @@ const built = join(repository, 'build', 'native');
 
 /** What native/Makefile builds; null while there is no make to ask. */
 async function programNames(): Promise<string[] | null> {
-  const answer = await runCommand('ask make what it builds', ['make', '--silent', '-C', source, 'names']).catch(() => null);
-  return answer === null ? null : answer.stdout.toString('utf8').split('\n').filter((name) => name !== '');
+  const answer = await runCommand('ask make what it builds', ['make', '--silent', '-C', source, 'names']).catch(
+    () => null,
+  );
+  return answer === null
+    ? null
+    : answer.stdout
+        .toString('utf8')
+        .split('\n')
+        .filter((name) => name !== '');
 }
 
 export const native: Step = {
@@ -28,13 +36,26 @@ export const native: Step = {
     const names = await programNames();
     if (names === null) return { there: false, detail: 'make is not installed' };
     const missing: string[] = [];
-    for (const name of names) if (!(await stat(join(programs, name)).then((found) => found.isFile(), () => false))) missing.push(name);
-    return missing.length === 0 ? { there: true, detail: names.join(', ') } : { there: false, detail: `not built: ${missing.join(', ')}` };
+    for (const name of names)
+      if (
+        !(await stat(join(programs, name)).then(
+          (found) => found.isFile(),
+          () => false,
+        ))
+      )
+        missing.push(name);
+    return missing.length === 0
+      ? { there: true, detail: names.join(', ') }
+      : { there: false, detail: `not built: ${missing.join(', ')}` };
   },
   async mend(context) {
     const programs = libraryParts(context.places.libRoot).programs;
     await mkdir(programs, { recursive: true, mode: 0o755 });
-    await runCommand('build the native programs', ['make', '-C', source, `-j${availableParallelism()}`, `OUT=${built}`], { timeoutMs: 300_000, signal: context.signal });
+    await runCommand(
+      'build the native programs',
+      ['make', '-C', source, `-j${availableParallelism()}`, `OUT=${built}`],
+      { timeoutMs: 300_000, signal: context.signal },
+    );
     for (const name of (await programNames()) ?? []) {
       const target = join(programs, name);
       const before = await readFile(target).catch(() => null);

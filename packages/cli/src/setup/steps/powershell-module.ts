@@ -1,4 +1,5 @@
-// Owns the module `Containers` in the place where every pwsh of this machine finds modules. Another module of that name is left alone.
+// Owns the module `Containers` in the place where every pwsh of this machine finds modules. Another module of that name
+// is left alone.
 
 import { cp, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -13,7 +14,10 @@ const author = /^\s*Author\s*=\s*'The Twofold authors'/m;
 
 /** True for our module there, null for none. */
 async function isOurs(): Promise<boolean | null> {
-  return readFile(join(installed, manifest), 'utf8').then((text) => author.test(text), () => null);
+  return readFile(join(installed, manifest), 'utf8').then(
+    (text) => author.test(text),
+    () => null,
+  );
 }
 
 /** Takes it away again. */

@@ -1,4 +1,5 @@
-// Owns the layer with which utility VMs rehearse a container's start before they belong to one, as a step (drivers/hyperv/rehearsal.ts).
+// Owns the layer with which utility VMs rehearse a container's start before they belong to one, as a step
+// (drivers/hyperv/rehearsal.ts).
 
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,21 +14,35 @@ const programs = ['csrss', 'cmd'] as const;
 const directories = ['dev', 'etc', 'proc', 'sys'].map((name) => `${name}/`);
 const reader = join(repository, 'packages/daemon/src/images/erofs/child.ts');
 
-const contents = (libRoot: string): Promise<Buffer[]> => Promise.all(programs.map((name) => readFile(join(libraryParts(libRoot).programs, name)).catch(() => Buffer.alloc(0))));
+const contents = (libRoot: string): Promise<Buffer[]> =>
+  Promise.all(
+    programs.map((name) => readFile(join(libraryParts(libRoot).programs, name)).catch(() => Buffer.alloc(0))),
+  );
 
 export const rehearsal: Step = {
   name: 'rehearsal',
   title: 'Rehearsal of the utility VM',
   purpose: 'Lets utility VMs rehearse a start while they wait; without it Hyper-V containers start more slowly.',
   byHand: 'set-up makes it out of csrss and cmd',
-  inputs: async ({ places }) => [...directories, ...await contents(places.libRoot)],
+  inputs: async ({ places }) => [...directories, ...(await contents(places.libRoot))],
   async check({ places }) {
-    const size = await stat(libraryParts(places.libRoot).rehearsal).then((found) => found.size, () => 0);
+    const size = await stat(libraryParts(places.libRoot).rehearsal).then(
+      (found) => found.size,
+      () => 0,
+    );
     return size > 0 ? { there: true, detail: `${Math.ceil(size / 1024)} KiB` } : { there: false, detail: 'not there' };
   },
   async mend({ places, signal }) {
-    const files = (await contents(places.libRoot)).map((data, index) => [tarHeader({ path: programs[index]!, kind: 'file', mode: 0o755, size: data.length }), data, tarPadding(data.length)]);
+    const files = (await contents(places.libRoot)).map((data, index) => [
+      tarHeader({ path: programs[index]!, kind: 'file', mode: 0o755, size: data.length }),
+      data,
+      tarPadding(data.length),
+    ]);
     const empty = directories.map((path) => tarHeader({ path, kind: 'directory', mode: 0o755 }));
-    await writeLayer(Readable.from([...empty, ...files.flat(), tarEnd()]), libraryParts(places.libRoot).rehearsal, { program: reader, form: 'private', signal });
+    await writeLayer(Readable.from([...empty, ...files.flat(), tarEnd()]), libraryParts(places.libRoot).rehearsal, {
+      program: reader,
+      form: 'private',
+      signal,
+    });
   },
 };

@@ -1,5 +1,5 @@
-// Owns what only the tests use: a few packages, and the docker command, unpacked out of its package below build/ so that no Docker daemon
-// comes with it. A docker that is on the path already is used instead.
+// Owns what only the tests use: a few packages, and the docker command, unpacked out of its package below build/ so
+// that no Docker daemon comes with it. A docker that is on the path already is used instead.
 
 import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -29,31 +29,51 @@ async function fetchDocker(context: Context): Promise<void> {
   await chmod(work, 0o755); // apt downloads as a user of its own where it can
   for (const name of dockerPackages) {
     context.progress(`fetching the docker command out of ${name}`);
-    const came = await runCommand(`download ${name}`, ['apt-get', 'download', '-q', name], { cwd: work, timeoutMs: 300_000, signal: context.signal }).then(() => true, () => false);
+    const came = await runCommand(`download ${name}`, ['apt-get', 'download', '-q', name], {
+      cwd: work,
+      timeoutMs: 300_000,
+      signal: context.signal,
+    }).then(
+      () => true,
+      () => false,
+    );
     const file = (await readdir(work)).find((each) => each.endsWith('.deb'));
     if (!came || file === undefined) continue;
-    await runCommand(`unpack ${name}`, ['dpkg-deb', '-x', join(work, file), join(work, 'tree')], { timeoutMs: 120_000, signal: context.signal });
+    await runCommand(`unpack ${name}`, ['dpkg-deb', '-x', join(work, file), join(work, 'tree')], {
+      timeoutMs: 120_000,
+      signal: context.signal,
+    });
     await mkdir(toolDirectory, { recursive: true });
     await copyFile(join(work, 'tree/usr/bin/docker'), join(toolDirectory, 'docker.new'));
     return rename(join(toolDirectory, 'docker.new'), join(toolDirectory, 'docker'));
   }
-  throw new TwofoldError('unsupported', `None of ${dockerPackages.join(', ')} could be downloaded: is the package archive reachable?`);
+  throw new TwofoldError(
+    'unsupported',
+    `None of ${dockerPackages.join(', ')} could be downloaded: is the package archive reachable?`,
+  );
 }
 
 export const testTools: Step = {
   name: 'test-tools',
   title: 'Tools of the tests',
-  purpose: 'The tests compare with the kernel\'s and Docker\'s own programs.',
-  byHand: `apt-get install ${testPackages().map((each) => each.name).join(' ')}, and any docker CLI`,
+  purpose: "The tests compare with the kernel's and Docker's own programs.",
+  byHand: `apt-get install ${testPackages()
+    .map((each) => each.name)
+    .join(' ')}, and any docker CLI`,
   inputs: async () => [JSON.stringify(testPackages()), (await thisDistribution()).id],
   async check() {
     const missing = await lacking(testPackages().map((each) => each.name));
     const docker = await dockerVersion();
     if (docker === null) missing.push('the docker command');
-    return missing.length === 0 ? { there: true, detail: docker! } : { there: false, detail: `not there: ${missing.join(', ')}` };
+    return missing.length === 0
+      ? { there: true, detail: docker! }
+      : { there: false, detail: `not there: ${missing.join(', ')}` };
   },
   async mend(context) {
-    await install(context, testPackages().map((each) => each.name));
+    await install(
+      context,
+      testPackages().map((each) => each.name),
+    );
     if ((await dockerVersion()) === null) await fetchDocker(context);
   },
 };

@@ -3,11 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { writeCpio } from './cpio.ts';
 
-const archive = () => writeCpio([
-  { path: 'dev', kind: 'directory', mode: 0o755 },
-  { path: 'dev/console', kind: 'character-device', mode: 0o600, major: 5, minor: 1 },
-  { path: 'init', kind: 'file', mode: 0o755, data: Buffer.from('12345') },
-]);
+const archive = () =>
+  writeCpio([
+    { path: 'dev', kind: 'directory', mode: 0o755 },
+    { path: 'dev/console', kind: 'character-device', mode: 0o600, major: 5, minor: 1 },
+    { path: 'init', kind: 'file', mode: 0o755, data: Buffer.from('12345') },
+  ]);
 
 test('two archives of the same entries are the same bytes', () => {
   assert.deepEqual(archive(), archive());

@@ -1,4 +1,5 @@
-// Owns what is in the utility VM's initramfs: the agent as /init, the layer tool, the modules and the order to load them in.
+// Owns what is in the utility VM's initramfs: the agent as /init, the layer tool, the modules and the order to load
+// them in.
 
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { type CpioEntry, writeCpio } from './cpio.ts';
@@ -12,7 +13,10 @@ export interface InitramfsParts {
   readonly modules: string;
 }
 
-/** Writes the initramfs to `file`, whole or not at all. The same parts give the same bytes. Uncompressed: unpacking is dear under emulation. */
+/**
+ * Writes the initramfs to `file`, whole or not at all. The same parts give the same bytes. Uncompressed: unpacking is
+ * dear under emulation.
+ */
 export async function buildInitramfs(file: string, parts: InitramfsParts): Promise<void> {
   const modules = await collectModules(parts.modules);
   const directory = (path: string, mode = 0o755): CpioEntry => ({ path, kind: 'directory', mode });
@@ -22,8 +26,18 @@ export async function buildInitramfs(file: string, parts: InitramfsParts): Promi
     { path: 'dev/console', kind: 'character-device', mode: 0o600, major: 5, minor: 1 },
     { path: 'init', kind: 'file', mode: 0o755, data: await readFile(parts.agent) },
     { path: 'bin/twofold-layer', kind: 'file', mode: 0o755, data: await readFile(parts.layerTool) },
-    { path: 'lib/modules/order', kind: 'file', mode: 0o644, data: Buffer.from(modules.map((module) => `${module.name}\n`).join('')) },
-    ...modules.map((module): CpioEntry => ({ path: `lib/modules/${module.name}.ko`, kind: 'file', mode: 0o644, data: module.data })),
+    {
+      path: 'lib/modules/order',
+      kind: 'file',
+      mode: 0o644,
+      data: Buffer.from(modules.map((module) => `${module.name}\n`).join('')),
+    },
+    ...modules.map((module): CpioEntry => ({
+      path: `lib/modules/${module.name}.ko`,
+      kind: 'file',
+      mode: 0o644,
+      data: module.data,
+    })),
   ];
   await writeFile(`${file}.new`, writeCpio(entries));
   await chmod(`${file}.new`, 0o644); // the VM's worker reads it

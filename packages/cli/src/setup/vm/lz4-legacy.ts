@@ -4,7 +4,9 @@ import { TwofoldError } from '@twofold/contract';
 
 const blockBytes = 8 << 20;
 
-/** The unpacked bytes of a legacy frame. What follows the last whole block (the kernel's own size word) is left alone. */
+/**
+ * The unpacked bytes of a legacy frame. What follows the last whole block (the kernel's own size word) is left alone.
+ */
 export function unpackLz4Legacy(frame: Buffer): Buffer {
   const blocks: Buffer[] = [];
   let at = 4;

@@ -1,4 +1,5 @@
-// Owns the unpacking of what distributions compress kernels and modules with: gzip, zstd, xz, LZ4. Knows them by their first bytes.
+// Owns the unpacking of what distributions compress kernels and modules with: gzip, zstd, xz, LZ4. Knows them by their
+// first bytes.
 
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { TwofoldError } from '@twofold/contract';
@@ -16,7 +17,8 @@ const startsWith = (data: Buffer, magic: Buffer) => data.subarray(0, magic.lengt
 /** The ELF file inside `data`, which may be compressed. */
 export async function unpackElf(what: string, data: Buffer): Promise<Buffer> {
   const unpacked = await unpack(what, data);
-  if (!startsWith(unpacked, elf)) throw new TwofoldError('internal', `Could not unpack ${what}: what came out is no ELF file.`);
+  if (!startsWith(unpacked, elf))
+    throw new TwofoldError('internal', `Could not unpack ${what}: what came out is no ELF file.`);
   return unpacked;
 }
 
@@ -25,11 +27,21 @@ async function unpack(what: string, data: Buffer): Promise<Buffer> {
   if (startsWith(data, gzip)) return gunzipSync(data);
   if (startsWith(data, zstd)) return zstdDecompressSync(data);
   if (startsWith(data, lz4)) return unpackLz4Legacy(data);
-  if (startsWith(data, xz)) return (await runCommand(`unpack ${what} (the program xz, package xz-utils, is needed)`, ['xz', '-dc', '--single-stream'], { input: data, maxOutputBytes: 256 << 20 })).stdout;
+  if (startsWith(data, xz))
+    return (
+      await runCommand(
+        `unpack ${what} (the program xz, package xz-utils, is needed)`,
+        ['xz', '-dc', '--single-stream'],
+        { input: data, maxOutputBytes: 256 << 20 },
+      )
+    ).stdout;
   throw new TwofoldError('unsupported', `Could not unpack ${what}: it is compressed in an unknown way.`);
 }
 
-/** The vmlinux inside a Linux/x86 boot image (its header says where the compressed kernel lies), or `image` itself when it is one already. */
+/**
+ * The vmlinux inside a Linux/x86 boot image (its header says where the compressed kernel lies), or `image` itself when
+ * it is one already.
+ */
 export async function unpackKernel(image: Buffer): Promise<Buffer> {
   // Documentation/x86/boot.rst: setup_sects 0x1f1, "HdrS" 0x202, payload_offset 0x248, payload_length 0x24c.
   if (image.subarray(0x202, 0x206).toString('latin1') !== 'HdrS') return unpackElf('the kernel', image);

@@ -1,5 +1,6 @@
-// Owns what of Docker's create and update bodies Twofold cannot carry out, and says so: each row names the word as the user wrote it.
-// A key that neither this table nor the schema knows gives a warning, so that nothing is dropped in silence.
+// Owns what of Docker's create and update bodies Twofold cannot carry out, and says so: each row names the word as the
+// user wrote it. A key that neither this table nor the schema knows gives a warning, so that nothing is dropped in
+// silence.
 
 import { TwofoldError } from '@twofold/contract';
 
@@ -12,7 +13,10 @@ export function isUnset(value: unknown): boolean {
 }
 
 const set = (value: unknown) => !isUnset(value);
-const otherThan = (...allowed: readonly unknown[]) => (value: unknown) => set(value) && !allowed.includes(value);
+const otherThan =
+  (...allowed: readonly unknown[]) =>
+  (value: unknown) =>
+    set(value) && !allowed.includes(value);
 
 type Row = readonly [key: string, applies: (value: unknown) => boolean, what: string];
 
@@ -70,20 +74,28 @@ const harmless = new Set(['ContainerIDFile', 'NetworkingConfig', 'HostConfig', '
 
 function isHealthcheckOff(value: unknown): boolean {
   const test = (value as { Test?: unknown }).Test;
-  return Array.isArray(test) && (test.length === 0 || test[0] === 'NONE') && Object.entries(value as Bag).every(([key, one]) => key === 'Test' || isUnset(one));
+  return (
+    Array.isArray(test) &&
+    (test.length === 0 || test[0] === 'NONE') &&
+    Object.entries(value as Bag).every(([key, one]) => key === 'Test' || isUnset(one))
+  );
 }
 
 function hasPorts(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.values(value).some((bindings) => !isUnset(bindings));
 }
 
-/** Throws `not-implemented` for the first word that can't be carried out; otherwise warnings for keys that nobody knows. */
+/**
+ * Throws `not-implemented` for the first word that can't be carried out; otherwise warnings for keys that nobody knows.
+ */
 function refuse(bag: Bag, rows: readonly Row[], known: Bag, where: string): string[] {
   for (const [key, applies, what] of rows) {
     if (applies(bag[key])) throw new TwofoldError('not-implemented', `Twofold does not have this yet: ${what}.`);
   }
   return Object.keys(bag)
-    .filter((key) => set(bag[key]) && !Object.hasOwn(known, key) && !rows.some(([row]) => row === key) && !harmless.has(key))
+    .filter(
+      (key) => set(bag[key]) && !Object.hasOwn(known, key) && !rows.some(([row]) => row === key) && !harmless.has(key),
+    )
     .map((key) => `${where}${key.slice(0, 60)} is not known to Twofold and was ignored.`);
 }
 
@@ -92,7 +104,11 @@ export function refuseInConfig(config: Bag, known: Bag): string[] {
 }
 
 export function refuseInHostConfig(host: Bag, known: Bag): string[] {
-  return [...refuse(host, hostRows, known, 'HostConfig.'), ...refuseSecurity(host['SecurityOpt']), ...refuseLog(host['LogConfig'])];
+  return [
+    ...refuse(host, hostRows, known, 'HostConfig.'),
+    ...refuseSecurity(host['SecurityOpt']),
+    ...refuseLog(host['LogConfig']),
+  ];
 }
 
 export function refuseInResources(resources: Bag, known: Bag): string[] {
@@ -102,10 +118,23 @@ export function refuseInResources(resources: Bag, known: Bag): string[] {
 /** Endpoint settings beyond address, MAC and aliases. */
 export function refuseInEndpoint(endpoint: Bag): void {
   const ipam = (endpoint['IPAMConfig'] ?? {}) as Bag;
-  if (set(ipam['IPv6Address']) || set(ipam['LinkLocalIPs'])) throw new TwofoldError('not-implemented', 'Twofold does not have this yet: IPv6 and link-local addresses (--ip6, --link-local-ip).');
-  if (set(endpoint['Links'])) throw new TwofoldError('not-implemented', 'Twofold does not have this yet: --link; containers on one network find each other by name.');
-  if (set(endpoint['GwPriority'])) throw new TwofoldError('not-implemented', 'Twofold does not have this yet: the priority of a gateway (--network name=…,gw-priority=…).');
-  if (set(endpoint['DriverOpts'])) throw new TwofoldError('not-implemented', 'Twofold does not have this yet: driver options of an endpoint.');
+  if (set(ipam['IPv6Address']) || set(ipam['LinkLocalIPs']))
+    throw new TwofoldError(
+      'not-implemented',
+      'Twofold does not have this yet: IPv6 and link-local addresses (--ip6, --link-local-ip).',
+    );
+  if (set(endpoint['Links']))
+    throw new TwofoldError(
+      'not-implemented',
+      'Twofold does not have this yet: --link; containers on one network find each other by name.',
+    );
+  if (set(endpoint['GwPriority']))
+    throw new TwofoldError(
+      'not-implemented',
+      'Twofold does not have this yet: the priority of a gateway (--network name=…,gw-priority=…).',
+    );
+  if (set(endpoint['DriverOpts']))
+    throw new TwofoldError('not-implemented', 'Twofold does not have this yet: driver options of an endpoint.');
 }
 
 function refuseSecurity(value: unknown): string[] {
@@ -113,7 +142,8 @@ function refuseSecurity(value: unknown): string[] {
   for (const option of Array.isArray(value) ? value : []) {
     const [name, argument] = splitOption(String(option));
     if (name === 'no-new-privileges' && ['', 'true', 'false'].includes(argument)) continue;
-    if (name === 'seccomp' && (argument === 'unconfined' || argument === 'builtin' || argument.startsWith('{'))) continue;
+    if (name === 'seccomp' && (argument === 'unconfined' || argument === 'builtin' || argument.startsWith('{')))
+      continue;
     if (name === 'apparmor' && argument === 'unconfined') {
       warnings.push('Twofold applies no AppArmor profile: apparmor=unconfined changes nothing.');
       continue;
@@ -122,7 +152,10 @@ function refuseSecurity(value: unknown): string[] {
       warnings.push('Twofold applies no SELinux label: label=disable changes nothing.');
       continue;
     }
-    throw new TwofoldError('not-implemented', `Twofold does not have this yet: --security-opt ${String(option).slice(0, 80)}.`);
+    throw new TwofoldError(
+      'not-implemented',
+      `Twofold does not have this yet: --security-opt ${String(option).slice(0, 80)}.`,
+    );
   }
   return warnings;
 }
@@ -136,8 +169,13 @@ function splitOption(option: string): [string, string] {
 function refuseLog(value: unknown): string[] {
   const log = (value ?? {}) as { Type?: string; Config?: Bag };
   const type = log.Type ?? '';
-  if (!['', 'json-file', 'local', 'none'].includes(type)) throw new TwofoldError('not-implemented', `Twofold does not have this yet: the log driver "${type.slice(0, 60)}".`);
+  if (!['', 'json-file', 'local', 'none'].includes(type))
+    throw new TwofoldError('not-implemented', `Twofold does not have this yet: the log driver "${type.slice(0, 60)}".`);
   const option = Object.keys(log.Config ?? {}).find((key) => key !== 'max-size' && key !== 'max-file');
-  if (option !== undefined) throw new TwofoldError('not-implemented', `Twofold does not have this yet: the log option "${option.slice(0, 60)}".`);
+  if (option !== undefined)
+    throw new TwofoldError(
+      'not-implemented',
+      `Twofold does not have this yet: the log option "${option.slice(0, 60)}".`,
+    );
   return [];
 }

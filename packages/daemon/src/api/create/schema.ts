@@ -1,5 +1,5 @@
-// Owns the shape of Docker's create and exec bodies as far as Twofold carries them out. Keys that it doesn't know are dropped here;
-// refusals.ts has looked at all of them before. Nulls are gone already (body.ts).
+// Owns the shape of Docker's create and exec bodies as far as Twofold carries them out. Keys that it doesn't know are
+// dropped here; refusals.ts has looked at all of them before. Nulls are gone already (body.ts).
 
 import * as v from 'valibot';
 
@@ -10,33 +10,81 @@ const texts = v.optional(v.array(v.string()));
 const textMap = v.optional(v.record(v.string(), v.string()));
 const objectMap = v.optional(v.record(v.string(), v.looseObject({})));
 /** Docker takes a single string for a list of one. */
-const words = v.optional(v.union([v.array(v.string()), v.pipe(v.string(), v.transform((one) => [one]))], 'a list of words is expected'));
+const words = v.optional(
+  v.union(
+    [
+      v.array(v.string()),
+      v.pipe(
+        v.string(),
+        v.transform((one) => [one]),
+      ),
+    ],
+    'a list of words is expected',
+  ),
+);
 
 export const configEntries = {
-  Hostname: text, Domainname: text, User: text,
-  AttachStdin: flag, AttachStdout: flag, AttachStderr: flag,
+  Hostname: text,
+  Domainname: text,
+  User: text,
+  AttachStdin: flag,
+  AttachStdout: flag,
+  AttachStderr: flag,
   ExposedPorts: objectMap,
-  Tty: flag, OpenStdin: flag, StdinOnce: flag,
-  Env: texts, Cmd: words, Entrypoint: words, Image: text,
-  Labels: textMap, Volumes: objectMap, WorkingDir: text,
-  StopSignal: text, StopTimeout: whole,
-  MacAddress: text, Shell: words, OnBuild: texts, ArgsEscaped: flag,
+  Tty: flag,
+  OpenStdin: flag,
+  StdinOnce: flag,
+  Env: texts,
+  Cmd: words,
+  Entrypoint: words,
+  Image: text,
+  Labels: textMap,
+  Volumes: objectMap,
+  WorkingDir: text,
+  StopSignal: text,
+  StopTimeout: whole,
+  MacAddress: text,
+  Shell: words,
+  OnBuild: texts,
+  ArgsEscaped: flag,
 } as const;
 
 export const containerConfig = v.object(configEntries);
 
-const restartPolicy = v.optional(v.object({
-  Name: v.optional(v.picklist(['', 'no', 'always', 'unless-stopped', 'on-failure'], 'invalid restart policy: it is no, always, unless-stopped or on-failure'), ''),
-  MaximumRetryCount: whole,
-}));
+const restartPolicy = v.optional(
+  v.object({
+    Name: v.optional(
+      v.picklist(
+        ['', 'no', 'always', 'unless-stopped', 'on-failure'],
+        'invalid restart policy: it is no, always, unless-stopped or on-failure',
+      ),
+      '',
+    ),
+    MaximumRetryCount: whole,
+  }),
+);
 
 /** What `docker update` may change too. */
 export const resourceEntries = {
-  Memory: whole, MemoryReservation: whole, MemorySwap: whole,
-  NanoCpus: whole, CpuShares: whole, CpuPeriod: whole, CpuQuota: whole, CpusetCpus: text,
+  Memory: whole,
+  MemoryReservation: whole,
+  MemorySwap: whole,
+  NanoCpus: whole,
+  CpuShares: whole,
+  CpuPeriod: whole,
+  CpuQuota: whole,
+  CpusetCpus: text,
   PidsLimit: whole,
   OomKillDisable: flag,
-  Ulimits: v.optional(v.array(v.object({ Name: v.string(), Soft: v.pipe(v.number(), v.safeInteger()), Hard: v.pipe(v.number(), v.safeInteger()) }))),
+  Ulimits: v.optional(
+    v.array(
+      v.object({
+        Name: v.string(),
+        Soft: v.pipe(v.number(), v.safeInteger()),
+        Hard: v.pipe(v.number(), v.safeInteger()),
+      }),
+    ),
+  ),
   RestartPolicy: restartPolicy,
 } as const;
 
@@ -45,16 +93,31 @@ export const hostConfig = v.object({
   NetworkMode: text,
   AutoRemove: flag,
   Isolation: text,
-  CapAdd: texts, CapDrop: texts, Privileged: flag,
-  ReadonlyRootfs: flag, SecurityOpt: texts,
-  Tmpfs: textMap, ShmSize: whole, Sysctls: textMap,
+  CapAdd: texts,
+  CapDrop: texts,
+  Privileged: flag,
+  ReadonlyRootfs: flag,
+  SecurityOpt: texts,
+  Tmpfs: textMap,
+  ShmSize: whole,
+  Sysctls: textMap,
   OomScoreAdj: whole,
   Init: flag,
-  Dns: texts, DnsSearch: texts, DnsOptions: texts, ExtraHosts: texts,
+  Dns: texts,
+  DnsSearch: texts,
+  DnsOptions: texts,
+  ExtraHosts: texts,
   LogConfig: v.optional(v.object({ Type: text, Config: textMap })),
   ConsoleSize: v.optional(v.tuple([v.number(), v.number()])),
-  IpcMode: text, PidMode: text, UTSMode: text, CgroupnsMode: text, UsernsMode: text, Runtime: text,
-  GroupAdd: texts, MaskedPaths: texts, ReadonlyPaths: texts,
+  IpcMode: text,
+  PidMode: text,
+  UTSMode: text,
+  CgroupnsMode: text,
+  UsernsMode: text,
+  Runtime: text,
+  GroupAdd: texts,
+  MaskedPaths: texts,
+  ReadonlyPaths: texts,
 });
 
 export const endpoint = v.looseObject({
@@ -74,8 +137,16 @@ export const createRequest = v.looseObject({
 export type CreateRequest = v.InferOutput<typeof createRequest>;
 
 export const execRequest = v.object({
-  AttachStdin: flag, AttachStdout: flag, AttachStderr: flag,
-  DetachKeys: text, Tty: flag, Env: texts, Cmd: words, Privileged: flag, User: text, WorkingDir: text,
+  AttachStdin: flag,
+  AttachStdout: flag,
+  AttachStderr: flag,
+  DetachKeys: text,
+  Tty: flag,
+  Env: texts,
+  Cmd: words,
+  Privileged: flag,
+  User: text,
+  WorkingDir: text,
   ConsoleSize: v.optional(v.tuple([v.number(), v.number()])),
 });
 

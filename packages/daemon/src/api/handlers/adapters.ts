@@ -1,5 +1,5 @@
-// Owns the verbs on a container's network adapters (docs/api-extensions.md), which PowerShell's commands are made of. Docker's view of them is
-// ../endpoints.ts.
+// Owns the verbs on a container's network adapters (docs/api-extensions.md), which PowerShell's commands are made of.
+// Docker's view of them is ../endpoints.ts.
 
 import * as v from 'valibot';
 import type { NetworkAdapter } from '@twofold/contract';
@@ -24,13 +24,20 @@ export function listAdapters(context: Context): void {
 
 export async function addAdapter(context: Context): Promise<void> {
   const { id } = context.engine.containers.find(context.parameters['name']!);
-  const made = await context.engine.containers.addAdapter(id, changeOf(await readJson(context, adapterBody, { empty: true })));
+  const made = await context.engine.containers.addAdapter(
+    id,
+    changeOf(await readJson(context, adapterBody, { empty: true })),
+  );
   sendJson(context, viewOf(context, id, made), 201);
 }
 
 export async function changeAdapter(context: Context): Promise<void> {
   const { id } = context.engine.containers.find(context.parameters['name']!);
-  const changed = await context.engine.containers.changeAdapter(id, context.parameters['adapter']!, changeOf(await readJson(context, adapterBody)));
+  const changed = await context.engine.containers.changeAdapter(
+    id,
+    context.parameters['adapter']!,
+    changeOf(await readJson(context, adapterBody)),
+  );
   sendJson(context, viewOf(context, id, changed));
 }
 
@@ -43,10 +50,19 @@ export function adaptersView(record: ContainerRecord): NetworkAdapter[] {
   return record.adapters.map((adapter) => adapterView(record, adapter));
 }
 
-function changeOf({ Name: name, Switch: network, StaticMacAddress: mac, StaticIPAddress: address, Aliases: aliases }: v.InferOutput<typeof adapterBody>): AdapterChange {
+function changeOf({
+  Name: name,
+  Switch: network,
+  StaticMacAddress: mac,
+  StaticIPAddress: address,
+  Aliases: aliases,
+}: v.InferOutput<typeof adapterBody>): AdapterChange {
   return {
-    ...(name === undefined ? {} : { name }), ...(network === undefined ? {} : { network }), ...(mac === undefined ? {} : { mac }),
-    ...(address === undefined ? {} : { address }), ...(aliases === undefined ? {} : { aliases }),
+    ...(name === undefined ? {} : { name }),
+    ...(network === undefined ? {} : { network }),
+    ...(mac === undefined ? {} : { mac }),
+    ...(address === undefined ? {} : { address }),
+    ...(aliases === undefined ? {} : { aliases }),
   };
 }
 
@@ -54,11 +70,25 @@ function viewOf(context: Context, container: string, adapter: Adapter): NetworkA
   return adapterView(context.engine.containers.find(container), adapter);
 }
 
-function adapterView(record: ContainerRecord, { id, name, network, address, mac, aliases, lease }: Adapter): NetworkAdapter {
+function adapterView(
+  record: ContainerRecord,
+  { id, name, network, address, mac, aliases, lease }: Adapter,
+): NetworkAdapter {
   const has = isUp(record) ? lease : null;
   return {
-    Id: id, Name: name, ContainerId: record.id, ContainerName: record.name, SwitchId: network?.id ?? '', SwitchName: network?.name ?? '',
-    StaticMacAddress: mac, StaticIPAddress: address, Aliases: aliases,
-    InterfaceName: has?.name ?? '', MacAddress: has?.mac ?? mac, IPAddress: has?.address ?? '', PrefixLength: has?.prefixLength ?? 0, Gateway: has?.gateway ?? '',
+    Id: id,
+    Name: name,
+    ContainerId: record.id,
+    ContainerName: record.name,
+    SwitchId: network?.id ?? '',
+    SwitchName: network?.name ?? '',
+    StaticMacAddress: mac,
+    StaticIPAddress: address,
+    Aliases: aliases,
+    InterfaceName: has?.name ?? '',
+    MacAddress: has?.mac ?? mac,
+    IPAddress: has?.address ?? '',
+    PrefixLength: has?.prefixLength ?? 0,
+    Gateway: has?.gateway ?? '',
   };
 }

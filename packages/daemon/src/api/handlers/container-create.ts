@@ -18,8 +18,13 @@ export async function createContainer(context: Context): Promise<void> {
 
 function checkPlatform(platform: string | undefined): void {
   if (platform === undefined) return;
-  const [os, architecture] = platform.includes('/') ? platform.split('/') : ['linux', platform === 'linux' ? undefined : platform];
+  const [os, architecture] = platform.includes('/')
+    ? platform.split('/')
+    : ['linux', platform === 'linux' ? undefined : platform];
   if (os !== 'linux' || (architecture !== undefined && architecture !== goArchitecture())) {
-    throw new TwofoldError('unsupported', `This machine runs linux/${goArchitecture()} only, not ${platform.slice(0, 60)}.`);
+    throw new TwofoldError(
+      'unsupported',
+      `This machine runs linux/${goArchitecture()} only, not ${platform.slice(0, 60)}.`,
+    );
   }
 }

@@ -20,17 +20,33 @@ export async function changes(context: Context): Promise<void> {
 }
 
 function encodeStat(stat: PathStat): string {
-  return Buffer.from(JSON.stringify({ name: stat.name, size: stat.size, mode: stat.mode, mtime: stat.mtime, linkTarget: stat.linkTarget })).toString('base64');
+  return Buffer.from(
+    JSON.stringify({
+      name: stat.name,
+      size: stat.size,
+      mode: stat.mode,
+      mtime: stat.mtime,
+      linkTarget: stat.linkTarget,
+    }),
+  ).toString('base64');
 }
 
 export async function statArchive(context: Context): Promise<void> {
-  const stat = await context.engine.containers.statPath(target(context), context.query.required('path'), context.signal);
+  const stat = await context.engine.containers.statPath(
+    target(context),
+    context.query.required('path'),
+    context.signal,
+  );
   context.response.setHeader(statHeader, encodeStat(stat));
   sendEmpty(context, 200);
 }
 
 export async function readArchive(context: Context): Promise<void> {
-  const { stat, tar } = await context.engine.containers.readArchive(target(context), context.query.required('path'), context.signal);
+  const { stat, tar } = await context.engine.containers.readArchive(
+    target(context),
+    context.query.required('path'),
+    context.signal,
+  );
   context.response.setHeader(statHeader, encodeStat(stat));
   await sendBytes(context, tar, 'application/x-tar');
 }
@@ -38,15 +54,22 @@ export async function readArchive(context: Context): Promise<void> {
 export async function writeArchive(context: Context): Promise<void> {
   const { query } = context;
   if (context.request.headers.expect !== undefined) context.response.writeContinue();
-  await context.engine.containers.writeArchive(target(context), query.required('path'), context.request, {
-    noOverwriteDirNonDir: query.flag('noOverwriteDirNonDir'),
-    copyUidGid: query.flag('copyUIDGID'),
-  }, context.signal);
+  await context.engine.containers.writeArchive(
+    target(context),
+    query.required('path'),
+    context.request,
+    { noOverwriteDirNonDir: query.flag('noOverwriteDirNonDir'), copyUidGid: query.flag('copyUIDGID') },
+    context.signal,
+  );
   sendEmpty(context, 200);
 }
 
 export async function exportContainer(context: Context): Promise<void> {
-  await sendBytes(context, await context.engine.containers.export(target(context), context.signal), 'application/x-tar');
+  await sendBytes(
+    context,
+    await context.engine.containers.export(target(context), context.signal),
+    'application/x-tar',
+  );
 }
 
 /** POST /commit. The body, where there is one, replaces the container's configuration. */
@@ -55,14 +78,22 @@ export async function commit(context: Context): Promise<void> {
   const body = await readJson(context, v.looseObject({}), { empty: true });
   refuseInConfig(body, containerConfig.entries);
   const parsed = v.safeParse(containerConfig, body);
-  if (!parsed.success) throw new TwofoldError('invalid-argument', `${v.getDotPath(parsed.issues[0]) ?? 'body'}: ${parsed.issues[0].message}`);
-  const id = await context.engine.containers.commit(query.required('container'), {
-    reference: joinReference(query.text('repo'), query.text('tag')),
-    message: query.text('comment') ?? '',
-    author: query.text('author') ?? '',
-    changes: query.texts('changes'),
-    pause: query.flag('pause', true),
-    ...(Object.keys(body).length > 0 ? { config: parsed.output } : {}),
-  }, context.lasting(changeLimitMs));
+  if (!parsed.success)
+    throw new TwofoldError(
+      'invalid-argument',
+      `${v.getDotPath(parsed.issues[0]) ?? 'body'}: ${parsed.issues[0].message}`,
+    );
+  const id = await context.engine.containers.commit(
+    query.required('container'),
+    {
+      reference: joinReference(query.text('repo'), query.text('tag')),
+      message: query.text('comment') ?? '',
+      author: query.text('author') ?? '',
+      changes: query.texts('changes'),
+      pause: query.flag('pause', true),
+      ...(Object.keys(body).length > 0 ? { config: parsed.output } : {}),
+    },
+    context.lasting(changeLimitMs),
+  );
   sendJson(context, { Id: id }, 201);
 }

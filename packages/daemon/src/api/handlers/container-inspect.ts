@@ -13,7 +13,10 @@ const never = '0001-01-01T00:00:00Z';
 
 export async function inspectContainer(context: Context): Promise<void> {
   const record = context.engine.containers.find(context.parameters['name']!);
-  sendJson(context, { ...containerView(context.engine, record), ...(context.query.flag('size') ? await sizes(context.engine, record) : {}) });
+  sendJson(context, {
+    ...containerView(context.engine, record),
+    ...(context.query.flag('size') ? await sizes(context.engine, record) : {}),
+  });
 }
 
 function containerView(engine: Engine, record: ContainerRecord): Record<string, unknown> {
@@ -38,7 +41,10 @@ function containerView(engine: Engine, record: ContainerRecord): Record<string, 
     AppArmorProfile: '',
     ExecIDs: record.execIds.length > 0 ? record.execIds : null,
     HostConfig: hostConfigView(record),
-    GraphDriver: { Name: 'erofs-overlay', Data: { Layers: String(record.diffIds.length), SealedLayers: String(record.sealedLayers.length) } },
+    GraphDriver: {
+      Name: 'erofs-overlay',
+      Data: { Layers: String(record.diffIds.length), SealedLayers: String(record.sealedLayers.length) },
+    },
     Mounts: [],
     Config: configView(record),
     NetworkSettings: networkView(engine, record),
@@ -77,22 +83,81 @@ function stateView({ life }: ContainerRecord): Record<string, unknown> {
 
 function configView({ config, imageName }: ContainerRecord): Record<string, unknown> {
   return {
-    Hostname: '', Domainname: '', User: '', AttachStdin: false, AttachStdout: false, AttachStderr: false, Tty: false, OpenStdin: false, StdinOnce: false,
-    Env: [], Cmd: null, Image: imageName, Volumes: null, WorkingDir: '', Entrypoint: null, OnBuild: null, Labels: {}, ...config,
+    Hostname: '',
+    Domainname: '',
+    User: '',
+    AttachStdin: false,
+    AttachStdout: false,
+    AttachStderr: false,
+    Tty: false,
+    OpenStdin: false,
+    StdinOnce: false,
+    Env: [],
+    Cmd: null,
+    Image: imageName,
+    Volumes: null,
+    WorkingDir: '',
+    Entrypoint: null,
+    OnBuild: null,
+    Labels: {},
+    ...config,
   };
 }
 
 function hostConfigView({ hostConfig, isolation }: ContainerRecord): Record<string, unknown> {
   return {
-    Binds: null, ContainerIDFile: '', PortBindings: {}, AutoRemove: false, VolumeDriver: '', VolumesFrom: null, ConsoleSize: [0, 0],
-    CapAdd: null, CapDrop: null, CgroupnsMode: 'private', Dns: [], DnsOptions: [], DnsSearch: [], ExtraHosts: null, GroupAdd: null, IpcMode: 'private',
-    Cgroup: '', Links: null, OomScoreAdj: 0, PidMode: '', Privileged: false, PublishAllPorts: false, ReadonlyRootfs: false, SecurityOpt: null,
-    UTSMode: '', UsernsMode: '', ShmSize: 64 << 20, Runtime: 'crun', CpuShares: 0, Memory: 0, NanoCpus: 0, CgroupParent: '', BlkioWeight: 0,
-    CpuPeriod: 0, CpuQuota: 0, CpusetCpus: '', CpusetMems: '', Devices: [], MemoryReservation: 0, MemorySwap: 0, MemorySwappiness: null,
-    OomKillDisable: null, PidsLimit: null, Ulimits: [], MaskedPaths: null, ReadonlyPaths: null,
+    Binds: null,
+    ContainerIDFile: '',
+    PortBindings: {},
+    AutoRemove: false,
+    VolumeDriver: '',
+    VolumesFrom: null,
+    ConsoleSize: [0, 0],
+    CapAdd: null,
+    CapDrop: null,
+    CgroupnsMode: 'private',
+    Dns: [],
+    DnsOptions: [],
+    DnsSearch: [],
+    ExtraHosts: null,
+    GroupAdd: null,
+    IpcMode: 'private',
+    Cgroup: '',
+    Links: null,
+    OomScoreAdj: 0,
+    PidMode: '',
+    Privileged: false,
+    PublishAllPorts: false,
+    ReadonlyRootfs: false,
+    SecurityOpt: null,
+    UTSMode: '',
+    UsernsMode: '',
+    ShmSize: 64 << 20,
+    Runtime: 'crun',
+    CpuShares: 0,
+    Memory: 0,
+    NanoCpus: 0,
+    CgroupParent: '',
+    BlkioWeight: 0,
+    CpuPeriod: 0,
+    CpuQuota: 0,
+    CpusetCpus: '',
+    CpusetMems: '',
+    Devices: [],
+    MemoryReservation: 0,
+    MemorySwap: 0,
+    MemorySwappiness: null,
+    OomKillDisable: null,
+    PidsLimit: null,
+    Ulimits: [],
+    MaskedPaths: null,
+    ReadonlyPaths: null,
     ...hostConfig,
     NetworkMode: hostConfig.NetworkMode || 'default',
-    RestartPolicy: { Name: hostConfig.RestartPolicy?.Name || 'no', MaximumRetryCount: hostConfig.RestartPolicy?.MaximumRetryCount ?? 0 },
+    RestartPolicy: {
+      Name: hostConfig.RestartPolicy?.Name || 'no',
+      MaximumRetryCount: hostConfig.RestartPolicy?.MaximumRetryCount ?? 0,
+    },
     LogConfig: { Type: hostConfig.LogConfig?.Type || 'json-file', Config: hostConfig.LogConfig?.Config ?? {} },
     Isolation: isolation,
   };
@@ -103,9 +168,23 @@ function networkView(engine: Engine, record: ContainerRecord): Record<string, un
   const networks = networksView(engine.networks, record);
   const [first = {}] = Object.values(networks);
   return {
-    Bridge: '', SandboxID: record.id, SandboxKey: '', Ports: {}, HairpinMode: false, LinkLocalIPv6Address: '', LinkLocalIPv6PrefixLen: 0,
-    SecondaryIPAddresses: null, SecondaryIPv6Addresses: null, EndpointID: first['EndpointID'] ?? '', Gateway: first['Gateway'] ?? '',
-    GlobalIPv6Address: '', GlobalIPv6PrefixLen: 0, IPAddress: first['IPAddress'] ?? '', IPPrefixLen: first['IPPrefixLen'] ?? 0,
-    IPv6Gateway: '', MacAddress: first['MacAddress'] ?? '', Networks: networks,
+    Bridge: '',
+    SandboxID: record.id,
+    SandboxKey: '',
+    Ports: {},
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: first['EndpointID'] ?? '',
+    Gateway: first['Gateway'] ?? '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    IPAddress: first['IPAddress'] ?? '',
+    IPPrefixLen: first['IPPrefixLen'] ?? 0,
+    IPv6Gateway: '',
+    MacAddress: first['MacAddress'] ?? '',
+    Networks: networks,
   };
 }

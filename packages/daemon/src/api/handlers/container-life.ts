@@ -1,4 +1,5 @@
-// Owns the verbs that change or follow a container's life: start, stop, restart, kill, pause, unpause, rename, wait, remove, resize, top, prune.
+// Owns the verbs that change or follow a container's life: start, stop, restart, kill, pause, unpause, rename, wait,
+// remove, resize, top, prune.
 
 import { TwofoldError } from '@twofold/contract';
 import { changeLimitMs, type Context } from '../context.ts';
@@ -59,17 +60,25 @@ const conditions = ['not-running', 'next-exit', 'removed'] as const;
 export async function wait(context: Context): Promise<void> {
   const wanted = context.query.text('condition') ?? 'not-running';
   const condition = conditions.find((one) => one === wanted);
-  if (condition === undefined) throw new TwofoldError('invalid-argument', `invalid condition: "${wanted.slice(0, 40)}"`);
+  if (condition === undefined)
+    throw new TwofoldError('invalid-argument', `invalid condition: "${wanted.slice(0, 40)}"`);
   context.engine.containers.find(target(context));
   const outcome = context.engine.containers.wait(target(context), condition, context.signal);
   beginStream(context, 'application/json');
   const { statusCode, error } = await outcome;
-  context.response.end(`${JSON.stringify({ StatusCode: statusCode, ...(error === undefined || error === '' ? {} : { Error: { Message: error } }) })}\n`);
+  context.response.end(
+    `${JSON.stringify({ StatusCode: statusCode, ...(error === undefined || error === '' ? {} : { Error: { Message: error } }) })}\n`,
+  );
 }
 
 export async function remove(context: Context): Promise<void> {
-  if (context.query.flag('link')) throw new TwofoldError('not-implemented', 'Twofold does not have this yet: links (docker rm --link).');
-  await context.engine.containers.remove(target(context), { force: context.query.flag('force'), volumes: context.query.flag('v') }, context.lasting(changeLimitMs));
+  if (context.query.flag('link'))
+    throw new TwofoldError('not-implemented', 'Twofold does not have this yet: links (docker rm --link).');
+  await context.engine.containers.remove(
+    target(context),
+    { force: context.query.flag('force'), volumes: context.query.flag('v') },
+    context.lasting(changeLimitMs),
+  );
   sendEmpty(context);
 }
 
@@ -88,7 +97,10 @@ export async function resize(context: Context): Promise<void> {
 }
 
 export async function top(context: Context): Promise<void> {
-  const { titles, processes } = await context.engine.containers.top(target(context), context.query.text('ps_args') ?? '-ef');
+  const { titles, processes } = await context.engine.containers.top(
+    target(context),
+    context.query.text('ps_args') ?? '-ef',
+  );
   sendJson(context, { Titles: titles, Processes: processes });
 }
 
@@ -110,7 +122,14 @@ const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h:
 export function pruneTime(text: string): number {
   const time = parseTime(text);
   if (time !== undefined) return Number(time / 1_000_000n);
-  if (!/^(\d{1,9}(\.\d{1,9})?(ms|s|m|h))+$/.test(text)) throw new TwofoldError('invalid-argument', `invalid filter 'until': "${text.slice(0, 40)}" is neither a time nor a span`);
-  const span = [...text.matchAll(/([\d.]+)(ms|s|m|h)/g)].reduce((sum, [, number, unit]) => sum + Number(number) * unitMs[unit!]!, 0);
+  if (!/^(\d{1,9}(\.\d{1,9})?(ms|s|m|h))+$/.test(text))
+    throw new TwofoldError(
+      'invalid-argument',
+      `invalid filter 'until': "${text.slice(0, 40)}" is neither a time nor a span`,
+    );
+  const span = [...text.matchAll(/([\d.]+)(ms|s|m|h)/g)].reduce(
+    (sum, [, number, unit]) => sum + Number(number) * unitMs[unit!]!,
+    0,
+  );
   return Date.now() - span;
 }

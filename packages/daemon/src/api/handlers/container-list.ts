@@ -8,7 +8,24 @@ import { type Filters, nameExpression, passes, passesLabels } from '../query.ts'
 import { sendJson } from '../respond.ts';
 import { endpointsOf, networksView } from '../endpoints.ts';
 
-const known = ['id', 'name', 'label', 'label!', 'status', 'exited', 'ancestor', 'network', 'isolation', 'before', 'since', 'health', 'is-task', 'expose', 'publish', 'volume'];
+const known = [
+  'id',
+  'name',
+  'label',
+  'label!',
+  'status',
+  'exited',
+  'ancestor',
+  'network',
+  'isolation',
+  'before',
+  'since',
+  'health',
+  'is-task',
+  'expose',
+  'publish',
+  'volume',
+];
 const states = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
 
 export async function listContainers(context: Context): Promise<void> {
@@ -16,16 +33,24 @@ export async function listContainers(context: Context): Promise<void> {
   const filters = query.filters(known);
   const limit = query.integer('limit') ?? 0;
   const status = filters.get('status');
-  for (const one of status ?? []) if (!states.includes(one)) throw new TwofoldError('invalid-argument', `invalid filter 'status=${one.slice(0, 40)}'`);
+  for (const one of status ?? [])
+    if (!states.includes(one))
+      throw new TwofoldError('invalid-argument', `invalid filter 'status=${one.slice(0, 40)}'`);
   const everyState = query.flag('all') || limit > 0 || status !== undefined;
   const fits = filterOf(engine, filters);
-  const chosen = engine.containers.list()
+  const chosen = engine.containers
+    .list()
     .filter((record) => (everyState || ['running', 'paused', 'restarting'].includes(record.life.at)) && fits(record))
     .toSorted(newestFirst);
   const shown = limit > 0 ? chosen.slice(0, limit) : chosen;
   const sized = query.flag('size');
   const now = Date.now();
-  sendJson(context, await Promise.all(shown.map(async (record) => ({ ...summary(engine, record, now), ...(sized ? await sizes(engine, record) : {}) }))));
+  sendJson(
+    context,
+    await Promise.all(
+      shown.map(async (record) => ({ ...summary(engine, record, now), ...(sized ? await sizes(engine, record) : {}) })),
+    ),
+  );
 }
 
 function newestFirst(a: ContainerRecord, b: ContainerRecord): number {
@@ -47,25 +72,36 @@ function filterOf(engine: Engine, filters: Filters): (record: ContainerRecord) =
     (ancestors === undefined || ancestors.some((isAncestor) => isAncestor(record))) &&
     passes(filters, 'status', (value) => record.life.at === value) &&
     passes(filters, 'exited', (value) => record.life.at === 'exited' && record.life.exitCode === Number(value)) &&
-    passes(filters, 'isolation', (value) => [record.isolation as string, record.requestedIsolation].includes(value.toLowerCase())) &&
+    passes(filters, 'isolation', (value) =>
+      [record.isolation as string, record.requestedIsolation].includes(value.toLowerCase()),
+    ) &&
     passes(filters, 'network', (value) => isOn(record, value)) &&
     passes(filters, 'health', (value) => value === 'none') &&
     passes(filters, 'is-task', (value) => value === 'false') &&
-    passes(filters, 'expose', () => false) && passes(filters, 'publish', () => false) && passes(filters, 'volume', () => false) &&
+    passes(filters, 'expose', () => false) &&
+    passes(filters, 'publish', () => false) &&
+    passes(filters, 'volume', () => false) &&
     passesLabels(filters, record.config.Labels ?? {});
 }
 
 /** By name, id or prefix; Docker's names for the default switch lead to it. */
 function isOn(record: ContainerRecord, network: string): boolean {
   const wanted = ['bridge', 'default'].includes(network) ? 'nat' : network.toLowerCase();
-  return record.networking === wanted || [...endpointsOf(record).values()].some((adapter) => adapter.network!.name.toLowerCase() === wanted || adapter.network!.id.startsWith(network));
+  return (
+    record.networking === wanted ||
+    [...endpointsOf(record).values()].some(
+      (adapter) => adapter.network!.name.toLowerCase() === wanted || adapter.network!.id.startsWith(network),
+    )
+  );
 }
 
 /** The image itself, or one that begins with all of its layers. An unknown image is nobody's ancestor. */
 function ancestorOf(engine: Engine, reference: string): (record: ContainerRecord) => boolean {
   try {
     const image = engine.images.find(reference);
-    return (record) => record.image === image.id || (image.diffIds.length > 0 && image.diffIds.every((layer, index) => record.diffIds[index] === layer));
+    return (record) =>
+      record.image === image.id ||
+      (image.diffIds.length > 0 && image.diffIds.every((layer, index) => record.diffIds[index] === layer));
   } catch {
     return () => false;
   }
@@ -78,7 +114,9 @@ export function summary(engine: Engine, record: ContainerRecord, now: number): R
     Names: [`/${record.name}`],
     Image: record.imageName,
     ImageID: record.image,
-    Command: [...(record.config.Entrypoint ?? []), ...(record.config.Cmd ?? [])].map((word) => (/[\s'"]/.test(word) ? `'${word}'` : word)).join(' '),
+    Command: [...(record.config.Entrypoint ?? []), ...(record.config.Cmd ?? [])]
+      .map((word) => (/[\s'"]/.test(word) ? `'${word}'` : word))
+      .join(' '),
     Created: Math.floor(Date.parse(record.created) / 1000),
     Ports: [],
     Labels: record.config.Labels ?? {},
@@ -87,7 +125,14 @@ export function summary(engine: Engine, record: ContainerRecord, now: number): R
     HostConfig: { NetworkMode: record.hostConfig.NetworkMode || 'default' },
     NetworkSettings: { Networks: networksView(engine.networks, record) },
     Mounts: [],
-    Twofold: { Isolation: record.isolation, RequestedIsolation: record.requestedIsolation, StartedAt: record.life.at === 'running' || record.life.at === 'paused' ? new Date(record.life.startedAt).toISOString() : '' },
+    Twofold: {
+      Isolation: record.isolation,
+      RequestedIsolation: record.requestedIsolation,
+      StartedAt:
+        record.life.at === 'running' || record.life.at === 'paused'
+          ? new Date(record.life.startedAt).toISOString()
+          : '',
+    },
   };
 }
 

@@ -6,7 +6,8 @@ import { runInNewContext } from 'node:vm';
 import type { Context } from '../context.ts';
 import { sendOutput } from './container-streams.ts';
 
-const contextOf = (signal: AbortSignal): Context => ({ signal, response: new Writable({ write: (_chunk, _encoding, done) => done() }) }) as unknown as Context;
+const contextOf = (signal: AbortSignal): Context =>
+  ({ signal, response: new Writable({ write: (_chunk, _encoding, done) => done() }) }) as unknown as Context;
 
 test('output that has been sent is not kept in memory', async () => {
   setFlagsFromString('--expose-gc');
@@ -29,7 +30,9 @@ test('output that has been sent is not kept in memory', async () => {
 
 test('a client that goes ends the sending, though nothing is said', { timeout: 5_000 }, async () => {
   const gone = new AbortController();
-  const silence: AsyncIterable<{ stream: 'stdout'; data: Buffer }> = { [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => undefined) }) };
+  const silence: AsyncIterable<{ stream: 'stdout'; data: Buffer }> = {
+    [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => undefined) }),
+  };
   const sending = sendOutput(contextOf(gone.signal), silence, false);
   gone.abort();
   await sending;

@@ -11,13 +11,29 @@ import type { HijackContext } from '../routes.ts';
 import { frameHeader, streamType } from '../stream-frames.ts';
 import { acceptUpgrade } from '../upgrade.ts';
 
-function wanted({ query }: Caller): { stdin: boolean; stdout: boolean; stderr: boolean; stream: boolean; logs: boolean } {
-  return { stdin: query.flag('stdin'), stdout: query.flag('stdout'), stderr: query.flag('stderr'), stream: query.flag('stream'), logs: query.flag('logs') };
+function wanted({ query }: Caller): {
+  stdin: boolean;
+  stdout: boolean;
+  stderr: boolean;
+  stream: boolean;
+  logs: boolean;
+} {
+  return {
+    stdin: query.flag('stdin'),
+    stdout: query.flag('stdout'),
+    stderr: query.flag('stderr'),
+    stream: query.flag('stream'),
+    logs: query.flag('logs'),
+  };
 }
 
 function find({ engine, parameters }: Caller): ContainerRecord {
   const record = engine.containers.find(parameters['name']!);
-  if (record.life.at === 'paused') throw new TwofoldError('container-paused', `Container ${record.name} is paused. Unpause the container before attach`);
+  if (record.life.at === 'paused')
+    throw new TwofoldError(
+      'container-paused',
+      `Container ${record.name} is paused. Unpause the container before attach`,
+    );
   return record;
 }
 
@@ -29,31 +45,67 @@ export async function attach(context: HijackContext): Promise<void> {
   const tty = record.config.Tty === true;
   const { socket, signal } = context;
   // Attached before the log is read: a line may come twice at the seam, but none is missed.
-  const attachment = want.stream ? await context.engine.containers.attach(record.id, { stdin: want.stdin, stdout: want.stdout, stderr: want.stderr }, signal) : null;
+  const attachment = want.stream
+    ? await context.engine.containers.attach(
+        record.id,
+        { stdin: want.stdin, stdout: want.stdout, stderr: want.stderr },
+        signal,
+      )
+    : null;
   acceptUpgrade(socket, streamType(!tty, context.minor));
   context.accepted();
   if (want.logs) {
-    for await (const line of context.engine.containers.logs(record.id, { stdout: want.stdout, stderr: want.stderr, follow: false, tail: 'all' }, signal)) {
-      if (!sendPiece(socket, tty ? null : line.stream, line.data)) await once(socket, 'drain', { signal }).catch(() => undefined);
+    for await (const line of context.engine.containers.logs(
+      record.id,
+      { stdout: want.stdout, stderr: want.stderr, follow: false, tail: 'all' },
+      signal,
+    )) {
+      if (!sendPiece(socket, tty ? null : line.stream, line.data))
+        await once(socket, 'drain', { signal }).catch(() => undefined);
       if (signal.aborted) break;
     }
   }
   if (attachment === null) return endSocket(socket);
-  await joinStreams(socket, attachment, { multiplexed: !tty, detachKeys: tty ? keys : null, endsInput: record.config.StdinOnce === true && !tty, hangUp: context.hangUp });
+  await joinStreams(socket, attachment, {
+    multiplexed: !tty,
+    detachKeys: tty ? keys : null,
+    endsInput: record.config.StdinOnce === true && !tty,
+    hangUp: context.hangUp,
+  });
 }
 
 /**
- * The same without `Upgrade: tcp`: an ordinary answer that streams output. Input is refused, for what follows a request on a connection
- * that was not upgraded is the next request.
+ * The same without `Upgrade: tcp`: an ordinary answer that streams output. Input is refused, for what follows a request
+ * on a connection that was not upgraded is the next request.
  */
 export async function attachWithoutUpgrade(context: Context): Promise<void> {
   const want = wanted(context);
-  if (want.stdin && want.stream) throw new TwofoldError('invalid-argument', 'Attaching stdin needs a connection of its own: send "Connection: Upgrade" and "Upgrade: tcp".');
+  if (want.stdin && want.stream)
+    throw new TwofoldError(
+      'invalid-argument',
+      'Attaching stdin needs a connection of its own: send "Connection: Upgrade" and "Upgrade: tcp".',
+    );
   const record = find(context);
   const tty = record.config.Tty === true;
-  const attachment = want.stream ? await context.engine.containers.attach(record.id, { stdin: false, stdout: want.stdout, stderr: want.stderr }, context.signal) : null;
+  const attachment = want.stream
+    ? await context.engine.containers.attach(
+        record.id,
+        { stdin: false, stdout: want.stdout, stderr: want.stderr },
+        context.signal,
+      )
+    : null;
   beginStream(context, streamType(!tty, context.minor));
-  if (want.logs) await sendLines(context, tty, context.engine.containers.logs(record.id, { stdout: want.stdout, stderr: want.stderr, follow: false, tail: 'all' }, context.signal), (line) => line.data);
+  if (want.logs)
+    await sendLines(
+      context,
+      tty,
+      context.engine.containers.logs(
+        record.id,
+        { stdout: want.stdout, stderr: want.stderr, follow: false, tail: 'all' },
+        context.signal,
+      ),
+      (line) => line.data,
+    );
   if (attachment !== null) {
     await using held = attachment;
     await sendOutput(context, held.output, tty);
@@ -61,17 +113,30 @@ export async function attachWithoutUpgrade(context: Context): Promise<void> {
   context.response.end();
 }
 
-/** Streams output through an ordinary answer, framed where there is no terminal, until it ends or the client is gone. */
-export async function sendOutput(context: Context, output: AsyncIterable<{ stream: 'stdout' | 'stderr'; data: Buffer }>, tty: boolean): Promise<void> {
+/**
+ * Streams output through an ordinary answer, framed where there is no terminal, until it ends or the client is gone.
+ */
+export async function sendOutput(
+  context: Context,
+  output: AsyncIterable<{ stream: 'stdout' | 'stderr'; data: Buffer }>,
+  tty: boolean,
+): Promise<void> {
   const iterator = output[Symbol.asyncIterator]();
   for (;;) {
     const next = await nextUnlessGone(iterator, context.signal);
     if (next === null || next.done === true) return;
-    await writePiece(context.response, tty ? next.value.data : Buffer.concat([frameHeader(next.value.stream, next.value.data.length), next.value.data]), context.signal);
+    await writePiece(
+      context.response,
+      tty ? next.value.data : Buffer.concat([frameHeader(next.value.stream, next.value.data.length), next.value.data]),
+      context.signal,
+    );
   }
 }
 
-/** Null when the client goes first. Its own listener for each piece: a race with one lasting promise would keep every piece until the end. */
+/**
+ * Null when the client goes first. Its own listener for each piece: a race with one lasting promise would keep every
+ * piece until the end.
+ */
 async function nextUnlessGone<T>(iterator: AsyncIterator<T>, signal: AbortSignal): Promise<IteratorResult<T> | null> {
   const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<T> | null>();
   const gone = () => resolve(null);
@@ -85,10 +150,19 @@ async function nextUnlessGone<T>(iterator: AsyncIterator<T>, signal: AbortSignal
   }
 }
 
-async function sendLines(context: Context, tty: boolean, lines: AsyncIterable<LogLine>, render: (line: LogLine) => Buffer): Promise<void> {
+async function sendLines(
+  context: Context,
+  tty: boolean,
+  lines: AsyncIterable<LogLine>,
+  render: (line: LogLine) => Buffer,
+): Promise<void> {
   for await (const line of lines) {
     const data = render(line);
-    await writePiece(context.response, tty ? data : Buffer.concat([frameHeader(line.stream, data.length), data]), context.signal);
+    await writePiece(
+      context.response,
+      tty ? data : Buffer.concat([frameHeader(line.stream, data.length), data]),
+      context.signal,
+    );
   }
 }
 
@@ -96,18 +170,31 @@ async function sendLines(context: Context, tty: boolean, lines: AsyncIterable<Lo
 export async function logs(context: Context): Promise<void> {
   const { query } = context;
   const [stdout, stderr] = [query.flag('stdout'), query.flag('stderr')];
-  if (!stdout && !stderr) throw new TwofoldError('invalid-argument', 'Bad parameters: you must choose at least one stream');
+  if (!stdout && !stderr)
+    throw new TwofoldError('invalid-argument', 'Bad parameters: you must choose at least one stream');
   const record = context.engine.containers.find(context.parameters['name']!);
   const since = query.time('since');
   const until = query.time('until');
-  const options = { stdout, stderr, follow: query.flag('follow'), tail: tailOf(query.text('tail')), ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) };
-  if (record.hostConfig.LogConfig?.Type === 'none') throw new TwofoldError('unsupported', 'configured logging driver does not support reading');
+  const options = {
+    stdout,
+    stderr,
+    follow: query.flag('follow'),
+    tail: tailOf(query.text('tail')),
+    ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
+  };
+  if (record.hostConfig.LogConfig?.Type === 'none')
+    throw new TwofoldError('unsupported', 'configured logging driver does not support reading');
   const tty = record.config.Tty === true;
   const lines = context.engine.containers.logs(record.id, options, context.signal);
   beginStream(context, streamType(!tty, context.minor));
   const [times, details] = [query.flag('timestamps'), query.flag('details')];
   // No log option of ours adds attributes, so Docker's details are the empty word before each line.
-  await sendLines(context, tty, lines, (line) => (times || details ? Buffer.concat([Buffer.from(`${times ? `${line.time} ` : ''}${details ? ' ' : ''}`), line.data]) : line.data));
+  await sendLines(context, tty, lines, (line) =>
+    times || details
+      ? Buffer.concat([Buffer.from(`${times ? `${line.time} ` : ''}${details ? ' ' : ''}`), line.data])
+      : line.data,
+  );
   context.response.end();
 }
 

@@ -1,4 +1,5 @@
-// Owns POST /containers/{name}/update: Docker's resources and restart policy, and Twofold's `Isolation` with `DryRun` (docs/api-extensions.md).
+// Owns POST /containers/{name}/update: Docker's resources and restart policy, and Twofold's `Isolation` with `DryRun`
+// (docs/api-extensions.md).
 
 import { type HostConfig, TwofoldError } from '@twofold/contract';
 import * as v from 'valibot';
@@ -24,25 +25,47 @@ export async function updateContainer(context: Context): Promise<void> {
     const updated = await context.engine.containers.update(name, { hostConfig: change });
     return sendJson(context, { Warnings: [...warnings, ...updated.warnings] });
   }
-  if (Object.keys(change).length > 0) throw new TwofoldError('invalid-argument', 'Isolation is changed alone: update the resources in a request of their own.');
+  if (Object.keys(change).length > 0)
+    throw new TwofoldError(
+      'invalid-argument',
+      'Isolation is changed alone: update the resources in a request of their own.',
+    );
   const to = isolationOf(body.Isolation!);
   const { containers } = context.engine;
-  const plan = body.DryRun === true ? containers.planConversion(name, to) : await containers.convert(name, to, context.lasting(changeLimitMs));
+  const plan =
+    body.DryRun === true
+      ? containers.planConversion(name, to)
+      : await containers.convert(name, to, context.lasting(changeLimitMs));
   sendJson(context, { Warnings: warnings, Conversion: conversionView(plan, body.DryRun === true) });
 }
 
 function isolationOf(text: string): RequestedIsolation {
   const isolation = (['default', 'process', 'hyperv'] as const).find((one) => one === text.toLowerCase());
-  if (isolation === undefined) throw new TwofoldError('invalid-argument', `invalid isolation "${text.slice(0, 40)}": a container is converted to process, hyperv or default`);
+  if (isolation === undefined)
+    throw new TwofoldError(
+      'invalid-argument',
+      `invalid isolation "${text.slice(0, 40)}": a container is converted to process, hyperv or default`,
+    );
   return isolation;
 }
 
 function conversionView(plan: ConversionPlan, dryRun: boolean): Record<string, unknown> {
-  return { From: plan.from, To: plan.to, Carries: plan.carries, Changes: plan.changes, Refusals: plan.refusals, DryRun: dryRun };
+  return {
+    From: plan.from,
+    To: plan.to,
+    Carries: plan.carries,
+    Changes: plan.changes,
+    Refusals: plan.refusals,
+    DryRun: dryRun,
+  };
 }
 
 /** docker sends zero for every resource that was not named. */
 function setOnly(change: v.InferOutput<typeof resources>): Partial<HostConfig> {
-  const kept = Object.fromEntries(Object.entries(change).filter(([key, value]) => (key === 'RestartPolicy' ? !isUnset((value as { Name?: string } | undefined)?.Name) : !isUnset(value))));
+  const kept = Object.fromEntries(
+    Object.entries(change).filter(([key, value]) =>
+      key === 'RestartPolicy' ? !isUnset((value as { Name?: string } | undefined)?.Name) : !isUnset(value),
+    ),
+  );
   return kept as Partial<HostConfig>;
 }

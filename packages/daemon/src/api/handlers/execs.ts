@@ -17,7 +17,8 @@ import { sendOutput } from './container-streams.ts';
 
 export async function createExec(context: Context): Promise<void> {
   const request = await readJson(context, execRequest);
-  if (request.Cmd === undefined || request.Cmd.length === 0) throw new TwofoldError('invalid-argument', 'No exec command specified');
+  if (request.Cmd === undefined || request.Cmd.length === 0)
+    throw new TwofoldError('invalid-argument', 'No exec command specified');
   if (request.DetachKeys !== undefined) parseDetachKeys(request.DetachKeys);
   sendJson(context, { Id: await context.engine.execs.create(context.parameters['name']!, request) }, 201);
 }
@@ -29,16 +30,25 @@ function readStart(context: HijackContext) {
 }
 
 function sizeOf(body: StartBody): { consoleSize?: { rows: number; columns: number } } {
-  return body.ConsoleSize === undefined ? {} : { consoleSize: { rows: body.ConsoleSize[0], columns: body.ConsoleSize[1] } };
+  return body.ConsoleSize === undefined
+    ? {}
+    : { consoleSize: { rows: body.ConsoleSize[0], columns: body.ConsoleSize[1] } };
 }
 
 function findFresh({ engine, parameters }: Caller): ExecRecord {
   const record = engine.execs.find(parameters['id']!);
-  if (record.life.at !== 'created') throw new TwofoldError('conflict', `exec command ${record.id} ${record.life.at === 'running' ? 'is already running' : 'has already run'}`);
+  if (record.life.at !== 'created')
+    throw new TwofoldError(
+      'conflict',
+      `exec command ${record.id} ${record.life.at === 'running' ? 'is already running' : 'has already run'}`,
+    );
   return record;
 }
 
-/** With the connection taken over. A command that can't be run is told in the stream, and by the exec's exit code, as docker expects it. */
+/**
+ * With the connection taken over. A command that can't be run is told in the stream, and by the exec's exit code, as
+ * docker expects it.
+ */
 export async function startExec(context: HijackContext): Promise<void> {
   const { socket, engine, minor } = context;
   const body = readStart(context);
@@ -52,10 +62,13 @@ export async function startExec(context: HijackContext): Promise<void> {
   }
   const raw = !tty && context.request.headers.accept === rawStreamType;
   const keys = tty ? parseDetachKeys(record.request.DetachKeys) : null;
-  const attachment = await engine.execs.start(record.id, { detach: false, ...sizeOf(body) }, context.signal).catch((error: unknown) => {
-    if (isTwofoldError(error, 'command-not-found') || isTwofoldError(error, 'command-not-executable')) return renderError(error, 0).message;
-    throw error;
-  });
+  const attachment = await engine.execs
+    .start(record.id, { detach: false, ...sizeOf(body) }, context.signal)
+    .catch((error: unknown) => {
+      if (isTwofoldError(error, 'command-not-found') || isTwofoldError(error, 'command-not-executable'))
+        return renderError(error, 0).message;
+      throw error;
+    });
   if (attachment === null) throw new TwofoldError('internal', 'An exec that was not detached has no streams.');
   const multiplexed = !tty && !raw;
   acceptUpgrade(socket, streamType(multiplexed, minor));
@@ -64,10 +77,18 @@ export async function startExec(context: HijackContext): Promise<void> {
     sendPiece(socket, !multiplexed ? null : 'stdout', Buffer.from(`${attachment}\r\n`));
     return endSocket(socket);
   }
-  await joinStreams(socket, raw ? onlyStdout(attachment) : attachment, { multiplexed, detachKeys: keys, endsInput: !tty, hangUp: context.hangUp });
+  await joinStreams(socket, raw ? onlyStdout(attachment) : attachment, {
+    multiplexed,
+    detachKeys: keys,
+    endsInput: !tty,
+    hangUp: context.hangUp,
+  });
 }
 
-/** For a client that asked for a raw stream though there is no terminal (docs/api-extensions.md): bytes of a protocol, which stderr must not disturb. */
+/**
+ * For a client that asked for a raw stream though there is no terminal (docs/api-extensions.md): bytes of a protocol,
+ * which stderr must not disturb.
+ */
 function onlyStdout(attachment: Attachment): Attachment {
   async function* output() {
     for await (const chunk of attachment.output) if (chunk.stream === 'stdout') yield chunk;
@@ -83,7 +104,11 @@ export async function startWithoutUpgrade(context: Context): Promise<void> {
     await context.engine.execs.start(record.id, { detach: true }, context.lasting(changeLimitMs));
     return sendEmpty(context, 200);
   }
-  if (record.request.AttachStdin === true) throw new TwofoldError('invalid-argument', 'An exec with stdin needs a connection of its own: send "Connection: Upgrade" and "Upgrade: tcp".');
+  if (record.request.AttachStdin === true)
+    throw new TwofoldError(
+      'invalid-argument',
+      'An exec with stdin needs a connection of its own: send "Connection: Upgrade" and "Upgrade: tcp".',
+    );
   const attachment = await context.engine.execs.start(record.id, { detach: false, ...sizeOf(body) }, context.signal);
   if (attachment === null) throw new TwofoldError('internal', 'An exec that was not detached has no streams.');
   await using held = attachment;
@@ -107,7 +132,13 @@ export function inspectExec(context: Context): void {
     Running: life.at === 'running',
     ExitCode: life.at === 'exited' ? life.exitCode : null,
     Pid: life.at === 'created' ? 0 : life.pid,
-    ProcessConfig: { tty: request.Tty ?? false, entrypoint: words[0] ?? '', arguments: words.slice(1), privileged: request.Privileged ?? false, user: request.User ?? '' },
+    ProcessConfig: {
+      tty: request.Tty ?? false,
+      entrypoint: words[0] ?? '',
+      arguments: words.slice(1),
+      privileged: request.Privileged ?? false,
+      user: request.User ?? '',
+    },
     OpenStdin: request.AttachStdin ?? false,
     OpenStdout: request.AttachStdout ?? false,
     OpenStderr: request.AttachStderr ?? false,

@@ -1,4 +1,5 @@
-// Owns images as streams: load, save, import. Progress goes out as Docker's JSON lines, and a failure after the first of them as one too.
+// Owns images as streams: load, save, import. Progress goes out as Docker's JSON lines, and a failure after the first
+// of them as one too.
 
 import { TwofoldError } from '@twofold/contract';
 import type { Image } from '../../images/images.ts';
@@ -6,23 +7,37 @@ import type { Context } from '../context.ts';
 import { familiar, joinReference } from '../references.ts';
 import { renderError } from '../render-error.ts';
 
-/** `docker pull` and `docker import` are one path; only the second is here. docker run asks for the first when an image is unknown. */
+/**
+ * `docker pull` and `docker import` are one path; only the second is here. docker run asks for the first when an image
+ * is unknown.
+ */
 export async function createImage(context: Context): Promise<void> {
   const { query } = context;
   const source = query.text('fromSrc');
   if (source === undefined) {
     const name = joinReference(query.text('fromImage'), query.text('tag')) ?? '';
-    throw new TwofoldError('not-implemented', isHere(context, name)
-      ? `Twofold cannot pull images yet; "${name}" is here already and can be run without pulling`
-      : `Twofold cannot pull images yet, and "${name}" is not here: bring it with docker load or docker import, or use a built-in one (nanoserver, windowsservercore)`);
+    throw new TwofoldError(
+      'not-implemented',
+      isHere(context, name)
+        ? `Twofold cannot pull images yet; "${name}" is here already and can be run without pulling`
+        : `Twofold cannot pull images yet, and "${name}" is not here: bring it with docker load or docker import, or use a built-in one (nanoserver, windowsservercore)`,
+    );
   }
-  if (source !== '-') throw new TwofoldError('not-implemented', 'Twofold does not have this yet: importing from a URL. Send the tar itself (docker import -).');
+  if (source !== '-')
+    throw new TwofoldError(
+      'not-implemented',
+      'Twofold does not have this yet: importing from a URL. Send the tar itself (docker import -).',
+    );
   takeBody(context);
-  const image = await context.engine.images.import(context.request, {
-    reference: joinReference(query.text('repo'), query.text('tag')),
-    changes: query.texts('changes'),
-    message: query.text('message') ?? '',
-  }, context.signal);
+  const image = await context.engine.images.import(
+    context.request,
+    {
+      reference: joinReference(query.text('repo'), query.text('tag')),
+      changes: query.texts('changes'),
+      message: query.text('message') ?? '',
+    },
+    context.signal,
+  );
   context.response.writeHead(200, { 'Content-Type': 'application/json' });
   context.response.end(`${JSON.stringify({ status: image.id })}\r\n`);
 }
@@ -49,8 +64,16 @@ export async function loadImages(context: Context): Promise<void> {
   };
   const quiet = context.query.flag('quiet');
   try {
-    const before = new Set(context.engine.images.list().flatMap((image) => image.tags.map((tag) => `${image.id} ${tag}`)));
-    const images = await context.engine.images.load(context.request, (text) => { if (!quiet) line({ stream: text.endsWith('\n') ? text : `${text}\n` }); }, context.signal);
+    const before = new Set(
+      context.engine.images.list().flatMap((image) => image.tags.map((tag) => `${image.id} ${tag}`)),
+    );
+    const images = await context.engine.images.load(
+      context.request,
+      (text) => {
+        if (!quiet) line({ stream: text.endsWith('\n') ? text : `${text}\n` });
+      },
+      context.signal,
+    );
     for (const image of images) for (const text of loadedLines(image, before)) line({ stream: `${text}\n` });
     if (images.length === 0) line({ stream: 'Nothing was loaded.\n' });
   } catch (error) {
@@ -70,7 +93,13 @@ function loadedLines(image: Image, before: ReadonlySet<string>): string[] {
 
 export async function saveImages(context: Context): Promise<void> {
   // Clients repeat the parameter or join the names with commas.
-  await save(context, context.query.texts('names').flatMap((names) => names.split(',')).map(familiar));
+  await save(
+    context,
+    context.query
+      .texts('names')
+      .flatMap((names) => names.split(','))
+      .map(familiar),
+  );
 }
 
 export async function saveImage(context: Context): Promise<void> {

@@ -14,8 +14,14 @@ const reference = (context: Context) => familiar(context.parameters['name']!);
 export function listImages(context: Context): void {
   const filters = context.query.filters(['reference', 'dangling', 'label', 'label!', 'before', 'since', 'until']);
   const fits = filterOf(context.engine, filters);
-  const images = context.engine.images.list().filter(fits).toSorted((a, b) => Date.parse(b.created) - Date.parse(a.created));
-  sendJson(context, images.map((image) => imageSummary(image, context.minor, -1)));
+  const images = context.engine.images
+    .list()
+    .filter(fits)
+    .toSorted((a, b) => Date.parse(b.created) - Date.parse(a.created));
+  sendJson(
+    context,
+    images.map((image) => imageSummary(image, context.minor, -1)),
+  );
 }
 
 function filterOf(engine: Engine, filters: Filters): (image: Image) => boolean {
@@ -32,9 +38,15 @@ function filterOf(engine: Engine, filters: Filters): (image: Image) => boolean {
     passesLabels(filters, image.config.Labels ?? {});
 }
 
-/** `*` and `?` stop at slashes, as in Docker. A pattern without a tag is one for the repository. Case does not matter. */
+/**
+ * `*` and `?` stop at slashes, as in Docker. A pattern without a tag is one for the repository. Case does not matter.
+ */
 export function matchesReference(tag: string, pattern: string): boolean {
-  const source = pattern.toLowerCase().replace(/[.+^${}()|[\]\\]/g, '\\$&').replace(/\*+/g, '[^/]*').replace(/\?/g, '[^/]');
+  const source = pattern
+    .toLowerCase()
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replace(/\*+/g, '[^/]*')
+    .replace(/\?/g, '[^/]');
   const expression = new RegExp(`^${source}$`);
   const name = tag.toLowerCase();
   return expression.test(name) || expression.test(name.replace(/:[^:/]*$/, ''));
@@ -67,7 +79,17 @@ export function inspectImage(context: Context): void {
     Created: image.created,
     DockerVersion: '',
     Author: image.author,
-    Config: { User: '', Env: null, Cmd: null, Entrypoint: null, WorkingDir: '', Labels: null, OnBuild: null, Volumes: null, ...image.config },
+    Config: {
+      User: '',
+      Env: null,
+      Cmd: null,
+      Entrypoint: null,
+      WorkingDir: '',
+      Labels: null,
+      OnBuild: null,
+      Volumes: null,
+      ...image.config,
+    },
     Architecture: image.architecture,
     Os: image.os,
     Size: image.sizeBytes,
@@ -82,15 +104,18 @@ export function inspectImage(context: Context): void {
 export function imageHistory(context: Context): void {
   const image = context.engine.images.find(reference(context));
   const steps = image.history.length > 0 ? image.history : image.diffIds.map(() => ({}) as Image['history'][number]);
-  sendJson(context, steps.toReversed().map((step, index) => ({
-    Id: index === 0 ? image.id : '<missing>',
-    Created: Math.floor(Date.parse(step.created ?? image.created) / 1000) || 0,
-    CreatedBy: step.created_by ?? '',
-    Tags: index === 0 && image.tags.length > 0 ? image.tags : null,
-    // Sizes are known of the whole image only: it is told at the newest step that has a layer.
-    Size: index === steps.toReversed().findIndex((one) => one.empty_layer !== true) ? image.sizeBytes : 0,
-    Comment: step.comment ?? '',
-  })));
+  sendJson(
+    context,
+    steps.toReversed().map((step, index) => ({
+      Id: index === 0 ? image.id : '<missing>',
+      Created: Math.floor(Date.parse(step.created ?? image.created) / 1000) || 0,
+      CreatedBy: step.created_by ?? '',
+      Tags: index === 0 && image.tags.length > 0 ? image.tags : null,
+      // Sizes are known of the whole image only: it is told at the newest step that has a layer.
+      Size: index === steps.toReversed().findIndex((one) => one.empty_layer !== true) ? image.sizeBytes : 0,
+      Comment: step.comment ?? '',
+    })),
+  );
 }
 
 export function tagImage(context: Context): void {
@@ -109,10 +134,16 @@ export function usersOf(engine: Engine): (id: ImageId) => { container: string; r
   };
 }
 
-const removalView = (removed: { untagged: string[]; deleted: string[] }) => [...removed.untagged.map((name) => ({ Untagged: name })), ...removed.deleted.map((id) => ({ Deleted: id }))];
+const removalView = (removed: { untagged: string[]; deleted: string[] }) => [
+  ...removed.untagged.map((name) => ({ Untagged: name })),
+  ...removed.deleted.map((id) => ({ Deleted: id })),
+];
 
 export function removeImage(context: Context): void {
-  const removed = context.engine.images.remove(reference(context), { force: context.query.flag('force'), inUse: usersOf(context.engine) });
+  const removed = context.engine.images.remove(reference(context), {
+    force: context.query.flag('force'),
+    inUse: usersOf(context.engine),
+  });
   sendJson(context, removalView(removed));
 }
 

@@ -15,30 +15,61 @@ import { sendEmpty, sendJson } from '../respond.ts';
 import { pruneTime } from './container-life.ts';
 
 const createBody = v.looseObject({
-  Name: v.pipe(v.string(), v.regex(/^[a-zA-Z0-9][a-zA-Z0-9 _.-]{0,127}$/, 'a network name begins with a letter or digit and has letters, digits, spaces and _.- only')),
+  Name: v.pipe(
+    v.string(),
+    v.regex(
+      /^[a-zA-Z0-9][a-zA-Z0-9 _.-]{0,127}$/,
+      'a network name begins with a letter or digit and has letters, digits, spaces and _.- only',
+    ),
+  ),
   Driver: v.optional(v.string(), 'bridge'),
   Scope: v.optional(v.string(), ''),
   Internal: v.optional(v.boolean(), false),
   Labels: v.optional(v.record(v.string(), v.string()), {}),
   Options: v.optional(v.record(v.string(), v.string()), {}),
-  IPAM: v.optional(v.looseObject({
-    Driver: v.optional(v.string(), ''),
-    Config: v.optional(v.array(v.looseObject({ Subnet: v.optional(v.string()), Gateway: v.optional(v.string()), IPRange: v.optional(v.string()) })), []),
-  }), {}),
+  IPAM: v.optional(
+    v.looseObject({
+      Driver: v.optional(v.string(), ''),
+      Config: v.optional(
+        v.array(
+          v.looseObject({
+            Subnet: v.optional(v.string()),
+            Gateway: v.optional(v.string()),
+            IPRange: v.optional(v.string()),
+          }),
+        ),
+        [],
+      ),
+    }),
+    {},
+  ),
 });
 
 export function listNetworks(context: Context): void {
   const filters = context.query.filters(['name', 'id', 'driver', 'type', 'label', 'label!', 'scope', 'dangling']);
   const names = filters.get('name')?.map(nameExpression);
-  const networks = context.engine.networks.list().filter((network) =>
-    (names === undefined || names.some((name) => name.test(network.name))) &&
-    passes(filters, 'id', (value) => network.id.includes(value)) &&
-    passes(filters, 'driver', (value) => network.driver === value) &&
-    passes(filters, 'type', (value) => (value === 'builtin') === network.builtIn) &&
-    passes(filters, 'scope', (value) => value === 'local') &&
-    passes(filters, 'dangling', (value) => (value === 'true' || value === '1') === (!network.builtIn && context.engine.networks.endpoints(network.id).length === 0)) &&
-    passesLabels(filters, network.labels));
-  sendJson(context, networks.map((network) => networkView(context.engine, network, false)));
+  const networks = context.engine.networks
+    .list()
+    .filter(
+      (network) =>
+        (names === undefined || names.some((name) => name.test(network.name))) &&
+        passes(filters, 'id', (value) => network.id.includes(value)) &&
+        passes(filters, 'driver', (value) => network.driver === value) &&
+        passes(filters, 'type', (value) => (value === 'builtin') === network.builtIn) &&
+        passes(filters, 'scope', (value) => value === 'local') &&
+        passes(
+          filters,
+          'dangling',
+          (value) =>
+            (value === 'true' || value === '1') ===
+            (!network.builtIn && context.engine.networks.endpoints(network.id).length === 0),
+        ) &&
+        passesLabels(filters, network.labels),
+    );
+  sendJson(
+    context,
+    networks.map((network) => networkView(context.engine, network, false)),
+  );
 }
 
 export function inspectNetwork(context: Context): void {
@@ -54,7 +85,20 @@ function networkView(engine: Engine, network: Network, whole: boolean): Record<s
     Driver: network.driver === 'none' ? 'null' : network.driver,
     EnableIPv4: true,
     EnableIPv6: false,
-    IPAM: { Driver: 'default', Options: null, Config: network.subnet === '' ? [] : [{ Subnet: network.subnet, ...(network.ipRange === '' ? {} : { IPRange: network.ipRange }), Gateway: network.gateway }] },
+    IPAM: {
+      Driver: 'default',
+      Options: null,
+      Config:
+        network.subnet === ''
+          ? []
+          : [
+              {
+                Subnet: network.subnet,
+                ...(network.ipRange === '' ? {} : { IPRange: network.ipRange }),
+                Gateway: network.gateway,
+              },
+            ],
+    },
     Internal: network.internal,
     Attachable: false,
     Ingress: false,
@@ -73,36 +117,61 @@ function members(engine: Engine, network: Network): Record<string, unknown> {
     const endpoint = endpointsOf(record).get(network.name);
     const lease = endpoint?.lease;
     if (endpoint?.network?.id !== network.id || !lease) continue;
-    found[record.id] = { Name: record.name, EndpointID: endpointId(endpoint.id), MacAddress: lease.mac, IPv4Address: `${lease.address}/${lease.prefixLength}`, IPv6Address: '' };
+    found[record.id] = {
+      Name: record.name,
+      EndpointID: endpointId(endpoint.id),
+      MacAddress: lease.mac,
+      IPv4Address: `${lease.address}/${lease.prefixLength}`,
+      IPv6Address: '',
+    };
   }
   return found;
 }
 
 /** A switch is one thing here; Docker on Windows has several names for what it does. */
-const drivers: Readonly<Record<string, { readonly internal: boolean }>> = { '': { internal: false }, bridge: { internal: false }, nat: { internal: false }, internal: { internal: true } };
+const drivers: Readonly<Record<string, { readonly internal: boolean }>> = {
+  '': { internal: false },
+  bridge: { internal: false },
+  nat: { internal: false },
+  internal: { internal: true },
+};
 
 /** Key of the body, and what Twofold lacks when it is set. */
 const lackingWords = [
-  ['EnableIPv6', 'IPv6'], ['Ingress', 'ingress networks'], ['ConfigOnly', 'networks that are only a configuration'],
+  ['EnableIPv6', 'IPv6'],
+  ['Ingress', 'ingress networks'],
+  ['ConfigOnly', 'networks that are only a configuration'],
 ] as const;
 
 export async function createNetwork(context: Context): Promise<void> {
   const body = await readJson(context, createBody);
   const driver = drivers[body.Driver.toLowerCase()];
   if (driver === undefined) throw lacking(`the network driver "${body.Driver.slice(0, 60)}"`);
-  if (!['', 'default'].includes(body.IPAM.Driver ?? '')) throw lacking(`the address driver "${body.IPAM.Driver!.slice(0, 60)}"`);
+  if (!['', 'default'].includes(body.IPAM.Driver ?? ''))
+    throw lacking(`the address driver "${body.IPAM.Driver!.slice(0, 60)}"`);
   for (const [key, what] of lackingWords) if (!isUnset(body[key])) throw lacking(what);
-  if (!isUnset((body['ConfigFrom'] as { Network?: string } | undefined)?.Network)) throw lacking('networks from a configuration');
+  if (!isUnset((body['ConfigFrom'] as { Network?: string } | undefined)?.Network))
+    throw lacking('networks from a configuration');
   if (!['', 'local'].includes(body.Scope)) throw lacking(`the scope "${body.Scope.slice(0, 60)}" of a network`);
   if (!isUnset(body.IPAM['Options'])) throw lacking('options of the address driver');
   const [config = {}, ...more] = body.IPAM.Config ?? [];
   if (more.length > 0) throw lacking('more than one subnet for a network');
-  for (const key of ['AuxiliaryAddresses', 'AuxAddress']) if (!isUnset(config[key])) throw lacking('addresses that a network leaves out (--aux-address)');
+  for (const key of ['AuxiliaryAddresses', 'AuxAddress'])
+    if (!isUnset(config[key])) throw lacking('addresses that a network leaves out (--aux-address)');
   const { Subnet: subnet, Gateway: gateway, IPRange: ipRange } = config;
-  if (!subnet && (gateway || ipRange)) throw new TwofoldError('invalid-argument', 'A gateway or an address range needs the subnet that it is in (--subnet).');
+  if (!subnet && (gateway || ipRange))
+    throw new TwofoldError(
+      'invalid-argument',
+      'A gateway or an address range needs the subnet that it is in (--subnet).',
+    );
   const network = await context.engine.networks.create({
-    name: body.Name, internal: body.Internal || driver.internal, labels: body.Labels, options: body.Options,
-    ...(subnet ? { subnet } : {}), ...(gateway ? { gateway } : {}), ...(ipRange ? { ipRange } : {}),
+    name: body.Name,
+    internal: body.Internal || driver.internal,
+    labels: body.Labels,
+    options: body.Options,
+    ...(subnet ? { subnet } : {}),
+    ...(gateway ? { gateway } : {}),
+    ...(ipRange ? { ipRange } : {}),
   });
   sendJson(context, { Id: network.id, Warning: '' }, 201);
 }
@@ -113,7 +182,11 @@ function lacking(what: string): TwofoldError {
 
 export async function connectNetwork(context: Context): Promise<void> {
   const body = await readJson(context, v.object({ Container: v.string(), EndpointConfig: v.optional(endpoint, {}) }));
-  await context.engine.containers.connect(body.Container, context.parameters['name']!, endpointChange(body.EndpointConfig));
+  await context.engine.containers.connect(
+    body.Container,
+    context.parameters['name']!,
+    endpointChange(body.EndpointConfig),
+  );
   sendEmpty(context, 200);
 }
 
@@ -135,7 +208,12 @@ export async function pruneNetworks(context: Context): Promise<void> {
   const until = filters.get('until')?.map(pruneTime);
   const deleted: string[] = [];
   for (const network of context.engine.networks.list()) {
-    if (network.builtIn || context.engine.networks.endpoints(network.id).length > 0 || !passesLabels(filters, network.labels)) continue;
+    if (
+      network.builtIn ||
+      context.engine.networks.endpoints(network.id).length > 0 ||
+      !passesLabels(filters, network.labels)
+    )
+      continue;
     if (until?.some((time) => Date.parse(network.created) >= time) === true) continue;
     await context.engine.networks.remove(network.id);
     deleted.push(network.name);

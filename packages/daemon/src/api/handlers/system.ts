@@ -1,4 +1,5 @@
-// Owns what clients ask of the engine as a whole: ping, version, info, disk usage, and volumes, of which there are none.
+// Owns what clients ask of the engine as a whole: ping, version, info, disk usage, and volumes, of which there are
+// none.
 
 import { hostname } from 'node:os';
 import { TwofoldError } from '@twofold/contract';
@@ -12,8 +13,14 @@ import { imageSummary } from './images.ts';
 export function ping({ request, response }: Context): void {
   // Builder-Version 1: docker build is answered (with 501) by the engine itself, not by BuildKit.
   response.writeHead(200, {
-    'Docker-Experimental': 'false', Ostype: 'linux', 'Builder-Version': '1', Swarm: 'inactive',
-    'Cache-Control': 'no-cache, no-store, must-revalidate', Pragma: 'no-cache', 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': 2,
+    'Docker-Experimental': 'false',
+    Ostype: 'linux',
+    'Builder-Version': '1',
+    Swarm: 'inactive',
+    'Cache-Control': 'no-cache, no-store, must-revalidate',
+    Pragma: 'no-cache',
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': 2,
   });
   response.end(request.method === 'HEAD' ? undefined : 'OK');
 }
@@ -21,7 +28,17 @@ export function ping({ request, response }: Context): void {
 export function version(context: Context): void {
   const info = context.engine.info();
   const { version: own, gitCommit = '' } = context.versionInfo;
-  const details = { ApiVersion: maximumVersion, Arch: goArchitecture(), BuildTime: '', Experimental: 'false', GitCommit: gitCommit, GoVersion: '', KernelVersion: info.kernelVersion, MinAPIVersion: minimumVersion, Os: 'linux' };
+  const details = {
+    ApiVersion: maximumVersion,
+    Arch: goArchitecture(),
+    BuildTime: '',
+    Experimental: 'false',
+    GitCommit: gitCommit,
+    GoVersion: '',
+    KernelVersion: info.kernelVersion,
+    MinAPIVersion: minimumVersion,
+    Os: 'linux',
+  };
   sendJson(context, {
     Platform: { Name: 'Twofold' },
     Components: [
@@ -29,7 +46,15 @@ export function version(context: Context): void {
       { Name: 'node', Version: process.versions.node, Details: {} },
       { Name: 'runtime', Version: info.runtimeVersion, Details: {} },
     ],
-    Version: own, ApiVersion: maximumVersion, MinAPIVersion: minimumVersion, GitCommit: gitCommit, GoVersion: '', Os: 'linux', Arch: goArchitecture(), KernelVersion: info.kernelVersion, BuildTime: '',
+    Version: own,
+    ApiVersion: maximumVersion,
+    MinAPIVersion: minimumVersion,
+    GitCommit: gitCommit,
+    GoVersion: '',
+    Os: 'linux',
+    Arch: goArchitecture(),
+    KernelVersion: info.kernelVersion,
+    BuildTime: '',
   });
 }
 
@@ -47,36 +72,76 @@ export function info(context: Context): void {
     ContainersStopped: count('created', 'exited', 'dead', 'removing'),
     Images: engine.images.list().length,
     Driver: 'erofs-overlay',
-    DriverStatus: [['Layers', 'EROFS'], ['Writable layer', 'directory (process), ext4 in the VM (hyperv)'], ['Accelerator', facts.accelerator], ...(pool === null ? [] : [['Waiting VMs', `${pool.waiting} of ${pool.wanted}`]])],
-    Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file', 'local', 'none'] },
-    MemoryLimit: true, SwapLimit: true, CpuCfsPeriod: true, CpuCfsQuota: true, CPUShares: true, CPUSet: true, PidsLimit: true, IPv4Forwarding: true, OomKillDisable: facts.cgroupVersion === '1',
-    Debug: false, NFd: 0, NGoroutines: 0, NEventsListener: 0,
+    DriverStatus: [
+      ['Layers', 'EROFS'],
+      ['Writable layer', 'directory (process), ext4 in the VM (hyperv)'],
+      ['Accelerator', facts.accelerator],
+      ...(pool === null ? [] : [['Waiting VMs', `${pool.waiting} of ${pool.wanted}`]]),
+    ],
+    Plugins: {
+      Volume: [],
+      Network: ['bridge', 'host', 'null'],
+      Authorization: null,
+      Log: ['json-file', 'local', 'none'],
+    },
+    MemoryLimit: true,
+    SwapLimit: true,
+    CpuCfsPeriod: true,
+    CpuCfsQuota: true,
+    CPUShares: true,
+    CPUSet: true,
+    PidsLimit: true,
+    IPv4Forwarding: true,
+    OomKillDisable: facts.cgroupVersion === '1',
+    Debug: false,
+    NFd: 0,
+    NGoroutines: 0,
+    NEventsListener: 0,
     SystemTime: new Date().toISOString(),
     LoggingDriver: 'json-file',
     CgroupDriver: 'cgroupfs',
     CgroupVersion: facts.cgroupVersion,
     KernelVersion: facts.kernelVersion,
     OperatingSystem: facts.operatingSystem,
-    OSVersion: '', OSType: 'linux', Architecture: kernelArchitecture(),
+    OSVersion: '',
+    OSType: 'linux',
+    Architecture: kernelArchitecture(),
     NCPU: facts.cpus,
     MemTotal: facts.memoryBytes,
-    IndexServerAddress: '', RegistryConfig: null, GenericResources: null,
+    IndexServerAddress: '',
+    RegistryConfig: null,
+    GenericResources: null,
     DockerRootDir: facts.dataRoot,
-    HttpProxy: '', HttpsProxy: '', NoProxy: '',
+    HttpProxy: '',
+    HttpsProxy: '',
+    NoProxy: '',
     Name: hostname(),
     Labels: [],
     ExperimentalBuild: false,
     ServerVersion: context.versionInfo.version,
     Runtimes: { crun: { path: 'crun' } },
     DefaultRuntime: 'crun',
-    Swarm: { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
+    Swarm: {
+      NodeID: '',
+      NodeAddr: '',
+      LocalNodeState: 'inactive',
+      ControlAvailable: false,
+      Error: '',
+      RemoteManagers: null,
+    },
     LiveRestoreEnabled: true,
     Isolation: facts.defaultIsolation,
     InitBinary: '',
-    ContainerdCommit: { ID: '' }, RuncCommit: { ID: facts.runtimeVersion }, InitCommit: { ID: '' },
+    ContainerdCommit: { ID: '' },
+    RuncCommit: { ID: facts.runtimeVersion },
+    InitCommit: { ID: '' },
     SecurityOptions: ['name=seccomp,profile=builtin', ...(facts.cgroupVersion === '2' ? ['name=cgroupns'] : [])],
     Warnings: facts.warnings.length > 0 ? facts.warnings : null,
-    Twofold: { DefaultIsolation: facts.defaultIsolation, Accelerator: facts.accelerator, RuntimeVersion: facts.runtimeVersion },
+    Twofold: {
+      DefaultIsolation: facts.defaultIsolation,
+      Accelerator: facts.accelerator,
+      RuntimeVersion: facts.runtimeVersion,
+    },
   });
 }
 
@@ -88,8 +153,13 @@ export async function diskUsage(context: Context): Promise<void> {
   const now = Date.now();
   sendJson(context, {
     LayersSize: images.reduce((sum, image) => sum + image.sizeBytes, 0),
-    Images: images.map((image) => ({ ...imageSummary(image, context.minor, containers.filter((record) => record.image === image.id).length), SharedSize: 0 })),
-    Containers: await Promise.all(containers.map(async (record) => ({ ...summary(engine, record, now), ...(await sizes(engine, record)) }))),
+    Images: images.map((image) => ({
+      ...imageSummary(image, context.minor, containers.filter((record) => record.image === image.id).length),
+      SharedSize: 0,
+    })),
+    Containers: await Promise.all(
+      containers.map(async (record) => ({ ...summary(engine, record, now), ...(await sizes(engine, record)) })),
+    ),
     Volumes: [],
     BuildCache: [],
     BuilderSize: 0,

@@ -1,5 +1,5 @@
-// Owns POST /twofold/verb: a command line of the CLI's, run here for a client that is too small to run it (native/front). What the verbs do is
-// packages/verbs'; here are the bounds and the stream.
+// Owns POST /twofold/verb: a command line of the CLI's, run here for a client that is too small to run it
+// (native/front). What the verbs do is packages/verbs'; here are the bounds and the stream.
 
 import * as v from 'valibot';
 import { readJson } from '../body.ts';
@@ -28,9 +28,16 @@ export async function runVerb(context: Context): Promise<void> {
   const send = (stream: 'stdout' | 'stderr' | 'exit', data: Buffer): void => {
     if (!signal.aborted) response.write(Buffer.concat([frameHeader(stream, data.length), data]));
   };
-  const outputOf = (stream: 'stdout' | 'stderr', { Colours, Columns }: v.InferOutput<typeof output>): VerbOutput =>
-    ({ write: (text) => send(stream, Buffer.from(text)), colours: Colours, columns: Columns });
-  const code = await context.runVerb(Words, { stdout: outputOf('stdout', Stdout), stderr: outputOf('stderr', Stderr), signal });
+  const outputOf = (stream: 'stdout' | 'stderr', { Colours, Columns }: v.InferOutput<typeof output>): VerbOutput => ({
+    write: (text) => send(stream, Buffer.from(text)),
+    colours: Colours,
+    columns: Columns,
+  });
+  const code = await context.runVerb(Words, {
+    stdout: outputOf('stdout', Stdout),
+    stderr: outputOf('stderr', Stderr),
+    signal,
+  });
   send('exit', Buffer.of(code));
   response.end();
 }

@@ -34,8 +34,14 @@ test('a container that may open everything has no filter', () => {
   assert.equal(deviceFilter([]), null);
 });
 
-test('Docker\'s rules let every node be made and few be opened', () => {
-  const program = deviceFilter([nothing, { allow: true, type: 'c', access: 'm' }, { allow: true, type: 'b', access: 'm' }, { allow: true, type: 'c', major: 1, minor: 3, access: 'rwm' }, { allow: true, type: 'c', major: 136, access: 'rwm' }])!;
+test("Docker's rules let every node be made and few be opened", () => {
+  const program = deviceFilter([
+    nothing,
+    { allow: true, type: 'c', access: 'm' },
+    { allow: true, type: 'b', access: 'm' },
+    { allow: true, type: 'c', major: 1, minor: 3, access: 'rwm' },
+    { allow: true, type: 'c', major: 136, access: 'rwm' },
+  ])!;
   assert.equal(allowed(program, 'c', 1, 3, 'rw'), true);
   assert.equal(allowed(program, 'c', 136, 7, 'rw'), true);
   assert.equal(allowed(program, 'b', 254, 0, 'm'), true);

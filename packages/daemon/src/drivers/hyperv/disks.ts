@@ -1,6 +1,7 @@
-// Owns a container's disks for its VM: one read-only disk with all layers (a VMDK descriptor whose flat extents are the EROFS files, so
-// nothing is copied) and one writable ext4 that only guests ever mount. A VM begins with an empty disk for the layers, and an empty or a spare writable
-// one, all of fixed size; what is the container's is put in their place by QMP.
+// Owns a container's disks for its VM: one read-only disk with all layers (a VMDK descriptor whose flat extents are the
+// EROFS files, so nothing is copied) and one writable ext4 that only guests ever mount. A VM begins with an empty disk
+// for the layers, and an empty or a spare writable one, all of fixed size; what is the container's is put in their
+// place by QMP.
 
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
@@ -28,7 +29,10 @@ export interface LayerDisk {
   readonly partitions: readonly Partition[];
 }
 
-/** Pure: the descriptor, with layer n as /dev/fdset/<firstSet + n>. No empty line may stand before an extent: QEMU then reads that extent twice (measured, 7.2). */
+/**
+ * Pure: the descriptor, with layer n as /dev/fdset/<firstSet + n>. No empty line may stand before an extent: QEMU then
+ * reads that extent twice (measured, 7.2).
+ */
 export function layerDisk(sizes: readonly number[], firstSet: number): LayerDisk {
   let offset = 0;
   const partitions = sizes.map((size) => {
@@ -36,9 +40,20 @@ export function layerDisk(sizes: readonly number[], firstSet: number): LayerDisk
     offset += partition.length;
     return partition;
   });
-  if (offset > layerDiskBytes) throw new TwofoldError('unsupported', 'The image is larger than a VM\'s disk can be.');
-  const extents = partitions.map(({ length }, index) => `RW ${length / sectorBytes} FLAT "/dev/fdset/${firstSet + index}" 0`);
-  const descriptor = ['# Disk DescriptorFile', 'version=1', 'CID=fffffffe', 'parentCID=ffffffff', 'createType="twoGbMaxExtentFlat"', '# Extents', ...extents, ''].join('\n');
+  if (offset > layerDiskBytes) throw new TwofoldError('unsupported', "The image is larger than a VM's disk can be.");
+  const extents = partitions.map(
+    ({ length }, index) => `RW ${length / sectorBytes} FLAT "/dev/fdset/${firstSet + index}" 0`,
+  );
+  const descriptor = [
+    '# Disk DescriptorFile',
+    'version=1',
+    'CID=fffffffe',
+    'parentCID=ffffffff',
+    'createType="twoGbMaxExtentFlat"',
+    '# Extents',
+    ...extents,
+    '',
+  ].join('\n');
   return { descriptor, partitions };
 }
 
@@ -51,29 +66,55 @@ export interface Exchange {
   readonly partitions: readonly Partition[];
 }
 
-/** Makes what is missing on the host and says what to tell QEMU. `emptyDisk` is what a new writable disk is copied from; null: the VM has its own already. */
-export async function prepareDisks(rootfs: RootfsPlan, emptyDisk: string | null, signal: AbortSignal): Promise<Exchange> {
+/**
+ * Makes what is missing on the host and says what to tell QEMU. `emptyDisk` is what a new writable disk is copied from;
+ * null: the VM has its own already.
+ */
+export async function prepareDisks(
+  rootfs: RootfsPlan,
+  emptyDisk: string | null,
+  signal: AbortSignal,
+): Promise<Exchange> {
   const parts = writableParts(rootfs.writableDirectory);
   if (emptyDisk !== null) await ensureScratch(parts.scratch, emptyDisk, signal);
   const first = unusedSets();
   const { files, partitions } = await describeLayers(rootfs.layers, parts.layers, first);
   const commands = rootfs.layers.length > 0 ? layerCommands(first) : [];
   if (emptyDisk === null) return { first, files, commands, partitions };
-  return { first, files: [{ set: first, path: parts.scratch, writable: true }, ...files], commands: [...scratchCommands(first), ...commands], partitions };
+  return {
+    first,
+    files: [{ set: first, path: parts.scratch, writable: true }, ...files],
+    commands: [...scratchCommands(first), ...commands],
+    partitions,
+  };
 }
 
 /** The layers' disk of a running VM, made longer by one layer: what is on it stays where it is. */
-export async function extendLayers(rootfs: RootfsPlan, layer: RootfsLayer, descriptor: string): Promise<Exchange & { readonly added: Partition }> {
+export async function extendLayers(
+  rootfs: RootfsPlan,
+  layer: RootfsLayer,
+  descriptor: string,
+): Promise<Exchange & { readonly added: Partition }> {
   const first = unusedSets();
   const { files, partitions } = await describeLayers([...rootfs.layers, layer], descriptor, first);
   return { first, files, commands: layerCommands(first), partitions, added: partitions.at(-1)! };
 }
 
 /** Writes the descriptor of the layers' disk: itself in the set after `first`, the layers in those after it. */
-async function describeLayers(layers: readonly RootfsLayer[], path: string, first: number): Promise<{ files: QmpFile[]; partitions: readonly Partition[] }> {
+async function describeLayers(
+  layers: readonly RootfsLayer[],
+  path: string,
+  first: number,
+): Promise<{ files: QmpFile[]; partitions: readonly Partition[] }> {
   const { descriptor, partitions } = layerDisk(await Promise.all(layers.map((layer) => sizeOf(layer))), first + 2);
   await writeFile(path, descriptor, { mode: 0o600 });
-  return { files: [{ set: first + 1, path, writable: false }, ...layers.map((layer, index) => ({ set: first + 2 + index, path: layer.path, writable: false }))], partitions };
+  return {
+    files: [
+      { set: first + 1, path, writable: false },
+      ...layers.map((layer, index) => ({ set: first + 2 + index, path: layer.path, writable: false })),
+    ],
+    partitions,
+  };
 }
 
 const unusedSets = (): number => 1 + Math.floor(Math.random() * 2 ** 28) * 4;
@@ -82,19 +123,39 @@ const fdset = (set: number): string => `/dev/fdset/${set}`;
 
 /** Pure. Blocks that the guest frees are given back (discard). */
 const scratchCommands = (first: number): QmpCommand[] => [
-  { execute: 'blockdev-add', arguments: { 'driver': 'file', 'node-name': `s${first}`, 'filename': fdset(first), 'discard': 'unmap', 'locking': 'off' } },
-  { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'scratch', 'file': `s${first}`, 'discard': 'unmap' }] } },
+  {
+    execute: 'blockdev-add',
+    arguments: { driver: 'file', 'node-name': `s${first}`, filename: fdset(first), discard: 'unmap', locking: 'off' },
+  },
+  {
+    execute: 'blockdev-reopen',
+    arguments: { options: [{ driver: 'raw', 'node-name': 'scratch', file: `s${first}`, discard: 'unmap' }] },
+  },
 ];
 
 const layerCommands = (first: number): QmpCommand[] => [
-  { execute: 'blockdev-add', arguments: { 'driver': 'vmdk', 'node-name': `l${first}`, 'read-only': true, 'file': { 'driver': 'file', 'filename': fdset(first + 1), 'read-only': true, 'locking': 'off' } } },
-  { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'layers', 'file': `l${first}`, 'read-only': true }] } },
+  {
+    execute: 'blockdev-add',
+    arguments: {
+      driver: 'vmdk',
+      'node-name': `l${first}`,
+      'read-only': true,
+      file: { driver: 'file', filename: fdset(first + 1), 'read-only': true, locking: 'off' },
+    },
+  },
+  {
+    execute: 'blockdev-reopen',
+    arguments: { options: [{ driver: 'raw', 'node-name': 'layers', file: `l${first}`, 'read-only': true }] },
+  },
 ];
 
 /** Pure: what gives a VM its empty layers' disk back. */
 export function takeBackLayers({ first, files }: Exchange): QmpCommand[] {
   return [
-    { execute: 'blockdev-reopen', arguments: { options: [{ 'driver': 'raw', 'node-name': 'layers', 'file': 'layers-empty', 'read-only': true }] } },
+    {
+      execute: 'blockdev-reopen',
+      arguments: { options: [{ driver: 'raw', 'node-name': 'layers', file: 'layers-empty', 'read-only': true }] },
+    },
     { execute: 'blockdev-del', arguments: { 'node-name': `l${first}` } },
     ...files.map(({ set }) => ({ execute: 'remove-fd', arguments: { 'fdset-id': set } })),
   ];
@@ -130,7 +191,11 @@ export async function ensureEmptyDisk(template: string, signal: AbortSignal): Pr
   try {
     await writeFile(fresh, '', { mode: 0o600 });
     await truncate(fresh, scratchBytes);
-    await runCommand('make an empty writable disk', ['mkfs.ext4', '-q', '-F', '-m', '0', '-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard', fresh], { signal });
+    await runCommand(
+      'make an empty writable disk',
+      ['mkfs.ext4', '-q', '-F', '-m', '0', '-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard', fresh],
+      { signal },
+    );
     await rename(fresh, template);
   } finally {
     await rm(fresh, { force: true });
@@ -138,5 +203,8 @@ export async function ensureEmptyDisk(template: string, signal: AbortSignal): Pr
 }
 
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(() => true, () => false);
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -1,10 +1,22 @@
-// Owns hyperv isolation: a utility VM for each sandbox, booted and spoken to by a supervisor. What it keeps in memory it can make again from the
-// sandboxes' directories. Does not own image layers, the switches' side of the network, nor what the guest does with a request (native/agent).
+// Owns hyperv isolation: a utility VM for each sandbox, booted and spoken to by a supervisor. What it keeps in memory
+// it can make again from the sandboxes' directories. Does not own image layers, the switches' side of the network, nor
+// what the guest does with a request (native/agent).
 
 import { access, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { FrameType, Tag, TlvReader, TlvWriter, TwofoldError, isTwofoldError, newId, type ContainerId, type OciSpec, type SandboxId } from '@twofold/contract';
+import {
+  FrameType,
+  Tag,
+  TlvReader,
+  TlvWriter,
+  TwofoldError,
+  isTwofoldError,
+  newId,
+  type ContainerId,
+  type OciSpec,
+  type SandboxId,
+} from '@twofold/contract';
 import { openCgroups, type Cgroups } from '../../host/cgroup/index.ts';
 import { exitOf } from '../../host/conversation.ts';
 import { parseProcessList } from '../../host/process-list.ts';
@@ -13,9 +25,36 @@ import { compileSeccomp } from '../../host/seccomp.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { findWorkers } from '../../host/workers.ts';
 import type { Settings } from '../../settings.ts';
-import type { ContainerSpec, ContainerState, Driver, DriverEvent, ExecSpec, FileRequest, ProcessRef, ProcessStreams, RawProcess, ResolvedUser, RootfsLayer, SandboxInfo, SandboxSpec, StartOptions, ToolRun, Warn, Worker } from '../driver.ts';
+import type {
+  ContainerSpec,
+  ContainerState,
+  Driver,
+  DriverEvent,
+  ExecSpec,
+  FileRequest,
+  ProcessRef,
+  ProcessStreams,
+  RawProcess,
+  ResolvedUser,
+  RootfsLayer,
+  SandboxInfo,
+  SandboxSpec,
+  StartOptions,
+  ToolRun,
+  Warn,
+  Worker,
+} from '../driver.ts';
 import { writeProcess } from '../process-part.ts';
-import { attachThrough, execDetached, networkRequest, resizeRequest, signalRequest, stateOf, target, userOf } from '../supervised.ts';
+import {
+  attachThrough,
+  execDetached,
+  networkRequest,
+  resizeRequest,
+  signalRequest,
+  stateOf,
+  target,
+  userOf,
+} from '../supervised.ts';
 import { dropSpareDisk, prepareContainer, startProcess } from './container.ts';
 import { extendLayers } from './disks.ts';
 import { SandboxEvents } from './events.ts';
@@ -74,12 +113,20 @@ export class HypervDriver implements Driver {
   }
 
   async createSandbox(spec: SandboxSpec, signal: AbortSignal): Promise<SandboxInfo> {
-    if (this.accelerator === 'tcg' && !this.#settings.allowEmulation) throw new TwofoldError('forbidden', 'Hyper-V containers would run under software emulation here, which is no security boundary, and the settings forbid it.');
+    if (this.accelerator === 'tcg' && !this.#settings.allowEmulation)
+      throw new TwofoldError(
+        'forbidden',
+        'Hyper-V containers would run under software emulation here, which is no security boundary, and the settings forbid it.',
+      );
     if (this.#sandboxes.has(spec.id)) throw new TwofoldError('conflict', 'The sandbox is up already.');
     const sized = { ...spec, machine: sizeFor(spec.machine, this.#settings.machine, availableParallelism()) };
     const { supervisorPid, connection, configured, origin } = await this.#vms.take(sized, signal);
     try {
-      await this.#adopt(spec.id, { directory: spec.directory, connection, configured, closing: new AbortController() }, signal);
+      await this.#adopt(
+        spec.id,
+        { directory: spec.directory, connection, configured, closing: new AbortController() },
+        signal,
+      );
       return { supervisorPid, netnsPid: null, origin };
     } catch (error) {
       await this.deleteSandbox(spec.id, spec.directory);
@@ -109,44 +156,80 @@ export class HypervDriver implements Driver {
   async createContainer(spec: ContainerSpec, signal: AbortSignal): Promise<ResolvedUser> {
     const { directory, connection } = this.#need(spec.sandbox);
     const notes = await readNotes(directory);
-    if (notes === null) throw new TwofoldError('sandbox-gone', 'The sandbox\'s notes are gone.');
-    if (Object.keys(notes.layers).length > 0) throw new TwofoldError('unsupported', 'A utility VM holds one container, for now.');
+    if (notes === null) throw new TwofoldError('sandbox-gone', "The sandbox's notes are gone.");
+    if (Object.keys(notes.layers).length > 0)
+      throw new TwofoldError('unsupported', 'A utility VM holds one container, for now.');
     await this.#guest(spec.sandbox, signal);
     const { spare, ...kept } = notes;
     const takesSpare = spare !== undefined && !(await this.hasWritable(spec.rootfs.writableDirectory));
     if (takesSpare) await rename(spare, writableParts(spec.rootfs.writableDirectory).scratch);
     else if (spare !== undefined) await dropSpareDisk(connection, signal);
-    const { user, exchange } = await prepareContainer(connection, spec, takesSpare ? null : emptyDisk(this.#settings.dataRoot), signal);
+    const { user, exchange } = await prepareContainer(
+      connection,
+      spec,
+      takesSpare ? null : emptyDisk(this.#settings.dataRoot),
+      signal,
+    );
     await writeNotes(directory, { ...kept, layers: { [spec.id]: exchange.partitions.length } });
     if (spare !== undefined && !takesSpare) await rm(spare, { force: true });
     return user;
   }
 
   async resolveUser(container: ProcessRef, user: string, signal: AbortSignal): Promise<ResolvedUser> {
-    return userOf(await this.#request(container.sandbox, FrameType.RESOLVE_USER, target(container).string(Tag.USER, user), signal));
+    return userOf(
+      await this.#request(container.sandbox, FrameType.RESOLVE_USER, target(container).string(Tag.USER, user), signal),
+    );
   }
 
-  async startContainer(container: ProcessRef, spec: OciSpec, options: StartOptions, signal: AbortSignal): Promise<{ pid: number }> {
+  async startContainer(
+    container: ProcessRef,
+    spec: OciSpec,
+    options: StartOptions,
+    signal: AbortSignal,
+  ): Promise<{ pid: number }> {
     const filter = await this.#filterOf(spec);
     const { connection, directory } = await this.#guest(container.sandbox, signal);
-    const pid = await startProcess(connection, container, spec, options, filter, signal).finally(() => this.#vms.settled(container.sandbox));
+    const pid = await startProcess(connection, container, spec, options, filter, signal).finally(() =>
+      this.#vms.settled(container.sandbox),
+    );
     // An exec has the container's filter, also after the daemon has been started anew.
     const notes = await readNotes(directory);
-    if (notes !== null) await writeNotes(directory, { ...notes, ...(filter === null ? {} : { seccomp: filter.toString('base64') }) });
+    if (notes !== null)
+      await writeNotes(directory, { ...notes, ...(filter === null ? {} : { seccomp: filter.toString('base64') }) });
     return { pid };
   }
 
-  async attach(container: ProcessRef, want: { stdin: boolean; stdout: boolean; stderr: boolean }, signal: AbortSignal): Promise<ProcessStreams> {
+  async attach(
+    container: ProcessRef,
+    want: { stdin: boolean; stdout: boolean; stderr: boolean },
+    signal: AbortSignal,
+  ): Promise<ProcessStreams> {
     return attachThrough(this.#need(container.sandbox).connection, container, want, signal);
   }
 
-  async exec(of: Required<ProcessRef>, spec: ExecSpec, want: { attached: boolean }, signal: AbortSignal): Promise<{ pid: number; streams: ProcessStreams | null }> {
+  async exec(
+    of: Required<ProcessRef>,
+    spec: ExecSpec,
+    want: { attached: boolean },
+    signal: AbortSignal,
+  ): Promise<{ pid: number; streams: ProcessStreams | null }> {
     const { connection, directory } = this.#need(of.sandbox);
     const filter = (await readNotes(directory))?.seccomp;
     const payload = target(of).flag(Tag.STDIN, spec.stdin);
     writeProcess(payload, spec.process, filter === undefined ? null : Buffer.from(filter, 'base64'));
-    if (!want.attached) return { pid: (await connection.request(FrameType.EXEC, payload.number(Tag.FLAGS, execDetached), signal)).number(Tag.PID) ?? 0, streams: null };
-    const { reply, streams } = await connection.openStreams(FrameType.EXEC, payload, { stdin: spec.stdin, output: true }, signal);
+    if (!want.attached)
+      return {
+        pid:
+          (await connection.request(FrameType.EXEC, payload.number(Tag.FLAGS, execDetached), signal)).number(Tag.PID) ??
+          0,
+        streams: null,
+      };
+    const { reply, streams } = await connection.openStreams(
+      FrameType.EXEC,
+      payload,
+      { stdin: spec.stdin, output: true },
+      signal,
+    );
     return { pid: reply.number(Tag.PID) ?? 0, streams };
   }
 
@@ -168,7 +251,11 @@ export class HypervDriver implements Driver {
 
   async processes(container: ProcessRef): Promise<RawProcess[]> {
     const { connection } = this.#need(container.sandbox);
-    await using run = await runGuestTool(connection, ['processes', guestPlaces(container.container).processList], AbortSignal.timeout(requestTimeoutMs));
+    await using run = await runGuestTool(
+      connection,
+      ['processes', guestPlaces(container.container).processList],
+      AbortSignal.timeout(requestTimeoutMs),
+    );
     run.stdin.end();
     return parseProcessList(await collect(run.stdout));
   }
@@ -192,12 +279,33 @@ export class HypervDriver implements Driver {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     try {
       const { machine, cgroupParent } = this.#settings;
-      await this.createSandbox({ id, namespace: 'files', directory, hostname: 'files', network: { mode: 'none' }, machine, cgroupPath: `${cgroupParent}/${id}`, resources: {} }, signal);
+      await this.createSandbox(
+        {
+          id,
+          namespace: 'files',
+          directory,
+          hostname: 'files',
+          network: { mode: 'none' },
+          machine,
+          cgroupPath: `${cgroupParent}/${id}`,
+          resources: {},
+        },
+        signal,
+      );
       this.#vms.settled(id); // no process will be
-      // Nothing runs, so nobody's user matters, and an image's broken passwd must not be in the way. No file of the engine's is put in place.
+      // Nothing runs, so nobody's user matters, and an image's broken passwd must not be in the way. No file of the
+      // engine's is put in place.
       await this.createContainer({ ...spec, sandbox: id, user: '0:0', files: [], log: null }, signal);
       const run = await this.files({ sandbox: id, container: spec.id }, request, signal);
-      return { stdin: run.stdin, stdout: run.stdout, done: run.done, [Symbol.asyncDispose]: async () => { await run[Symbol.asyncDispose](); await remove(); } };
+      return {
+        stdin: run.stdin,
+        stdout: run.stdout,
+        done: run.done,
+        [Symbol.asyncDispose]: async () => {
+          await run[Symbol.asyncDispose]();
+          await remove();
+        },
+      };
     } catch (error) {
       await remove();
       throw error;
@@ -206,9 +314,13 @@ export class HypervDriver implements Driver {
 
   async showLayer(spec: ContainerSpec, layer: RootfsLayer, path: string, signal: AbortSignal): Promise<void> {
     const { directory, connection } = this.#need(spec.sandbox);
-    const pid = (await connection.request(FrameType.STATE, new TlvWriter(), signal)).lists(Tag.CONTAINER).find((one) => one.string(Tag.CONTAINER) === spec.id)?.number(Tag.PID);
+    const pid = (await connection.request(FrameType.STATE, new TlvWriter(), signal))
+      .lists(Tag.CONTAINER)
+      .find((one) => one.string(Tag.CONTAINER) === spec.id)
+      ?.number(Tag.PID);
     const notes = await readNotes(directory);
-    if (pid === undefined || notes === null) throw new TwofoldError('container-not-running', 'The container is not running.');
+    if (pid === undefined || notes === null)
+      throw new TwofoldError('container-not-running', 'The container is not running.');
     let shown = notes.shown;
     if (shown === undefined) {
       const { files, commands, added } = await extendLayers(spec.rootfs, layer, sandboxParts(directory).shown);
@@ -216,7 +328,11 @@ export class HypervDriver implements Driver {
       shown = added;
       await writeNotes(directory, { ...notes, shown });
     }
-    await using run = await runGuestTool(connection, ['show', '--disk', 'layers', String(shown.offset), String(shown.length), String(pid), path], signal);
+    await using run = await runGuestTool(
+      connection,
+      ['show', '--disk', 'layers', String(shown.offset), String(shown.length), String(pid), path],
+      signal,
+    );
     run.stdin.end();
     await collect(run.stdout);
     await run.done;
@@ -231,7 +347,10 @@ export class HypervDriver implements Driver {
   async releaseLayers(): Promise<void> {}
 
   async hasWritable(writableDirectory: string): Promise<boolean> {
-    return access(writableParts(writableDirectory).scratch).then(() => true, () => false);
+    return access(writableParts(writableDirectory).scratch).then(
+      () => true,
+      () => false,
+    );
   }
 
   async deleteContainer(container: ProcessRef): Promise<void> {
@@ -252,7 +371,12 @@ export class HypervDriver implements Driver {
     await endSandbox(directory, this.#cgroups, options);
   }
 
-  async reconnect(id: SandboxId, directory: string, containers: readonly ContainerId[], signal: AbortSignal): Promise<{ alive: boolean; info: SandboxInfo | null; containers: ReadonlyMap<ContainerId, ContainerState> }> {
+  async reconnect(
+    id: SandboxId,
+    directory: string,
+    containers: readonly ContainerId[],
+    signal: AbortSignal,
+  ): Promise<{ alive: boolean; info: SandboxInfo | null; containers: ReadonlyMap<ContainerId, ContainerState> }> {
     const states = new Map<ContainerId, ContainerState>();
     for (const container of containers) {
       const file = await readFile(sandboxParts(directory).exit(container)).catch(() => null);
@@ -263,7 +387,11 @@ export class HypervDriver implements Driver {
       const within = AbortSignal.any([signal, AbortSignal.timeout(followTimeoutMs)]);
       const supervisorPid = await connection.pid(within);
       this.#letGo(id);
-      await this.#adopt(id, { directory, connection, configured: Promise.resolve(), closing: new AbortController() }, within);
+      await this.#adopt(
+        id,
+        { directory, connection, configured: Promise.resolve(), closing: new AbortController() },
+        within,
+      );
       for (const one of (await connection.request(FrameType.STATE, new TlvWriter(), within)).lists(Tag.CONTAINER)) {
         const container = one.string(Tag.CONTAINER) as ContainerId;
         const state = stateOf(one);
@@ -309,7 +437,9 @@ export class HypervDriver implements Driver {
   }
 
   async #filterOf({ linux: { seccomp } }: OciSpec): Promise<Buffer | null> {
-    return seccomp === undefined ? null : compileSeccomp(hypervParts(this.#settings.libRoot).seccompTool, seccomp, thisMachine().seccompArchitecture);
+    return seccomp === undefined
+      ? null
+      : compileSeccomp(hypervParts(this.#settings.libRoot).seccompTool, seccomp, thisMachine().seccompArchitecture);
   }
 
   async #adopt(id: SandboxId, living: Living, signal: AbortSignal): Promise<void> {
@@ -335,7 +465,7 @@ export class HypervDriver implements Driver {
 
   #need(id: SandboxId): Living {
     const living = this.#sandboxes.get(id);
-    if (living === undefined) throw new TwofoldError('sandbox-gone', 'The container\'s sandbox is not up.');
+    if (living === undefined) throw new TwofoldError('sandbox-gone', "The container's sandbox is not up.");
     return living;
   }
 
@@ -343,7 +473,8 @@ export class HypervDriver implements Driver {
   async #guest(id: SandboxId, signal: AbortSignal): Promise<Living> {
     const living = this.#need(id);
     const { promise, reject } = Promise.withResolvers<never>();
-    const onAbort = () => reject(new TwofoldError('cancelled', 'Waiting for the VM was called off.', { cause: signal.reason }));
+    const onAbort = () =>
+      reject(new TwofoldError('cancelled', 'Waiting for the VM was called off.', { cause: signal.reason }));
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
@@ -359,7 +490,12 @@ export class HypervDriver implements Driver {
     }
   }
 
-  async #request(id: SandboxId, type: FrameType, payload: TlvWriter, signal: AbortSignal = AbortSignal.timeout(requestTimeoutMs)): Promise<TlvReader> {
+  async #request(
+    id: SandboxId,
+    type: FrameType,
+    payload: TlvWriter,
+    signal: AbortSignal = AbortSignal.timeout(requestTimeoutMs),
+  ): Promise<TlvReader> {
     const { connection } = await this.#guest(id, signal);
     return connection.request(type, payload, signal);
   }

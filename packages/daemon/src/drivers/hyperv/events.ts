@@ -1,6 +1,16 @@
-// Owns the one stream of events of all sandboxes: each sandbox's are followed on a conversation of its own and put into one queue, in order.
+// Owns the one stream of events of all sandboxes: each sandbox's are followed on a conversation of its own and put into
+// one queue, in order.
 
-import { FrameType, isTwofoldError, Tag, TlvWriter, type ContainerId, type ExecId, type SandboxId, type TlvReader } from '@twofold/contract';
+import {
+  FrameType,
+  isTwofoldError,
+  Tag,
+  TlvWriter,
+  type ContainerId,
+  type ExecId,
+  type SandboxId,
+  type TlvReader,
+} from '@twofold/contract';
 import { exitOf } from '../../host/conversation.ts';
 import type { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import type { DriverEvent } from '../driver.ts';
@@ -29,24 +39,42 @@ export class SandboxEvents {
     }
   }
 
-  /** Follows a sandbox until it ends or the signal fires. Resolves once nothing can be missed; a sandbox that ends on its own is told as gone. */
+  /**
+   * Follows a sandbox until it ends or the signal fires. Resolves once nothing can be missed; a sandbox that ends on
+   * its own is told as gone.
+   */
   follow(sandbox: SandboxId, connection: SupervisorConnection, signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     void this.#run(sandbox, connection, signal, resolve).catch(reject);
     return promise;
   }
 
-  async #run(sandbox: SandboxId, connection: SupervisorConnection, signal: AbortSignal, onReady: () => void): Promise<void> {
-    let reason = 'The sandbox\'s supervisor ended.';
+  async #run(
+    sandbox: SandboxId,
+    connection: SupervisorConnection,
+    signal: AbortSignal,
+    onReady: () => void,
+  ): Promise<void> {
+    let reason = "The sandbox's supervisor ended.";
     let ready = false;
     try {
-      for await (const event of connection.watch(signal, () => { ready = true; onReady(); })) {
+      for await (const event of connection.watch(signal, () => {
+        ready = true;
+        onReady();
+      })) {
         if (event.string(Tag.EVENT) === 'sandbox-failed') reason = event.string(Tag.MESSAGE) ?? reason;
         const told = read(sandbox, event);
         if (told === null) continue;
         this.put(told);
         // The daemon remembers it from here on; the supervisor's table would only grow.
-        if (told.kind === 'exited' && told.exec !== undefined) connection.request(FrameType.DELETE, new TlvWriter().string(Tag.CONTAINER, told.container).string(Tag.EXEC, told.exec), signal).catch(() => undefined);
+        if (told.kind === 'exited' && told.exec !== undefined)
+          connection
+            .request(
+              FrameType.DELETE,
+              new TlvWriter().string(Tag.CONTAINER, told.container).string(Tag.EXEC, told.exec),
+              signal,
+            )
+            .catch(() => undefined);
       }
     } catch (error) {
       if (!ready) throw error;

@@ -1,4 +1,5 @@
-// Owns running the layer tool inside a guest: its words there, its streams as a ToolRun. What comes back is hostile until checked by its readers.
+// Owns running the layer tool inside a guest: its words there, its streams as a ToolRun. What comes back is hostile
+// until checked by its readers.
 
 import { FrameType, Tag, TlvWriter, TwofoldError, type ContainerId } from '@twofold/contract';
 import { layerToolError } from '../../host/layer-tool.ts';
@@ -7,7 +8,10 @@ import type { FileRequest, ToolRun } from '../driver.ts';
 import { guestPlaces } from './places.ts';
 
 const maxComplaintBytes = 4096;
-/** What is read whole by whoever asks: a guest must not fill the daemon's memory. Archives are streamed and have no limit here. */
+/**
+ * What is read whole by whoever asks: a guest must not fill the daemon's memory. Archives are streamed and have no
+ * limit here.
+ */
 const maxOutputBytes: Readonly<Record<string, number>> = { stat: 64 << 10, changes: 64 << 20, processes: 16 << 20 };
 
 /** Pure: the tool's words for a request. */
@@ -18,7 +22,13 @@ export function toolWords(container: ContainerId, layers: number, request: FileR
     case 'stat':
       return [request.verb, places.root, request.path];
     case 'unpack':
-      return ['unpack', places.root, request.path, ...(request.noOverwriteDirNonDir ? ['--no-overwrite-dir-non-dir'] : []), ...(request.copyUidGid ? ['--copy-uid-gid'] : [])];
+      return [
+        'unpack',
+        places.root,
+        request.path,
+        ...(request.noOverwriteDirNonDir ? ['--no-overwrite-dir-non-dir'] : []),
+        ...(request.copyUidGid ? ['--copy-uid-gid'] : []),
+      ];
     case 'export':
       return ['export', places.root];
     case 'changes':
@@ -30,7 +40,11 @@ export function toolWords(container: ContainerId, layers: number, request: FileR
 }
 
 /** Starts the tool in the guest. Disposing kills it. */
-export async function runGuestTool(connection: SupervisorConnection, words: readonly string[], signal: AbortSignal): Promise<ToolRun> {
+export async function runGuestTool(
+  connection: SupervisorConnection,
+  words: readonly string[],
+  signal: AbortSignal,
+): Promise<ToolRun> {
   const payload = new TlvWriter().strings(Tag.ARG, words).flag(Tag.STDIN, true);
   const { streams } = await connection.openStreams(FrameType.TOOL, payload, { stdin: true, output: true }, signal);
   const complaint: Buffer[] = [];
@@ -45,7 +59,8 @@ export async function runGuestTool(connection: SupervisorConnection, words: read
     try {
       for await (const { stream, data } of streams.output) {
         if (stream === 'stdout') {
-          if ((outputBytes += data.length) > limit) throw new TwofoldError('protocol', 'The guest said more than there can be to say.');
+          if ((outputBytes += data.length) > limit)
+            throw new TwofoldError('protocol', 'The guest said more than there can be to say.');
           yield data;
         } else if ((complaintBytes += data.length) <= maxComplaintBytes) complaint.push(data);
       }

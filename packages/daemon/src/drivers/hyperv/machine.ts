@@ -11,11 +11,16 @@ export interface Machine {
   /** Directories of shared libraries and the loader that QEMU needs; those that exist are shown to it. */
   readonly libraries: readonly string[];
   readonly machineType: string;
-  /** A plain model: under emulation costly vector paths are spared by not offering them (measured: boot 2.4 s → 1.95 s). */
+  /**
+   * A plain model: under emulation costly vector paths are spared by not offering them (measured: boot 2.4 s → 1.95 s).
+   */
   readonly cpuModel: Readonly<Record<Accelerator, string>>;
   readonly console: string;
   readonly kernelArguments: Readonly<Record<Accelerator, readonly string[]>>;
-  /** How an emulated guest is told the rate of its time stamp counter, which is the host's; it would measure it wrong on a busy machine. */
+  /**
+   * How an emulated guest is told the rate of its time stamp counter, which is the host's; it would measure it wrong on
+   * a busy machine.
+   */
   readonly tickRateArgument: string;
   /** Packages whose kernel will do, first found wins: Debian's, then Ubuntu's. Meta-packages are followed. */
   readonly kernelPackages: readonly string[];
@@ -25,14 +30,24 @@ export interface Machine {
   readonly seccompArchitecture: string;
 }
 
-// Without no_timer_check and tsc=reliable the kernel hangs under emulation (measured). The agent is the only user of the console.
-// Of the security modules those that need no policy of somebody's: nobody loads one, and each asked hook costs.
-const common = ['quiet', 'panic=-1', 'cryptomgr.notests', 'rcupdate.rcu_expedited=1', 'random.trust_cpu=on', 'lsm=landlock,yama', 'audit=0'];
+// Without no_timer_check and tsc=reliable the kernel hangs under emulation (measured). The agent is the only user of
+// the console. Of the security modules those that need no policy of somebody's: nobody loads one, and each asked hook
+// costs.
+const common = [
+  'quiet',
+  'panic=-1',
+  'cryptomgr.notests',
+  'rcupdate.rcu_expedited=1',
+  'random.trust_cpu=on',
+  'lsm=landlock,yama',
+  'audit=0',
+];
 
 const x64 = [...common, 'reboot=t', 'tsc=reliable', 'no_timer_check', 'i8042.noaux', 'i8042.nokbd'];
-// What keeps a processor from guessing across the guest's own borders: QEMU's translated code has all of the guest in one address space whatever
-// the guest does, so that it protects nothing there, and costs a TLB flush at every system call (docs/decisions/0013-guests-under-emulation.md).
-// Compiling each container's filters (seccomp, devices) to machine code that is then translated once more costs more than interpreting them.
+// What keeps a processor from guessing across the guest's own borders: QEMU's translated code has all of the guest in
+// one address space whatever the guest does, so that it protects nothing there, and costs a TLB flush at every system
+// call (docs/decisions/0013-guests-under-emulation.md). Compiling each container's filters (seccomp, devices) to
+// machine code that is then translated once more costs more than interpreting them.
 const emulated = ['mitigations=off', 'sysctl.net.core.bpf_jit_enable=0'];
 
 const machines: Partial<Record<NodeJS.Architecture, Machine>> = {
@@ -53,6 +68,7 @@ const machines: Partial<Record<NodeJS.Architecture, Machine>> = {
 /** The record of the architecture that this process runs on. */
 export function thisMachine(): Machine {
   const machine = machines[arch];
-  if (machine === undefined) throw new TwofoldError('unsupported', `The utility VM is not built for ${arch} processors.`);
+  if (machine === undefined)
+    throw new TwofoldError('unsupported', `The utility VM is not built for ${arch} processors.`);
   return machine;
 }

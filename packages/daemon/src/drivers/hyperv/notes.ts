@@ -1,4 +1,5 @@
-// Owns what the driver writes down about a sandbox in its directory, so that a later daemon can go on with it or clear it away.
+// Owns what the driver writes down about a sandbox in its directory, so that a later daemon can go on with it or clear
+// it away.
 
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { ContainerId, SandboxId } from '@twofold/contract';

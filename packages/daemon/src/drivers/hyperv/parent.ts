@@ -1,7 +1,9 @@
-// Owns the one VM that others are forked from: a clone of the standard size's template that has rehearsed and then stands still, so that what comes of it
-// has QEMU's translated code, its heap and the guest's memory in common with it until it writes. Under emulation only: KVM gives no VM to another process.
+// Owns the one VM that others are forked from: a clone of the standard size's template that has rehearsed and then
+// stands still, so that what comes of it has QEMU's translated code, its heap and the guest's memory in common with it
+// until it writes. Under emulation only: KVM gives no VM to another process.
 //
-//   absent ─rehearsed, stopped, brought to rest▶ ready ─dies, or a fork of it failed▶ absent; vms.ts makes another, a few times
+//   absent ─rehearsed, stopped, brought to rest▶ ready ─dies, or a fork of it failed▶ absent; vms.ts makes another, a
+//   few times
 //
 // Does not own what comes of it.
 
@@ -38,7 +40,12 @@ export interface Parent {
 }
 
 /** Makes it. Throws when it can't be had; nothing of it is left then. */
-export async function makeParent({ settings, accelerator, cgroups, rehearsal }: Making, template: Template, warn: Warn, signal: AbortSignal): Promise<Parent> {
+export async function makeParent(
+  { settings, accelerator, cgroups, rehearsal }: Making,
+  template: Template,
+  warn: Warn,
+  signal: AbortSignal,
+): Promise<Parent> {
   const spec = await nobodysSandbox(settings, settings.machine, 'parent', 'waiting');
   const { directory, cgroupPath } = spec;
   const { socket: own, forks: socket } = sandboxParts(directory);
@@ -52,27 +59,48 @@ export async function makeParent({ settings, accelerator, cgroups, rehearsal }: 
   };
   try {
     const within = AbortSignal.any([signal, AbortSignal.timeout(makeTimeoutMs)]);
-    await bootSandbox(spec, settings, accelerator, cgroups, { from: 'parent', memory: template.memory, saved: template.saved, disk: template.disk, socket, background: true }, within);
+    await bootSandbox(
+      spec,
+      settings,
+      accelerator,
+      cgroups,
+      { from: 'parent', memory: template.memory, saved: template.saved, disk: template.disk, socket, background: true },
+      within,
+    );
     using _ = patience(cgroupPath, cgroups);
     await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
-    for (let round = 0; round < rehearsals; round += 1) await rehearse(connection, directory, templateMac, rehearsal, within);
+    for (let round = 0; round < rehearsals; round += 1)
+      await rehearse(connection, directory, templateMac, rehearsal, within);
     await wait(settleMs, undefined, { signal: within });
     await runQmp(connection, 'stop the VM that is forked', [], [{ execute: 'stop', arguments: {} }], within);
     await wait(restMs, undefined, { signal: within });
     await bringToRest(socket, within);
     cgroups.background(cgroupPath, false); // whoever asks for a fork waits for it
-    return { origin: { from: 'fork', socket, disk: join(spareDisks(settings.dataRoot), `${spec.id}.ext4`) }, gone: watch(connection, closing.signal), [Symbol.asyncDispose]: end };
+    return {
+      origin: { from: 'fork', socket, disk: join(spareDisks(settings.dataRoot), `${spec.id}.ext4`) },
+      gone: watch(connection, closing.signal),
+      [Symbol.asyncDispose]: end,
+    };
   } catch (error) {
-    await end().catch((failed: unknown) => warn('What is left of a VM that was to be forked could not be cleared away.', { err: failed }));
+    await end().catch((failed: unknown) =>
+      warn('What is left of a VM that was to be forked could not be cleared away.', { err: failed }),
+    );
     throw error;
   }
 }
 
-/** The first connection does it (native/fork/serve.c): one that asks for nothing, and is told so once that has been done. */
+/**
+ * The first connection does it (native/fork/serve.c): one that asks for nothing, and is told so once that has been
+ * done.
+ */
 async function bringToRest(socket: string, signal: AbortSignal): Promise<void> {
   const asker = connect({ path: socket, signal });
   let answered = false;
-  asker.on('data', () => { answered = true; }).end();
+  asker
+    .on('data', () => {
+      answered = true;
+    })
+    .end();
   await once(asker, 'close', { signal });
   if (!answered) throw new TwofoldError('sandbox-failed', 'The VM that is to be forked did not come to rest.');
 }

@@ -23,7 +23,10 @@ export const hypervParts = (libRoot: string) => ({
 /** What an empty writable disk is copied from. */
 export const emptyDisk = (dataRoot: string): string => join(dataRoot, 'hyperv', 'scratch.ext4');
 
-/** Writable disks of VMs that are no container's yet: `<sandbox>.ext4`. On the data root's file system, so that a container takes its own by a rename. */
+/**
+ * Writable disks of VMs that are no container's yet: `<sandbox>.ext4`. On the data root's file system, so that a
+ * container takes its own by a rename.
+ */
 export const spareDisks = (dataRoot: string): string => join(dataRoot, 'hyperv', 'spare');
 
 /** Inside a sandbox's directory. */

@@ -1,7 +1,7 @@
 // Owns the decision how many VMs should wait. Pure: the pool (pool.ts) acts on it.
 //
-// As many as were started in the busiest two seconds of the last minute (a setting), at least and at most what is set. Where memory is short none
-// is made; those that wait stay until they are taken or too many.
+// As many as were started in the busiest two seconds of the last minute (a setting), at least and at most what is set.
+// Where memory is short none is made; those that wait stay until they are taken or too many.
 
 /** Starts so close together find none that was made in between. */
 export const burstMs = 2_000;
@@ -29,12 +29,23 @@ export interface PoolDecision {
   readonly reviewInMs: number | null;
 }
 
-export function decidePoolSize({ least, most, rememberMs, nowMs, startsMs, waiting, memory }: PoolSituation): PoolDecision {
+export function decidePoolSize({
+  least,
+  most,
+  rememberMs,
+  nowMs,
+  startsMs,
+  waiting,
+  memory,
+}: PoolSituation): PoolDecision {
   const remembered = startsMs.filter((at) => nowMs - at < rememberMs);
   const target = Math.min(Math.max(busiest(remembered), least), Math.max(least, most));
   const spareBytes = memory.availableBytes - Math.min(memory.totalBytes / 8, mostReserveBytes);
   const wanted = Math.min(target, waiting + Math.max(0, Math.floor(spareBytes / waitingVmBytes)));
-  const reviews = [...(wanted < target ? [memoryReviewMs] : []), ...(target > least ? [remembered[0]! + rememberMs - nowMs] : [])];
+  const reviews = [
+    ...(wanted < target ? [memoryReviewMs] : []),
+    ...(target > least ? [remembered[0]! + rememberMs - nowMs] : []),
+  ];
   return { wanted, reviewInMs: reviews.length === 0 ? null : Math.min(...reviews) };
 }
 

@@ -1,6 +1,6 @@
-// Owns the VMs that wait: clones of the template that belong to nobody yet, have no identity and no container, in sandbox directories that a later
-// daemon takes for orphans. They run in the background until they are handed out. Does not own clones that were handed out, nor the template; how
-// many should wait is decided in pool-size.ts.
+// Owns the VMs that wait: clones of the template that belong to nobody yet, have no identity and no container, in
+// sandbox directories that a later daemon takes for orphans. They run in the background until they are handed out. Does
+// not own clones that were handed out, nor the template; how many should wait is decided in pool-size.ts.
 //
 //   absent ─clone has answered▶ waiting ─take▶ handed out (the driver's)
 //                                  └─dies, is too many, or the pool is closed▶ absent
@@ -20,11 +20,23 @@ import type { Parent } from './parent.ts';
 import { sandboxParts } from './places.ts';
 import { decidePoolSize, type PoolDecision } from './pool-size.ts';
 import { rehearse, type Rehearsal } from './rehearsal.ts';
-import { bootSandbox, configureSandbox, endSandbox, interfacesOf, limitWorker, nobodysSandbox, patience, templateMac } from './sandbox.ts';
+import {
+  bootSandbox,
+  configureSandbox,
+  endSandbox,
+  interfacesOf,
+  limitWorker,
+  nobodysSandbox,
+  patience,
+  templateMac,
+} from './sandbox.ts';
 import type { Template } from './template.ts';
 
 const cloneTimeoutMs = 30_000;
-/** A refill waits until nobody has taken one for this long, and while others are being made for containers: it shall not slow the starts that it is too late for. */
+/**
+ * A refill waits until nobody has taken one for this long, and while others are being made for containers: it shall not
+ * slow the starts that it is too late for.
+ */
 const refillDelayMs = 400;
 /** After so many failures in a row nothing is tried any more. */
 const maxFailures = 3;
@@ -73,8 +85,14 @@ export class Pool implements AsyncDisposable {
     return { waiting: this.#waiting.length, wanted: this.#decide().wanted };
   }
 
-  /** Makes a waiting VM the sandbox of `spec`, configured. Null when none waits. Throws when it could not be made so; nothing of it is left then. */
-  async handOut(spec: SandboxSpec, signal: AbortSignal): Promise<{ supervisorPid: number; connection: SupervisorConnection } | null> {
+  /**
+   * Makes a waiting VM the sandbox of `spec`, configured. Null when none waits. Throws when it could not be made so;
+   * nothing of it is left then.
+   */
+  async handOut(
+    spec: SandboxSpec,
+    signal: AbortSignal,
+  ): Promise<{ supervisorPid: number; connection: SupervisorConnection } | null> {
     const { cgroups } = this.#parts;
     const [adapter] = interfacesOf(spec);
     const one = this.#waiting.shift();
@@ -86,7 +104,9 @@ export class Pool implements AsyncDisposable {
     const connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
     const within = AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]);
     // The guest is told while the host's names are changed.
-    const configured = configureSandbox(spec, one.connection, within, { isUp: true }).finally(() => one.connection[Symbol.dispose]());
+    const configured = configureSandbox(spec, one.connection, within, { isUp: true }).finally(() =>
+      one.connection[Symbol.dispose](),
+    );
     configured.catch(() => undefined); // awaited below, unless something else fails first
     try {
       const notes = await readNotes(directory);
@@ -127,10 +147,11 @@ export class Pool implements AsyncDisposable {
     const { wanted, reviewInMs } = this.#decide();
     // The one that has waited longest goes first, as at hand-out.
     for (const one of this.#waiting.splice(0, this.#waiting.length - wanted)) this.#clear(one);
-    if (this.#waiting.length < wanted && !this.#givenUp) this.#filling ??= this.#fillUp().finally(() => {
-      this.#filling = null;
-      this.#adapt(); // one may have been taken while this was ending
-    });
+    if (this.#waiting.length < wanted && !this.#givenUp)
+      this.#filling ??= this.#fillUp().finally(() => {
+        this.#filling = null;
+        this.#adapt(); // one may have been taken while this was ending
+      });
     if (reviewInMs !== null) this.#review = setTimeout(() => this.#adapt(), reviewInMs).unref();
   }
 
@@ -141,7 +162,15 @@ export class Pool implements AsyncDisposable {
 
   #decide(): PoolDecision {
     const { vmPool: least, vmPoolMost: most, vmPoolIdleMs: rememberMs } = this.#parts.settings;
-    return decidePoolSize({ least, most, rememberMs, nowMs: performance.now(), startsMs: this.#startsMs, waiting: this.#waiting.length, memory: { availableBytes: freemem(), totalBytes: totalmem() } });
+    return decidePoolSize({
+      least,
+      most,
+      rememberMs,
+      nowMs: performance.now(),
+      startsMs: this.#startsMs,
+      waiting: this.#waiting.length,
+      memory: { availableBytes: freemem(), totalBytes: totalmem() },
+    });
   }
 
   async #fillUp(): Promise<void> {
@@ -163,7 +192,9 @@ export class Pool implements AsyncDisposable {
   }
 
   #restMs(): number {
-    return this.#parts.startsUnderWay() ? refillDelayMs : (this.#startsMs.at(-1) ?? -Infinity) + refillDelayMs - performance.now();
+    return this.#parts.startsUnderWay()
+      ? refillDelayMs
+      : (this.#startsMs.at(-1) ?? -Infinity) + refillDelayMs - performance.now();
   }
 
   async #add(signal: AbortSignal): Promise<void> {
@@ -175,13 +206,24 @@ export class Pool implements AsyncDisposable {
     using undo = new DisposableStack();
     try {
       const within = AbortSignal.any([signal, AbortSignal.timeout(cloneTimeoutMs)]);
-      const supervisorPid = await bootSandbox(spec, settings, accelerator, cgroups, {
-        ...(parent === null ? { from: 'clone', memory: template.memory, saved: template.saved, disk: template.disk } : parent.origin), background: true,
-      }, within);
+      const supervisorPid = await bootSandbox(
+        spec,
+        settings,
+        accelerator,
+        cgroups,
+        {
+          ...(parent === null
+            ? { from: 'clone', memory: template.memory, saved: template.saved, disk: template.disk }
+            : parent.origin),
+          background: true,
+        },
+        within,
+      );
       const impatient = undo.use(patience(cgroupPath, cgroups));
       // Asks for nothing: it is answered when the guest is up. Who it is, it is told when it is handed out.
       await connection.request(FrameType.CONFIGURE, new TlvWriter(), within);
-      // A fork's parent has. But the pages that a fork writes are copied then, which is 12 of 124 ms of a whole `docker run` (measured).
+      // A fork's parent has. But the pages that a fork writes are copied then, which is 12 of 124 ms of a whole `docker
+      // run` (measured).
       await rehearse(connection, directory, templateMac, this.#parts.rehearsal, within);
       impatient[Symbol.dispose]();
       cgroups.background(cgroupPath, true);
@@ -212,7 +254,11 @@ export class Pool implements AsyncDisposable {
   }
 
   #clear(one: Waiting): void {
-    const clearing = this.#end(one).catch((error: unknown) => this.#parts.warn('What is left of a waiting VM could not be cleared away.', { err: error })).finally(() => this.#clearing.delete(clearing));
+    const clearing = this.#end(one)
+      .catch((error: unknown) =>
+        this.#parts.warn('What is left of a waiting VM could not be cleared away.', { err: error }),
+      )
+      .finally(() => this.#clearing.delete(clearing));
     this.#clearing.add(clearing);
   }
 

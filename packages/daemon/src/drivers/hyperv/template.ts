@@ -1,5 +1,6 @@
-// Owns a template: a VM that was booted once, whose memory and state every clone begins with. One for each key, a hash of all that it depends
-// on, shared by all daemons of a library root. Root's alone: a clone gets the memory sealed and the state read-only.
+// Owns a template: a VM that was booted once, whose memory and state every clone begins with. One for each key, a hash
+// of all that it depends on, shared by all daemons of a library root. Root's alone: a clone gets the memory sealed and
+// the state read-only.
 //
 //   absent ─first boot, saved beside and renamed▶ there ─sealed in memory by each daemon▶ open ─a clone failed▶ dropped
 //
@@ -58,19 +59,45 @@ export async function templateBasis({ settings }: Making): Promise<string> {
   const qemu = programOf(thisMachine());
   const version = await runCommand('ask QEMU for its version', [qemu, '--version']);
   const program = await stat(qemu);
-  return digest([formatVersion, version.stdout.toString('utf8'), program.size, program.mtimeMs, await hashOf(parts.vmlinux), await hashOf(parts.initramfs), await hashOf(parts.rehearsal)]);
+  return digest([
+    formatVersion,
+    version.stdout.toString('utf8'),
+    program.size,
+    program.mtimeMs,
+    await hashOf(parts.vmlinux),
+    await hashOf(parts.initramfs),
+    await hashOf(parts.rehearsal),
+  ]);
 }
 
 /** Where the template of a size is, or would be. */
 export async function templateDirectory({ settings, accelerator }: Making, basis: string, size: Size): Promise<string> {
-  const words = workerCommand({ name: 'template', machine: thisMachine(), accelerator, ...size, adapters: [{ hostName: 'template', mac: templateMac }], origin: { from: 'template', memory: '', saved: '', disk: '' }, spare: '', tickRateKhz: null, vmlinux: '', initramfs: '', forkable: '' });
+  const words = workerCommand({
+    name: 'template',
+    machine: thisMachine(),
+    accelerator,
+    ...size,
+    adapters: [{ hostName: 'template', mac: templateMac }],
+    origin: { from: 'template', memory: '', saved: '', disk: '' },
+    spare: '',
+    tickRateKhz: null,
+    vmlinux: '',
+    initramfs: '',
+    forkable: '',
+  });
   // Under KVM the guest sees the host's own processor, and under emulation its time stamp counter.
   const processor = /^model name.*$/m.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[0] ?? '';
   return join(hypervParts(settings.libRoot).templates, `${basis}-${digest([words, processor])}`);
 }
 
 /** Makes it where there is none; `background`: others' work goes first. */
-export async function makeTemplate(making: Making, directory: string, size: Size, background: boolean, signal: AbortSignal): Promise<void> {
+export async function makeTemplate(
+  making: Making,
+  directory: string,
+  size: Size,
+  background: boolean,
+  signal: AbortSignal,
+): Promise<void> {
   await mkdir(dirname(directory), { recursive: true, mode: 0o700 });
   for (;;) {
     if (await exists(directory)) return;
@@ -95,7 +122,11 @@ export const hasTemplate = exists;
 
 /** Copies its memory to where nobody can write it. */
 export async function openTemplate({ settings }: Making, directory: string, signal: AbortSignal): Promise<Template> {
-  const sealed: SealedMemory = await sealMemory(hypervParts(settings.libRoot).supervisor, templateParts(directory).memory, signal);
+  const sealed: SealedMemory = await sealMemory(
+    hypervParts(settings.libRoot).supervisor,
+    templateParts(directory).memory,
+    signal,
+  );
   const { saved, disk } = templateParts(directory);
   return { memory: sealed.path, saved, disk, close: () => sealed.close() };
 }
@@ -103,7 +134,8 @@ export async function openTemplate({ settings }: Making, directory: string, sign
 /** Templates of a kernel or QEMU that is here no more. */
 export async function removeStaleTemplates({ settings }: Making, basis: string): Promise<void> {
   const { templates } = hypervParts(settings.libRoot);
-  for (const name of await readdir(templates)) if (!name.startsWith(`${basis}-`)) await rm(join(templates, name), { recursive: true, force: true });
+  for (const name of await readdir(templates))
+    if (!name.startsWith(`${basis}-`)) await rm(join(templates, name), { recursive: true, force: true });
 }
 
 /** So that the next daemon makes it anew. */
@@ -111,24 +143,41 @@ export async function dropTemplate(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true });
 }
 
-const digest = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 24);
+const digest = (value: unknown): string =>
+  createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 24);
 
 /** False while another process that lives has it. */
 async function takeLock(path: string): Promise<boolean> {
-  const made = await writeFile(path, `${process.pid}\n`, { flag: 'wx', mode: 0o600 }).then(() => true, (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw new TwofoldError('internal', 'Could not lock the template.', { cause: error });
-    return false;
-  });
+  const made = await writeFile(path, `${process.pid}\n`, { flag: 'wx', mode: 0o600 }).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw new TwofoldError('internal', 'Could not lock the template.', { cause: error });
+      return false;
+    },
+  );
   if (made) return true;
   const holder = await readFile(path, 'utf8').catch(() => '');
-  const age = await stat(path).then(({ mtimeMs }) => Date.now() - mtimeMs, () => 0);
-  const alive = holder.trim() === '' || await exists(`/proc/${holder.trim()}`);
+  const age = await stat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  );
+  const alive = holder.trim() === '' || (await exists(`/proc/${holder.trim()}`));
   // Taken away by rename: of two that find it stale, one gets it.
-  if (!alive || age > lockTimeoutMs) await rename(path, `${path}.${process.pid}`).then(() => rm(`${path}.${process.pid}`, { force: true }), () => undefined);
+  if (!alive || age > lockTimeoutMs)
+    await rename(path, `${path}.${process.pid}`).then(
+      () => rm(`${path}.${process.pid}`, { force: true }),
+      () => undefined,
+    );
   return false;
 }
 
-async function bootAndSave(directory: string, { settings, accelerator, cgroups, rehearsal }: Making, machine: Size, background: boolean, signal: AbortSignal): Promise<void> {
+async function bootAndSave(
+  directory: string,
+  { settings, accelerator, cgroups, rehearsal }: Making,
+  machine: Size,
+  background: boolean,
+  signal: AbortSignal,
+): Promise<void> {
   const { memory, saved, disk } = templateParts(directory);
   const empty = emptyDisk(settings.dataRoot);
   await ensureEmptyDisk(empty, signal);
@@ -136,7 +185,14 @@ async function bootAndSave(directory: string, { settings, accelerator, cgroups, 
   const spec = await nobodysSandbox(settings, machine, 'template', 'template');
   const { directory: sandbox } = spec;
   try {
-    await bootSandbox(spec, settings, accelerator, cgroups, { from: 'template', memory, saved, disk, ...(background ? { background } : {}) }, signal);
+    await bootSandbox(
+      spec,
+      settings,
+      accelerator,
+      cgroups,
+      { from: 'template', memory, saved, disk, ...(background ? { background } : {}) },
+      signal,
+    );
     using connection = new SupervisorConnection(sandboxParts(sandbox).socket);
     const within = AbortSignal.any([signal, AbortSignal.timeout(bootTimeoutMs)]);
     // Answered when the guest is up.
@@ -158,14 +214,19 @@ async function bootAndSave(directory: string, { settings, accelerator, cgroups, 
 
 /** Of a running VM, which stands still from then on: its clones run at once. */
 async function save(connection: SupervisorConnection, signal: AbortSignal): Promise<void> {
-  const run = (execute: string, words: Record<string, unknown> = {}) => runQmp(connection, 'save the VM\'s template', [], [{ execute, arguments: words }], signal);
+  const run = (execute: string, words: Record<string, unknown> = {}) =>
+    runQmp(connection, "save the VM's template", [], [{ execute, arguments: words }], signal);
   await run('migrate-set-capabilities', { capabilities: [{ capability: 'x-ignore-shared', state: true }] });
   await run('migrate', { uri: 'fd:saved' });
   const late = AbortSignal.any([signal, AbortSignal.timeout(saveTimeoutMs)]);
   for (;;) {
-    const [answer] = await run('query-migrate') as [{ status?: string; 'error-desc'?: string }];
+    const [answer] = (await run('query-migrate')) as [{ status?: string; 'error-desc'?: string }];
     if (answer.status === 'completed') break;
-    if (answer.status === 'failed' || answer.status === 'cancelled') throw new TwofoldError('sandbox-failed', `QEMU could not save the template: ${answer['error-desc'] ?? 'no reason given'}`);
+    if (answer.status === 'failed' || answer.status === 'cancelled')
+      throw new TwofoldError(
+        'sandbox-failed',
+        `QEMU could not save the template: ${answer['error-desc'] ?? 'no reason given'}`,
+      );
     await wait(pollMs, undefined, { signal: late });
   }
   // The guest stands still, so it can't be asked to shut down.
@@ -179,5 +240,8 @@ async function hashOf(path: string): Promise<string> {
 }
 
 async function exists(path: string): Promise<boolean> {
-  return access(path).then(() => true, () => false);
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -1,12 +1,24 @@
-// Owns which templates this daemon has: one for each size of VM. The standard size's is made at the start and stays open; another's is made in the
-// background when a VM of that size had to boot, and the last used ones are kept open. Does not own how one is made (template.ts), nor clones.
+// Owns which templates this daemon has: one for each size of VM. The standard size's is made at the start and stays
+// open; another's is made in the background when a VM of that size had to boot, and the last used ones are kept open.
+// Does not own how one is made (template.ts), nor clones.
 //
 //   absent ─make▶ on the disk ─use▶ open ─others were used since▶ on the disk
-//                     └────────────────┴─could not be made, or a clone failed▶ given up, until the daemon is started anew
+//                     └────────────────┴─could not be made, or a clone failed▶ given up, until the daemon is started
+//                     anew
 
 import type { Warn } from '../driver.ts';
 import { isSameSize, type Size } from './size.ts';
-import { dropTemplate, hasTemplate, makeTemplate, openTemplate, removeStaleTemplates, templateBasis, templateDirectory, type Making, type Template } from './template.ts';
+import {
+  dropTemplate,
+  hasTemplate,
+  makeTemplate,
+  openTemplate,
+  removeStaleTemplates,
+  templateBasis,
+  templateDirectory,
+  type Making,
+  type Template,
+} from './template.ts';
 
 /** Of sizes that are not the standard one. Each holds about 100 MiB of memory. */
 const mostOpen = 2;
@@ -36,7 +48,10 @@ export class Templates implements AsyncDisposable {
     this.#closing = closing;
   }
 
-  /** Makes and opens the standard size's, which the caller uses until this is disposed. Null when it can't be had; that has been told then. */
+  /**
+   * Makes and opens the standard size's, which the caller uses until this is disposed. Null when it can't be had; that
+   * has been told then.
+   */
   async openStandard(): Promise<Template | null> {
     const size = this.#parts.settings.machine;
     await this.make(size, false);
@@ -68,14 +83,21 @@ export class Templates implements AsyncDisposable {
   async giveUp(size: Size, error: unknown): Promise<void> {
     if (this.#givenUp.has(keyOf(size))) return;
     this.#givenUp.add(keyOf(size));
-    this.#warn('A clone of the utility VMs\' template failed: VMs boot, which takes longer, until the daemon is started anew.', { err: error, ...size });
+    this.#warn(
+      "A clone of the utility VMs' template failed: VMs boot, which takes longer, until the daemon is started anew.",
+      { err: error, ...size },
+    );
     const directory = this.#directories.get(keyOf(size));
     if (directory !== undefined) await dropTemplate(directory);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#making.values());
-    for (const { template } of this.#opened.splice(0)) await template.then((one) => one.close(), () => undefined);
+    for (const { template } of this.#opened.splice(0))
+      await template.then(
+        (one) => one.close(),
+        () => undefined,
+      );
   }
 
   async #make(size: Size, background: boolean): Promise<void> {
@@ -85,7 +107,10 @@ export class Templates implements AsyncDisposable {
     } catch (error) {
       if (this.#closing.aborted) return;
       this.#givenUp.add(keyOf(size));
-      this.#warn('The template of utility VMs could not be made: they boot, which takes longer.', { err: error, ...size });
+      this.#warn('The template of utility VMs could not be made: they boot, which takes longer.', {
+        err: error,
+        ...size,
+      });
     }
   }
 
@@ -94,8 +119,12 @@ export class Templates implements AsyncDisposable {
     if (this.#givenUp.has(keyOf(size)) || this.#closing.aborted) return null;
     try {
       const directory = await this.#directory(size);
-      if (!await hasTemplate(directory)) return null;
-      const opened = this.#opened.find((one) => isSameSize(one.size, size)) ?? { size, template: openTemplate(this.#parts, directory, this.#closing), uses: 0 };
+      if (!(await hasTemplate(directory))) return null;
+      const opened = this.#opened.find((one) => isSameSize(one.size, size)) ?? {
+        size,
+        template: openTemplate(this.#parts, directory, this.#closing),
+        uses: 0,
+      };
       opened.uses += 1;
       this.#opened = [...this.#opened.filter((one) => one !== opened), opened];
       await opened.template;

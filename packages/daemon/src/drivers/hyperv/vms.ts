@@ -1,5 +1,6 @@
-// Owns how a VM is had: one that waits, a fork, a clone of its size's template, or a boot, whatever is there first; and the templates, the parent of forks,
-// the pool and the turns that it takes. Does not own who lives in it (driver.ts), nor its end.
+// Owns how a VM is had: one that waits, a fork, a clone of its size's template, or a boot, whatever is there first; and
+// the templates, the parent of forks, the pool and the turns that it takes. Does not own who lives in it (driver.ts),
+// nor its end.
 
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -22,8 +23,9 @@ import { Templates } from './templates.ts';
 import type { Origin } from './worker.ts';
 
 /**
- * Clones between their making and their container's start. Under emulation that is computing, and more of them than processors only keep each other waiting:
- * a guest's processors spin for each other (20 at once on 2 processors: 7.4 s and 0.65 s of processor time each, so 6.6 and 0.56; measured).
+ * Clones between their making and their container's start. Under emulation that is computing, and more of them than
+ * processors only keep each other waiting: a guest's processors spin for each other (20 at once on 2 processors: 7.4 s
+ * and 0.65 s of processor time each, so 6.6 and 0.56; measured).
  */
 const clonesAtOnce = availableParallelism();
 /** Nobody may start anything in it: others have waited long enough then. */
@@ -87,7 +89,10 @@ export class Vms implements AsyncDisposable {
     return this.#parent !== null;
   }
 
-  /** Makes or opens the standard VMs' template in the background; what fails of it is told to `warn`, and VMs boot. Once. */
+  /**
+   * Makes or opens the standard VMs' template in the background; what fails of it is told to `warn`, and VMs boot.
+   * Once.
+   */
   warmUp(warn: Warn, rehearsal: () => Promise<Rehearsal>): void {
     this.#warn = warn;
     const { settings } = this.#parts;
@@ -100,18 +105,31 @@ export class Vms implements AsyncDisposable {
       if (template === null || this.#closing.signal.aborted) return template !== null;
       this.#renewParent = () => this.#makeParent(making, template);
       if (settings.vmFork && this.#parts.accelerator === 'tcg') this.#parentMade = this.#renewParent();
-      if (settings.vmPool > 0) this.#pool = new Pool({ ...making, template, parent: () => this.#parentMade.then(() => this.#parent), lostParent: (error) => this.#loseParent(error), warn, startsUnderWay: () => this.#turns.size > 0 });
+      if (settings.vmPool > 0)
+        this.#pool = new Pool({
+          ...making,
+          template,
+          parent: () => this.#parentMade.then(() => this.#parent),
+          lostParent: (error) => this.#loseParent(error),
+          warn,
+          startsUnderWay: () => this.#turns.size > 0,
+        });
       return true;
     };
     this.#warm = open().catch((error: unknown) => {
-      if (!this.#closing.signal.aborted) warn('Utility VMs cannot be prepared: they boot, which takes longer.', { err: error });
+      if (!this.#closing.signal.aborted)
+        warn('Utility VMs cannot be prepared: they boot, which takes longer.', { err: error });
       return false;
     });
   }
 
   /** A VM of the size that `spec` names, as its sandbox. A clone is configured already. */
   async take(spec: SandboxSpec, signal: AbortSignal): Promise<Vm> {
-    return await this.#takeWaiting(spec, signal) ?? await this.#cloneInTurn(spec, signal) ?? await this.#boot(spec, signal);
+    return (
+      (await this.#takeWaiting(spec, signal)) ??
+      (await this.#cloneInTurn(spec, signal)) ??
+      (await this.#boot(spec, signal))
+    );
   }
 
   /** Its container has started, or none will: others' turn. */
@@ -136,14 +154,18 @@ export class Vms implements AsyncDisposable {
     const directory = spareDisks(this.#parts.settings.dataRoot);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     for (const name of await readdir(directory)) {
-      const lives = await access(join(this.#parts.settings.runRoot, 'sb', name.replace('.ext4', ''))).then(() => true, () => false);
+      const lives = await access(join(this.#parts.settings.runRoot, 'sb', name.replace('.ext4', ''))).then(
+        () => true,
+        () => false,
+      );
       if (!lives) await rm(join(directory, name), { force: true });
     }
   }
 
   /** Null when none waits, or the one that did fails. */
   async #takeWaiting(spec: SandboxSpec, signal: AbortSignal): Promise<Vm | null> {
-    if (this.#pool === null || !isSameSize(spec.machine, this.#parts.settings.machine) || !hasTemplatesAdapter(spec)) return null;
+    if (this.#pool === null || !isSameSize(spec.machine, this.#parts.settings.machine) || !hasTemplatesAdapter(spec))
+      return null;
     try {
       const taken = await this.#pool.handOut(spec, signal);
       return taken === null ? null : { ...taken, configured: Promise.resolve(), origin: 'waiting' };
@@ -166,7 +188,7 @@ export class Vms implements AsyncDisposable {
     const late = setTimeout(end, turnMs).unref();
     this.#turns.set(spec.id, end);
     try {
-      const vm = await this.#fork(spec, signal) ?? await this.#clone(this.#templates, spec, signal);
+      const vm = (await this.#fork(spec, signal)) ?? (await this.#clone(this.#templates, spec, signal));
       if (vm === null) end();
       return vm;
     } catch (error) {
@@ -179,9 +201,15 @@ export class Vms implements AsyncDisposable {
     try {
       const parent = await makeParent(making, template, this.#warn, this.#closing.signal);
       this.#parent = parent;
-      void parent.gone.then((why) => (this.#parent === parent && !this.#closing.signal.aborted ? this.#loseParent(why) : undefined));
+      void parent.gone.then((why) =>
+        this.#parent === parent && !this.#closing.signal.aborted ? this.#loseParent(why) : undefined,
+      );
     } catch (error) {
-      if (!this.#closing.signal.aborted) this.#warn('The utility VM that others are forked from could not be made: they are clones, which takes longer.', { err: error });
+      if (!this.#closing.signal.aborted)
+        this.#warn(
+          'The utility VM that others are forked from could not be made: they are clones, which takes longer.',
+          { err: error },
+        );
     }
   }
 
@@ -192,8 +220,15 @@ export class Vms implements AsyncDisposable {
     if (parent === null) return;
     this.#losses += 1;
     const another = this.#losses < mostLosses;
-    this.#warn(`The utility VM that others are forked from is lost: they are clones, which takes longer, ${another ? 'until there is another' : 'until the daemon is started anew'}.`, { err: error });
-    const ended = parent[Symbol.asyncDispose]().catch((failed: unknown) => this.#warn('What is left of the utility VM that others were forked from could not be cleared away.', { err: failed }));
+    this.#warn(
+      `The utility VM that others are forked from is lost: they are clones, which takes longer, ${another ? 'until there is another' : 'until the daemon is started anew'}.`,
+      { err: error },
+    );
+    const ended = parent[Symbol.asyncDispose]().catch((failed: unknown) =>
+      this.#warn('What is left of the utility VM that others were forked from could not be cleared away.', {
+        err: failed,
+      }),
+    );
     this.#parentMade = ended.then(() => (another && !this.#closing.signal.aborted ? this.#renewParent() : undefined));
     await ended;
   }
@@ -207,11 +242,23 @@ export class Vms implements AsyncDisposable {
 
   /** Null where there is no template for it, or the clone failed: then the template is given up. */
   async #clone(templates: Templates, spec: SandboxSpec, signal: AbortSignal): Promise<Vm | null> {
-    return templates.use(spec.machine, ({ memory, saved, disk }) => this.#make(spec, { from: 'clone', memory, saved, disk }, (error) => templates.giveUp(spec.machine, error), signal));
+    return templates.use(spec.machine, ({ memory, saved, disk }) =>
+      this.#make(
+        spec,
+        { from: 'clone', memory, saved, disk },
+        (error) => templates.giveUp(spec.machine, error),
+        signal,
+      ),
+    );
   }
 
   /** A configured VM. Null when it failed for no fault of the caller's, after `giveUp` was told. */
-  async #make(spec: SandboxSpec, origin: Origin & { readonly from: 'fork' | 'clone' }, giveUp: (error: unknown) => Promise<void>, signal: AbortSignal): Promise<Vm | null> {
+  async #make(
+    spec: SandboxSpec,
+    origin: Origin & { readonly from: 'fork' | 'clone' },
+    giveUp: (error: unknown) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<Vm | null> {
     const { settings, accelerator, cgroups } = this.#parts;
     let connection: SupervisorConnection | null = null;
     try {
@@ -230,11 +277,21 @@ export class Vms implements AsyncDisposable {
   }
 
   async #boot(spec: SandboxSpec, signal: AbortSignal): Promise<Vm> {
-    const supervisorPid = await bootSandbox(spec, this.#parts.settings, this.#parts.accelerator, this.#parts.cgroups, { from: 'boot' }, signal);
+    const supervisorPid = await bootSandbox(
+      spec,
+      this.#parts.settings,
+      this.#parts.accelerator,
+      this.#parts.cgroups,
+      { from: 'boot' },
+      signal,
+    );
     const connection = new SupervisorConnection(sandboxParts(spec.directory).socket);
     const configured = configureSandbox(spec, connection, AbortSignal.timeout(bootTimeoutMs));
     // Who needs the guest waits for it and hears of its failure then. The next one of its size shall be a clone.
-    configured.then(() => (hasTemplatesAdapter(spec) ? this.#templates?.make(spec.machine) : undefined), () => undefined);
+    configured.then(
+      () => (hasTemplatesAdapter(spec) ? this.#templates?.make(spec.machine) : undefined),
+      () => undefined,
+    );
     return { supervisorPid, connection, configured, origin: 'boot' };
   }
 }
@@ -246,5 +303,9 @@ function hasTemplatesAdapter(spec: SandboxSpec): boolean {
 
 /** What another VM would refuse, too. */
 function isCallers(error: unknown): boolean {
-  return isTwofoldError(error, 'unsupported') || isTwofoldError(error, 'not-implemented') || isTwofoldError(error, 'invalid-argument');
+  return (
+    isTwofoldError(error, 'unsupported') ||
+    isTwofoldError(error, 'not-implemented') ||
+    isTwofoldError(error, 'invalid-argument')
+  );
 }

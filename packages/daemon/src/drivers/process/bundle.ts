@@ -1,10 +1,13 @@
-// Owns what becomes of an OCI specification before the runtime reads it: the sandbox's root file system, namespaces and control group are put in.
-// Pure.
+// Owns what becomes of an OCI specification before the runtime reads it: the sandbox's root file system, namespaces and
+// control group are put in. Pure.
 
 import { TwofoldError, type ContainerId, type OciNamespaceType, type OciSpec } from '@twofold/contract';
 import type { ProvidedFile, SandboxSpec } from '../driver.ts';
 
-/** Namespaces that belong to the sandbox: the supervisor is in them, and the runtime with all that it starts inherits them. */
+/**
+ * Namespaces that belong to the sandbox: the supervisor is in them, and the runtime with all that it starts inherits
+ * them.
+ */
 const sandboxNamespaces: readonly OciNamespaceType[] = ['network', 'ipc', 'uts'];
 
 /** Which namespaces a sandbox's supervisor makes for itself. */
@@ -34,7 +37,11 @@ export function runtimeSpec(spec: OciSpec, place: BundlePlace): OciSpec {
     const own = place.sandbox.includes(type);
     // A container that keeps the host's: back out of the sandbox's. Its network cannot be both.
     if (own && !wanted.has(type)) {
-      if (type === 'network') throw new TwofoldError('invalid-argument', "A container with the host's network needs a sandbox with the host's network.");
+      if (type === 'network')
+        throw new TwofoldError(
+          'invalid-argument',
+          "A container with the host's network needs a sandbox with the host's network.",
+        );
       namespaces.push({ type, path: `/proc/${place.hostPid}/ns/${type}` });
     }
   }
@@ -43,12 +50,20 @@ export function runtimeSpec(spec: OciSpec, place: BundlePlace): OciSpec {
   const { sysctl: _sysctl, ...linux } = spec.linux;
   return {
     ...rest,
-    // crun takes the filter as it is, which spares it a third of a start; who doesn't know the annotation compiles the profile, which stays.
-    ...(place.seccompFilter === null ? {} : { annotations: { ...rest.annotations, 'run.oci.seccomp_bpf_data': place.seccompFilter.toString('base64') } }),
+    // crun takes the filter as it is, which spares it a third of a start; who doesn't know the annotation compiles the
+    // profile, which stays.
+    ...(place.seccompFilter === null
+      ? {}
+      : { annotations: { ...rest.annotations, 'run.oci.seccomp_bpf_data': place.seccompFilter.toString('base64') } }),
     root: { ...spec.root, path: place.rootfs },
     mounts: [
       ...spec.mounts,
-      ...place.files.map((file) => ({ destination: file.path, type: 'bind', source: file.source, options: ['bind', 'rprivate'] })),
+      ...place.files.map((file) => ({
+        destination: file.path,
+        type: 'bind',
+        source: file.source,
+        options: ['bind', 'rprivate'],
+      })),
     ],
     linux: { ...linux, namespaces, cgroupsPath: place.cgroupPath },
   };

@@ -1,16 +1,45 @@
-// Owns process isolation: namespaces and control groups of the host's kernel, by a supervisor and an OCI runtime for each sandbox.
-// What it keeps in memory it can make again from the sandboxes' directories. Does not own image layers' content or the network's host side.
+// Owns process isolation: namespaces and control groups of the host's kernel, by a supervisor and an OCI runtime for
+// each sandbox. What it keeps in memory it can make again from the sandboxes' directories. Does not own image layers'
+// content or the network's host side.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FrameType, isTwofoldError, newId, Tag, TlvWriter, TwofoldError, type ContainerId, type OciSpec, type SandboxId, type TlvReader } from '@twofold/contract';
+import {
+  FrameType,
+  isTwofoldError,
+  newId,
+  Tag,
+  TlvWriter,
+  TwofoldError,
+  type ContainerId,
+  type OciSpec,
+  type SandboxId,
+  type TlvReader,
+} from '@twofold/contract';
 import type { Cgroups } from '../../host/cgroup/index.ts';
 import { runLayerVerb } from '../../host/layer-tool.ts';
 import { compileSeccomp, hostSeccompArchitecture } from '../../host/seccomp.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { startSupervisor } from '../../host/supervisor-process.ts';
-import type { ContainerSpec, ContainerState, Driver, DriverEvent, ExecSpec, FileRequest, ProcessRef, ProcessStreams, RawProcess, ResolvedUser, RootfsLayer, SandboxInfo, SandboxSpec, StartOptions, ToolRun, Worker } from '../driver.ts';
+import type {
+  ContainerSpec,
+  ContainerState,
+  Driver,
+  DriverEvent,
+  ExecSpec,
+  FileRequest,
+  ProcessRef,
+  ProcessStreams,
+  RawProcess,
+  ResolvedUser,
+  RootfsLayer,
+  SandboxInfo,
+  SandboxSpec,
+  StartOptions,
+  ToolRun,
+  Worker,
+} from '../driver.ts';
 import { EventQueue } from '../event-queue.ts';
 import { attachThrough, networkRequest, resizeRequest, signalRequest, target, userOf } from '../supervised.ts';
 import { namespacesOf, runtimeSpec } from './bundle.ts';
@@ -58,9 +87,17 @@ export class ProcessDriver implements Driver {
     await this.#layers.prepare();
     try {
       const own = cgroups.create(`${spec.cgroupPath}/supervisor`, 'tracking');
-      const plan = sandboxPlan(spec, { socket: socketOf(spec.directory), runtime, cgroups: own, hybrid: cgroups.hybrid });
+      const plan = sandboxPlan(spec, {
+        socket: socketOf(spec.directory),
+        runtime,
+        cgroups: own,
+        hybrid: cgroups.hybrid,
+      });
       writeFileSync(planOf(spec.directory), plan, { mode: 0o600 });
-      const pid = await startSupervisor({ program: supervisor, directory: spec.directory, timeoutMs: supervisorTimeoutMs }, signal);
+      const pid = await startSupervisor(
+        { program: supervisor, directory: spec.directory, timeoutMs: supervisorTimeoutMs },
+        signal,
+      );
       const sandbox = new Sandbox(spec.id, spec.directory, spec.cgroupPath, namespacesOf(spec));
       this.#sandboxes.set(spec.id, sandbox);
       await sandbox.watch(this.#events, signal);
@@ -79,8 +116,24 @@ export class ProcessDriver implements Driver {
   async createContainer(spec: ContainerSpec, signal: AbortSignal): Promise<ResolvedUser> {
     const sandbox = this.#need(spec.sandbox);
     const layers = await Promise.all(spec.rootfs.layers.map((layer) => this.#layers.mount(layer)));
-    const reply = await sandbox.connection.request(FrameType.PREPARE, prepareRequest(spec, layers, await makeWritable(spec.rootfs.writableDirectory, spec.rootfs.inheritRoot === true ? layers[0] ?? null : null)), signal);
-    sandbox.notePrepared(spec.id, { rootfs: reply.string(Tag.ROOTFS) ?? '', files: spec.files, layers, writableDirectory: spec.rootfs.writableDirectory });
+    const reply = await sandbox.connection.request(
+      FrameType.PREPARE,
+      prepareRequest(
+        spec,
+        layers,
+        await makeWritable(
+          spec.rootfs.writableDirectory,
+          spec.rootfs.inheritRoot === true ? (layers[0] ?? null) : null,
+        ),
+      ),
+      signal,
+    );
+    sandbox.notePrepared(spec.id, {
+      rootfs: reply.string(Tag.ROOTFS) ?? '',
+      files: spec.files,
+      layers,
+      writableDirectory: spec.rootfs.writableDirectory,
+    });
     return userOf(reply);
   }
 
@@ -88,18 +141,35 @@ export class ProcessDriver implements Driver {
     return userOf(await this.#ask(container, FrameType.RESOLVE_USER, target(container).string(Tag.USER, user), signal));
   }
 
-  async startContainer(container: ProcessRef, spec: OciSpec, options: StartOptions, signal: AbortSignal): Promise<{ pid: number }> {
+  async startContainer(
+    container: ProcessRef,
+    spec: OciSpec,
+    options: StartOptions,
+    signal: AbortSignal,
+  ): Promise<{ pid: number }> {
     const sandbox = this.#need(container.sandbox);
     const { rootfs, files } = sandbox.needPrepared(container.container);
     const cgroupPath = sandbox.cgroupOf(container.container);
     const seccompFilter = await this.#filterOf(spec);
     sandbox.noteFilter(container.container, seccompFilter);
-    const config = runtimeSpec(spec, { container: container.container, rootfs, files, cgroupPath, sandbox: sandbox.namespaces, hostPid: process.pid, seccompFilter });
+    const config = runtimeSpec(spec, {
+      container: container.container,
+      rootfs,
+      files,
+      cgroupPath,
+      sandbox: sandbox.namespaces,
+      hostPid: process.pid,
+      seccompFilter,
+    });
     const bundle = bundleOf(sandbox, container.container);
     mkdirSync(bundle, { recursive: true, mode: 0o700 });
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
     const { cgroups } = this.#options;
-    const payload = startRequest(container, config.process, options, { bundle, oomFile: cgroups.oomFile(cgroupPath), cgroup: cgroups.directory(cgroupPath) });
+    const payload = startRequest(container, config.process, options, {
+      bundle,
+      oomFile: cgroups.oomFile(cgroupPath),
+      cgroup: cgroups.directory(cgroupPath),
+    });
     try {
       const reply = await sandbox.connection.request(FrameType.START, payload, signal);
       return { pid: reply.number(Tag.PID) ?? 0 };
@@ -112,15 +182,38 @@ export class ProcessDriver implements Driver {
     return seccomp === undefined ? null : compileSeccomp(this.#options.seccompTool, seccomp, hostSeccompArchitecture());
   }
 
-  async attach(container: ProcessRef, want: { stdin: boolean; stdout: boolean; stderr: boolean }, signal: AbortSignal): Promise<ProcessStreams> {
+  async attach(
+    container: ProcessRef,
+    want: { stdin: boolean; stdout: boolean; stderr: boolean },
+    signal: AbortSignal,
+  ): Promise<ProcessStreams> {
     return attachThrough(this.#need(container.sandbox).connection, container, want, signal);
   }
 
-  async exec(of: Required<ProcessRef>, spec: ExecSpec, want: { attached: boolean }, signal: AbortSignal): Promise<{ pid: number; streams: ProcessStreams | null }> {
+  async exec(
+    of: Required<ProcessRef>,
+    spec: ExecSpec,
+    want: { attached: boolean },
+    signal: AbortSignal,
+  ): Promise<{ pid: number; streams: ProcessStreams | null }> {
     const sandbox = this.#need(of.sandbox);
-    const payload = execRequest(of, spec.process, { stdin: spec.stdin, attached: want.attached, cgroups: this.#options.cgroups.entrances(sandbox.cgroupOf(of.container)), filter: await this.#filterInUse(sandbox, of.container) });
-    if (!want.attached) return { pid: (await sandbox.connection.request(FrameType.EXEC, payload, signal)).number(Tag.PID) ?? 0, streams: null };
-    const { reply, streams } = await sandbox.connection.openStreams(FrameType.EXEC, payload, { stdin: spec.stdin, output: true }, signal);
+    const payload = execRequest(of, spec.process, {
+      stdin: spec.stdin,
+      attached: want.attached,
+      cgroups: this.#options.cgroups.entrances(sandbox.cgroupOf(of.container)),
+      filter: await this.#filterInUse(sandbox, of.container),
+    });
+    if (!want.attached)
+      return {
+        pid: (await sandbox.connection.request(FrameType.EXEC, payload, signal)).number(Tag.PID) ?? 0,
+        streams: null,
+      };
+    const { reply, streams } = await sandbox.connection.openStreams(
+      FrameType.EXEC,
+      payload,
+      { stdin: spec.stdin, output: true },
+      signal,
+    );
     return { pid: reply.number(Tag.PID) ?? 0, streams };
   }
 
@@ -163,7 +256,12 @@ export class ProcessDriver implements Driver {
   async files(container: ProcessRef, request: FileRequest, signal: AbortSignal): Promise<ToolRun> {
     const sandbox = this.#need(container.sandbox);
     const { rootfs, layers, writableDirectory } = sandbox.needPrepared(container.container);
-    return runTool(sandbox.connection, request, { tool: this.#options.layerTool, root: rootfs, layers, upper: writableOf(writableDirectory).upper }, signal);
+    return runTool(
+      sandbox.connection,
+      request,
+      { tool: this.#options.layerTool, root: rootfs, layers, upper: writableOf(writableDirectory).upper },
+      signal,
+    );
   }
 
   async filesAtRest(spec: ContainerSpec, request: FileRequest, signal: AbortSignal): Promise<ToolRun> {
@@ -177,12 +275,30 @@ export class ProcessDriver implements Driver {
     };
     await mkdir(directory, { recursive: true, mode: 0o700 });
     try {
-      await this.createSandbox({ id, namespace: 'files', directory, hostname: 'files', network: { mode: 'none' }, machine: { memoryBytes: 0, cpus: 0 }, cgroupPath: `${this.#options.cgroupParent}/${id}`, resources: {} }, signal);
+      await this.createSandbox(
+        {
+          id,
+          namespace: 'files',
+          directory,
+          hostname: 'files',
+          network: { mode: 'none' },
+          machine: { memoryBytes: 0, cpus: 0 },
+          cgroupPath: `${this.#options.cgroupParent}/${id}`,
+          resources: {},
+        },
+        signal,
+      );
       // Nothing runs, so nobody's user matters, and an image's broken passwd must not be in the way.
       await this.createContainer({ ...spec, sandbox: id, user: '0:0', log: null }, signal);
       const sandbox = this.#need(id);
       const { rootfs, layers } = sandbox.needPrepared(spec.id);
-      return await runTool(sandbox.connection, request, { tool: this.#options.layerTool, root: rootfs, layers, upper: writableOf(spec.rootfs.writableDirectory).upper }, signal, remove);
+      return await runTool(
+        sandbox.connection,
+        request,
+        { tool: this.#options.layerTool, root: rootfs, layers, upper: writableOf(spec.rootfs.writableDirectory).upper },
+        signal,
+        remove,
+      );
     } catch (error) {
       await remove();
       throw error;
@@ -192,7 +308,11 @@ export class ProcessDriver implements Driver {
   async showLayer(spec: ContainerSpec, layer: RootfsLayer, path: string, signal: AbortSignal): Promise<void> {
     const state = (await this.#need(spec.sandbox).states(signal)).get(spec.id);
     if (state?.at !== 'running') throw new TwofoldError('container-not-running', 'The container is not running.');
-    await runLayerVerb(this.#options.layerTool, ['show', await this.#layers.mount(layer), String(state.pid), path], signal);
+    await runLayerVerb(
+      this.#options.layerTool,
+      ['show', await this.#layers.mount(layer), String(state.pid), path],
+      signal,
+    );
   }
 
   discardWritable(writableDirectory: string): Promise<void> {
@@ -233,7 +353,12 @@ export class ProcessDriver implements Driver {
     await this.#layers.sweep();
   }
 
-  async reconnect(id: SandboxId, directory: string, containers: readonly ContainerId[], signal: AbortSignal): Promise<{ alive: boolean; info: SandboxInfo | null; containers: ReadonlyMap<ContainerId, ContainerState> }> {
+  async reconnect(
+    id: SandboxId,
+    directory: string,
+    containers: readonly ContainerId[],
+    signal: AbortSignal,
+  ): Promise<{ alive: boolean; info: SandboxInfo | null; containers: ReadonlyMap<ContainerId, ContainerState> }> {
     const states = new Map<ContainerId, ContainerState>();
     for (const container of containers) {
       const status = exitOnDisk(directory, container);
@@ -247,8 +372,13 @@ export class ProcessDriver implements Driver {
       await this.#sandboxes.get(id)?.letGo();
       this.#sandboxes.set(id, sandbox);
       await sandbox.watch(this.#events, within);
-      for (const [container, state] of await sandbox.states(within)) if (containers.includes(container)) states.set(container, state);
-      return { alive: true, info: { supervisorPid: pid, netnsPid: sandbox.namespaces.includes('network') ? pid : null }, containers: states };
+      for (const [container, state] of await sandbox.states(within))
+        if (containers.includes(container)) states.set(container, state);
+      return {
+        alive: true,
+        info: { supervisorPid: pid, netnsPid: sandbox.namespaces.includes('network') ? pid : null },
+        containers: states,
+      };
     } catch (error) {
       await sandbox.letGo();
       this.#sandboxes.delete(id);
@@ -287,7 +417,12 @@ export class ProcessDriver implements Driver {
     return sandbox;
   }
 
-  #ask(process: ProcessRef, type: FrameType, payload: TlvWriter, signal: AbortSignal = AbortSignal.timeout(requestTimeoutMs)): Promise<TlvReader> {
+  #ask(
+    process: ProcessRef,
+    type: FrameType,
+    payload: TlvWriter,
+    signal: AbortSignal = AbortSignal.timeout(requestTimeoutMs),
+  ): Promise<TlvReader> {
     return this.#need(process.sandbox).connection.request(type, payload, signal);
   }
 }

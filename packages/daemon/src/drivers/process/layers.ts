@@ -1,5 +1,6 @@
-// Owns the mounts of image layers: each layer is mounted once, read-only, and shared by all containers that use it. Found again after a restart of
-// the daemon, since the kernel's mount table is the only list. Does not own what lies over them (the supervisor's overlay).
+// Owns the mounts of image layers: each layer is mounted once, read-only, and shared by all containers that use it.
+// Found again after a restart of the daemon, since the kernel's mount table is the only list. Does not own what lies
+// over them (the supervisor's overlay).
 
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { readdir, rmdir } from 'node:fs/promises';
@@ -18,7 +19,10 @@ export class LayerMounts {
     this.#layerTool = layerTool;
   }
 
-  /** Makes the place for mounts. To be done before a supervisor starts: its mount namespace learns of later mounts only where the place was there before. */
+  /**
+   * Makes the place for mounts. To be done before a supervisor starts: its mount namespace learns of later mounts only
+   * where the place was there before.
+   */
   async prepare(): Promise<void> {
     this.#prepared ??= this.#prepare();
     try {
@@ -40,17 +44,22 @@ export class LayerMounts {
     return attempt;
   }
 
-  /** Unmounts those that `inUse` does not name. A container that runs keeps its own hold on a layer, so nothing is pulled from under it. */
+  /**
+   * Unmounts those that `inUse` does not name. A container that runs keeps its own hold on a layer, so nothing is
+   * pulled from under it.
+   */
   async unmountUnused(inUse: ReadonlySet<string>): Promise<void> {
     if (!existsSync(this.#directory)) return;
     const points = mounts();
-    for (const name of await readdir(this.#directory)) if (!inUse.has(name)) await this.#unmount(name, points.has(join(this.#directory, name)));
+    for (const name of await readdir(this.#directory))
+      if (!inUse.has(name)) await this.#unmount(name, points.has(join(this.#directory, name)));
   }
 
   /** Unmounts those whose image file has been removed, or the disk would never get its space back. */
   async sweep(): Promise<void> {
     for (const [place, source] of mounts()) {
-      if (dirname(place) === this.#directory && !existsSync(backingFile(source))) await this.#unmount(basename(place), true);
+      if (dirname(place) === this.#directory && !existsSync(backingFile(source)))
+        await this.#unmount(basename(place), true);
     }
   }
 
@@ -58,7 +67,8 @@ export class LayerMounts {
     this.#mounted.delete(name);
     const place = join(this.#directory, name);
     // Two ends of sandboxes may come here together: not mounted (32) and not there is what was wanted.
-    if (isMounted) await runCommand('unmount an image layer', ['umount', '--lazy', '--no-canonicalize', place], { accept: [0, 32] });
+    if (isMounted)
+      await runCommand('unmount an image layer', ['umount', '--lazy', '--no-canonicalize', place], { accept: [0, 32] });
     await rmdir(place).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
     });
@@ -83,11 +93,16 @@ export class LayerMounts {
 
 /** Mount points and what is mounted there. */
 function mounts(): Map<string, string> {
-  const plain = (word = '') => word.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
-  return new Map(readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => {
-    const [left = '', right = ''] = line.split(' - ');
-    return [plain(left.split(' ')[4]), plain(right.split(' ')[1])];
-  }));
+  const plain = (word = '') =>
+    word.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+  return new Map(
+    readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .map((line) => {
+        const [left = '', right = ''] = line.split(' - ');
+        return [plain(left.split(' ')[4]), plain(right.split(' ')[1])];
+      }),
+  );
 }
 
 /** Kernels that mount no files do it by a loop device, which knows its file. */

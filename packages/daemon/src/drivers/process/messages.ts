@@ -1,5 +1,5 @@
-// Owns the bytes that this driver gives to the supervisor: sandbox.plan, PREPARE, START, EXEC (docs/protocol.md), and Docker's words for a
-// command that cannot be started. Pure.
+// Owns the bytes that this driver gives to the supervisor: sandbox.plan, PREPARE, START, EXEC (docs/protocol.md), and
+// Docker's words for a command that cannot be started. Pure.
 
 import { isTwofoldError, Tag, TlvWriter, TwofoldError, type OciProcess } from '@twofold/contract';
 import type { ContainerSpec, ProcessRef, SandboxSpec, StartOptions } from '../driver.ts';
@@ -30,20 +30,36 @@ export function sandboxPlan(spec: SandboxSpec, place: PlanPlace): Buffer {
     .strings(Tag.CGROUP, place.cgroups)
     .strings(Tag.NAMESPACE, namespaces)
     .string(Tag.HOSTNAME, spec.hostname)
-    .strings(Tag.SYSCTL, Object.entries(spec.sysctls ?? {}).map(([key, value]) => `${key}=${value}`));
+    .strings(
+      Tag.SYSCTL,
+      Object.entries(spec.sysctls ?? {}).map(([key, value]) => `${key}=${value}`),
+    );
   if (spec.domainname !== undefined) plan.string(Tag.DOMAINNAME, spec.domainname);
   if (place.hybrid) plan.number(Tag.FLAGS, hybridCgroups);
   return plan.finish();
 }
 
-export function prepareRequest(spec: ContainerSpec, layers: readonly string[], writable: { upper: string; work: string } | null): TlvWriter {
+export function prepareRequest(
+  spec: ContainerSpec,
+  layers: readonly string[],
+  writable: { upper: string; work: string } | null,
+): TlvWriter {
   const list = new TlvWriter().string(Tag.CONTAINER, spec.id).strings(Tag.LAYER, layers).string(Tag.USER, spec.user);
   if (writable !== null) list.string(Tag.UPPER, writable.upper).string(Tag.WORK, writable.work);
-  if (spec.log !== null) list.string(Tag.LOG_PATH, spec.log.path).number(Tag.LOG_MAX_BYTES, spec.log.maxBytes).number(Tag.LOG_MAX_FILES, spec.log.maxFiles);
+  if (spec.log !== null)
+    list
+      .string(Tag.LOG_PATH, spec.log.path)
+      .number(Tag.LOG_MAX_BYTES, spec.log.maxBytes)
+      .number(Tag.LOG_MAX_FILES, spec.log.maxFiles);
   return list;
 }
 
-export function startRequest(container: ProcessRef, process: OciProcess, options: StartOptions, place: { bundle: string; oomFile: string; cgroup: string }): TlvWriter {
+export function startRequest(
+  container: ProcessRef,
+  process: OciProcess,
+  options: StartOptions,
+  place: { bundle: string; oomFile: string; cgroup: string },
+): TlvWriter {
   const list = new TlvWriter()
     .string(Tag.CONTAINER, container.container)
     .string(Tag.BUNDLE, place.bundle)
@@ -52,11 +68,17 @@ export function startRequest(container: ProcessRef, process: OciProcess, options
     .string(Tag.OOM_FILE, place.oomFile)
     .string(Tag.CGROUP, place.cgroup)
     .flag(Tag.TERMINAL, process.terminal);
-  return process.consoleSize === undefined ? list : list.number(Tag.ROWS, process.consoleSize.height).number(Tag.COLUMNS, process.consoleSize.width);
+  return process.consoleSize === undefined
+    ? list
+    : list.number(Tag.ROWS, process.consoleSize.height).number(Tag.COLUMNS, process.consoleSize.width);
 }
 
 /** `cgroups`: the container's, in every tree. `filter`: its seccomp profile, compiled. */
-export function execRequest(of: Required<ProcessRef>, process: OciProcess, options: { stdin: boolean; attached: boolean; cgroups: readonly string[]; filter: Buffer | null }): TlvWriter {
+export function execRequest(
+  of: Required<ProcessRef>,
+  process: OciProcess,
+  options: { stdin: boolean; attached: boolean; cgroups: readonly string[]; filter: Buffer | null },
+): TlvWriter {
   const list = target(of).strings(Tag.CGROUP, options.cgroups).flag(Tag.STDIN, options.stdin);
   writeProcess(list, process, options.filter);
   return options.attached ? list : list.number(Tag.FLAGS, execDetached);
@@ -66,9 +88,12 @@ export function execRequest(of: Required<ProcessRef>, process: OciProcess, optio
 export function wordedForCommand(error: unknown, args: readonly string[]): unknown {
   const command = args[0] ?? '';
   if (isTwofoldError(error, 'command-not-found')) {
-    const text = command.includes('/') ? `exec: "${command}": stat ${command}: no such file or directory` : `exec: "${command}": executable file not found in $PATH`;
+    const text = command.includes('/')
+      ? `exec: "${command}": stat ${command}: no such file or directory`
+      : `exec: "${command}": executable file not found in $PATH`;
     return new TwofoldError(error.code, text, { cause: error });
   }
-  if (isTwofoldError(error, 'command-not-executable')) return new TwofoldError(error.code, `exec: "${command}": permission denied`, { cause: error });
+  if (isTwofoldError(error, 'command-not-executable'))
+    return new TwofoldError(error.code, `exec: "${command}": permission denied`, { cause: error });
   return error;
 }

@@ -1,9 +1,20 @@
-// Owns what the daemon remembers of one living sandbox: the way to its supervisor, what was prepared in it, and the watch on its events.
-// All of it can be made again from the sandbox's directory.
+// Owns what the daemon remembers of one living sandbox: the way to its supervisor, what was prepared in it, and the
+// watch on its events. All of it can be made again from the sandbox's directory.
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FrameType, Tag, TlvReader, TlvWriter, TwofoldError, isTwofoldError, type ContainerId, type ExecId, type OciNamespaceType, type SandboxId } from '@twofold/contract';
+import {
+  FrameType,
+  Tag,
+  TlvReader,
+  TlvWriter,
+  TwofoldError,
+  isTwofoldError,
+  type ContainerId,
+  type ExecId,
+  type OciNamespaceType,
+  type SandboxId,
+} from '@twofold/contract';
 import { exitOf } from '../../host/conversation.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { lastWords } from '../../host/supervisor-process.ts';
@@ -47,7 +58,9 @@ export class Sandbox {
   static fromDisk(id: SandboxId, directory: string): Sandbox | null {
     const plan = readPlan(directory);
     const cgroupPath = plan?.string(Tag.NAME);
-    return plan === null || cgroupPath === undefined ? null : new Sandbox(id, directory, cgroupPath, plan.strings(Tag.NAMESPACE) as OciNamespaceType[]);
+    return plan === null || cgroupPath === undefined
+      ? null
+      : new Sandbox(id, directory, cgroupPath, plan.strings(Tag.NAMESPACE) as OciNamespaceType[]);
   }
 
   /** Where the container's own control group is. */
@@ -95,7 +108,8 @@ export class Sandbox {
   /** Follows its events until it is gone or let go. Resolves when nothing can be missed any more. */
   async watch(events: EventQueue, signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const onAbort = () => reject(new TwofoldError('cancelled', 'Waiting for the sandbox was called off.', { cause: signal.reason }));
+    const onAbort = () =>
+      reject(new TwofoldError('cancelled', 'Waiting for the sandbox was called off.', { cause: signal.reason }));
     signal.addEventListener('abort', onAbort, { once: true });
     this.#watching = this.#follow(events, resolve).catch(reject);
     try {
@@ -118,8 +132,14 @@ export class Sandbox {
     } catch (error) {
       if (this.#closing.signal.aborted) return;
       this.connection[Symbol.dispose]();
-      const reason = isTwofoldError(error, 'sandbox-gone') ? 'The supervisor ended' : 'The supervisor broke the protocol';
-      events.push({ kind: 'sandbox-gone', sandbox: this.id, reason: `${reason}; what ran in the sandbox is dead. Its last words: ${lastWords(join(this.directory, 'supervisor.err'))}` });
+      const reason = isTwofoldError(error, 'sandbox-gone')
+        ? 'The supervisor ended'
+        : 'The supervisor broke the protocol';
+      events.push({
+        kind: 'sandbox-gone',
+        sandbox: this.id,
+        reason: `${reason}; what ran in the sandbox is dead. Its last words: ${lastWords(join(this.directory, 'supervisor.err'))}`,
+      });
     }
   }
 
@@ -129,15 +149,28 @@ export class Sandbox {
     if (container === undefined) return;
     if (event.string(Tag.EVENT) === 'oom') events.push({ kind: 'oom', sandbox: this.id, container });
     if (event.string(Tag.EVENT) !== 'exited') return;
-    events.push({ kind: 'exited', sandbox: this.id, container, ...(exec === undefined ? {} : { exec }), status: exitOf(event) });
+    events.push({
+      kind: 'exited',
+      sandbox: this.id,
+      container,
+      ...(exec === undefined ? {} : { exec }),
+      status: exitOf(event),
+    });
     // An exec's status is kept until somebody says that it has been read; here it has.
-    if (exec !== undefined) void this.connection.request(FrameType.DELETE, target({ sandbox: this.id, container, exec }), AbortSignal.timeout(deleteTimeoutMs)).catch(() => undefined);
+    if (exec !== undefined)
+      void this.connection
+        .request(FrameType.DELETE, target({ sandbox: this.id, container, exec }), AbortSignal.timeout(deleteTimeoutMs))
+        .catch(() => undefined);
   }
 
   /** What the supervisor says of its containers. */
   async states(signal: AbortSignal): Promise<Map<ContainerId, ContainerState>> {
     const reply = await this.connection.request(FrameType.STATE, new TlvWriter(), signal);
-    return new Map(reply.lists(Tag.CONTAINER).map((one) => [one.string(Tag.CONTAINER) as ContainerId, stateOf(one) ?? { at: 'prepared' }]));
+    return new Map(
+      reply
+        .lists(Tag.CONTAINER)
+        .map((one) => [one.string(Tag.CONTAINER) as ContainerId, stateOf(one) ?? { at: 'prepared' }]),
+    );
   }
 }
 

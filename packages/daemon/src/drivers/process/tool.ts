@@ -1,4 +1,5 @@
-// Owns a run of the layer tool in a sandbox: which words it is given for a verb, and how its error line becomes an error.
+// Owns a run of the layer tool in a sandbox: which words it is given for a verb, and how its error line becomes an
+// error.
 
 import { FrameType, Tag, TlvWriter, TwofoldError } from '@twofold/contract';
 import { errorFrom } from '../../host/conversation.ts';
@@ -24,7 +25,14 @@ export function toolWords(request: FileRequest, place: ToolPlace): string[] {
     case 'stat':
       return [place.tool, request.verb, place.root, request.path];
     case 'unpack':
-      return [place.tool, 'unpack', place.root, request.path, ...(request.noOverwriteDirNonDir ? ['--no-overwrite-dir-non-dir'] : []), ...(request.copyUidGid ? ['--copy-uid-gid'] : [])];
+      return [
+        place.tool,
+        'unpack',
+        place.root,
+        request.path,
+        ...(request.noOverwriteDirNonDir ? ['--no-overwrite-dir-non-dir'] : []),
+        ...(request.copyUidGid ? ['--copy-uid-gid'] : []),
+      ];
     case 'export':
       return [place.tool, 'export', place.root];
     case 'changes':
@@ -35,7 +43,13 @@ export function toolWords(request: FileRequest, place: ToolPlace): string[] {
 }
 
 /** Starts it. `onEnd` runs once, whether it ended well or was let go. */
-export async function runTool(connection: SupervisorConnection, request: FileRequest, place: ToolPlace, signal: AbortSignal, onEnd: () => Promise<void> = async () => undefined): Promise<ToolRun> {
+export async function runTool(
+  connection: SupervisorConnection,
+  request: FileRequest,
+  place: ToolPlace,
+  signal: AbortSignal,
+  onEnd: () => Promise<void> = async () => undefined,
+): Promise<ToolRun> {
   const payload = new TlvWriter().strings(Tag.ARG, toolWords(request, place)).flag(Tag.STDIN, true);
   const { streams } = await connection.openStreams(FrameType.TOOL, payload, { stdin: true, output: true }, signal);
   const done = Promise.withResolvers<void>();
@@ -81,5 +95,7 @@ export async function runTool(connection: SupervisorConnection, request: FileReq
 function toolError(said: string): TwofoldError {
   const line = said.trim().split('\n').at(-1) ?? '';
   const space = line.indexOf(' ');
-  return space > 0 ? errorFrom(line.slice(0, space), line.slice(space + 1)) : new TwofoldError('internal', 'The layer tool failed without a word.');
+  return space > 0
+    ? errorFrom(line.slice(0, space), line.slice(space + 1))
+    : new TwofoldError('internal', 'The layer tool failed without a word.');
 }

@@ -1,4 +1,5 @@
-// Owns a container's writable layer of this kind: upper/ and work/ of an overlay, in the directory that the engine gives.
+// Owns a container's writable layer of this kind: upper/ and work/ of an overlay, in the directory that the engine
+// gives.
 
 import { chmod, chown, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,11 +14,20 @@ export function writableOf(directory: string): Writable {
   return { upper: join(directory, 'upper'), work: join(directory, 'work') };
 }
 
-/** Made if need be. The upper directory's mode and owner are those of the container's `/`: those of `like`, a mounted layer, or root's. */
+/**
+ * Made if need be. The upper directory's mode and owner are those of the container's `/`: those of `like`, a mounted
+ * layer, or root's.
+ */
 export async function makeWritable(directory: string, like: string | null): Promise<Writable> {
   const writable = writableOf(directory);
   await mkdir(writable.work, { recursive: true, mode: 0o700 });
-  if (await stat(writable.upper).then(() => true, () => false)) return writable;
+  if (
+    await stat(writable.upper).then(
+      () => true,
+      () => false,
+    )
+  )
+    return writable;
   // Under another name until it is right: a crash in between must not leave it half made.
   const fresh = `${writable.upper}.new`;
   await rm(fresh, { recursive: true, force: true });
@@ -40,8 +50,11 @@ export async function discardWritable(directory: string): Promise<void> {
 
 /** Whether there is one; what was done to `/` itself shows in no entry, so an empty one counts. */
 export function hasWritable(directory: string): Promise<boolean> {
-  return stat(writableOf(directory).upper).then(() => true, (error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return false;
-    throw error;
-  });
+  return stat(writableOf(directory).upper).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    },
+  );
 }

@@ -1,9 +1,19 @@
-// Owns a driver without any kernel: sandboxes and programs in memory, for the engine's tests. The world outlives the driver, as
-// supervisors outlive the daemon. It keeps the contract of driver.ts and refuses the rest with `unsupported`.
+// Owns a driver without any kernel: sandboxes and programs in memory, for the engine's tests. The world outlives the
+// driver, as supervisors outlive the daemon. It keeps the contract of driver.ts and refuses the rest with
+// `unsupported`.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { TwofoldError, type ContainerId, type ExecId, type Isolation, type SandboxId } from '@twofold/contract';
-import type { ContainerSpec, ContainerState, Driver, DriverEvent, ExitStatus, ProcessRef, SandboxInfo, SandboxSpec } from '../driver.ts';
+import type {
+  ContainerSpec,
+  ContainerState,
+  Driver,
+  DriverEvent,
+  ExitStatus,
+  ProcessRef,
+  SandboxInfo,
+  SandboxSpec,
+} from '../driver.ts';
 import { SimulatedProcess, runProgram } from './programs.ts';
 
 interface SimulatedContainer {
@@ -34,7 +44,8 @@ export class SimulatedWorld {
     const sandbox = this.sandboxes.get(id);
     if (sandbox === undefined) return;
     sandbox.alive = false;
-    for (const container of sandbox.containers.values()) for (const process of [container.main, ...container.execs.values()]) process?.vanish();
+    for (const container of sandbox.containers.values())
+      for (const process of [container.main, ...container.execs.values()]) process?.vanish();
     this.listener?.({ kind: 'sandbox-gone', sandbox: id, reason: 'the supervisor was killed' });
   }
 
@@ -86,7 +97,12 @@ export class SimulatedDriver implements Driver {
     return { uid: 0, gid: 0, groups: [], home: '/root' };
   }
 
-  async startContainer(ref: ProcessRef, spec: { process: { args: string[] } }, _options: object, signal: AbortSignal): Promise<{ pid: number }> {
+  async startContainer(
+    ref: ProcessRef,
+    spec: { process: { args: string[] } },
+    _options: object,
+    signal: AbortSignal,
+  ): Promise<{ pid: number }> {
     await this.#fault('startContainer', signal);
     const container = this.#container(ref);
     const sandbox = this.#sandbox(ref.sandbox);
@@ -101,11 +117,17 @@ export class SimulatedDriver implements Driver {
   async attach(ref: ProcessRef, want: { stdin: boolean; stdout: boolean; stderr: boolean }) {
     const sandbox = this.#sandbox(ref.sandbox);
     let process = this.#world.processOf(ref) ?? sandbox.early.get(ref.container);
-    if (process === undefined) sandbox.early.set(ref.container, (process = new SimulatedProcess(this.#world.nextPid++)));
+    if (process === undefined)
+      sandbox.early.set(ref.container, (process = new SimulatedProcess(this.#world.nextPid++)));
     return process.attach(want);
   }
 
-  async exec(target: Required<ProcessRef>, spec: { process: { args: string[] }; stdin: boolean }, want: { attached: boolean }, signal: AbortSignal) {
+  async exec(
+    target: Required<ProcessRef>,
+    spec: { process: { args: string[] }; stdin: boolean },
+    want: { attached: boolean },
+    signal: AbortSignal,
+  ) {
     await this.#fault('exec', signal);
     const container = this.#container(target);
     const process = new SimulatedProcess(this.#world.nextPid++);
@@ -119,7 +141,8 @@ export class SimulatedDriver implements Driver {
   async signal(ref: ProcessRef, signal: number): Promise<void> {
     await this.#fault('signal');
     const process = this.#world.processOf(ref);
-    if (process === undefined || process.status !== null) throw new TwofoldError('container-not-running', 'That process has ended.');
+    if (process === undefined || process.status !== null)
+      throw new TwofoldError('container-not-running', 'That process has ended.');
     process.signal(signal);
   }
 
@@ -170,7 +193,8 @@ export class SimulatedDriver implements Driver {
     const sandbox = this.#world.sandboxes.get(id);
     this.#world.sandboxes.delete(id);
     for (const process of sandbox?.early.values() ?? []) process.vanish();
-    for (const container of sandbox?.containers.values() ?? []) for (const process of [container.main, ...container.execs.values()]) process?.signal(9);
+    for (const container of sandbox?.containers.values() ?? [])
+      for (const process of [container.main, ...container.execs.values()]) process?.signal(9);
   }
 
   async reconnect(id: SandboxId, _directory: string, containers: readonly ContainerId[]) {
@@ -209,7 +233,9 @@ export class SimulatedDriver implements Driver {
 
   async workers() {
     if (this.isolation === 'process') return [];
-    return [...this.#world.sandboxes.values()].filter(({ alive }) => alive).map(({ spec: { id } }) => ({ sandbox: id, pid: 1, name: 'vmwp', user: id.slice(0, 32) }));
+    return [...this.#world.sandboxes.values()]
+      .filter(({ alive }) => alive)
+      .map(({ spec: { id } }) => ({ sandbox: id, pid: 1, name: 'vmwp', user: id.slice(0, 32) }));
   }
 
   async endHard(ref: ProcessRef): Promise<boolean> {
@@ -222,7 +248,10 @@ export class SimulatedDriver implements Driver {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #tellExit(process: SimulatedProcess, ref: ProcessRef): void {
-    process.exit.then((status: ExitStatus) => this.#world.listener?.({ kind: 'exited', ...ref, status }), () => undefined);
+    process.exit.then(
+      (status: ExitStatus) => this.#world.listener?.({ kind: 'exited', ...ref, status }),
+      () => undefined,
+    );
   }
 
   async #fault(method: keyof Driver, signal?: AbortSignal): Promise<void> {
@@ -243,7 +272,8 @@ export class SimulatedDriver implements Driver {
 
   #container(ref: ProcessRef): SimulatedContainer {
     const container = this.#sandbox(ref.sandbox).containers.get(ref.container);
-    if (container === undefined) throw new TwofoldError('container-not-found', 'There is no such container in the sandbox.');
+    if (container === undefined)
+      throw new TwofoldError('container-not-found', 'There is no such container in the sandbox.');
     return container;
   }
 }

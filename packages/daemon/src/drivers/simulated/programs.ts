@@ -1,11 +1,16 @@
-// Owns the few programs that simulated containers can run, and their streams in memory. A program is a function of its arguments, its
-// input and its signals; nothing of the host is touched.
+// Owns the few programs that simulated containers can run, and their streams in memory. A program is a function of its
+// arguments, its input and its signals; nothing of the host is touched.
 
 import { PassThrough } from 'node:stream';
 import { TwofoldError } from '@twofold/contract';
 import type { ExitStatus, OutputChunk, ProcessStreams } from '../driver.ts';
 
-type Reader = { queue: OutputChunk[]; wake: () => void; want: { stdout: boolean; stderr: boolean }; drained: () => void };
+type Reader = {
+  queue: OutputChunk[];
+  wake: () => void;
+  want: { stdout: boolean; stderr: boolean };
+  drained: () => void;
+};
 
 /** Bytes that may wait for a reader before the program does: what a pipe holds. */
 const pipeBytes = 64 << 10;
@@ -53,7 +58,12 @@ export class SimulatedProcess {
         }
       }
     }
-    return { stdin: want.stdin ? this.stdin : null, output: output(), exit: this.#exit.promise, [Symbol.asyncDispose]: async () => letGo() };
+    return {
+      stdin: want.stdin ? this.stdin : null,
+      output: output(),
+      exit: this.#exit.promise,
+      [Symbol.asyncDispose]: async () => letGo(),
+    };
   }
 
   async write(stream: 'stdout' | 'stderr', data: Buffer): Promise<void> {
@@ -62,7 +72,11 @@ export class SimulatedProcess {
       if (!reader.want[stream]) continue;
       reader.queue.push({ stream, data });
       reader.wake();
-      while (this.#readers.has(reader) && this.status === null && reader.queue.reduce((sum, { data: { length } }) => sum + length, 0) > pipeBytes) {
+      while (
+        this.#readers.has(reader) &&
+        this.status === null &&
+        reader.queue.reduce((sum, { data: { length } }) => sum + length, 0) > pipeBytes
+      ) {
         const { promise, resolve } = Promise.withResolvers<void>();
         reader.drained = resolve;
         await promise;
@@ -106,7 +120,10 @@ export class SimulatedProcess {
   }
 }
 
-/** `true`, `false`, `exit N`, `echo …`, `echo-error …`, `cat`, `sleep`, `stubborn` (heeds SIGKILL only), `flood BYTES`, `out-of-memory`. */
+/**
+ * `true`, `false`, `exit N`, `echo …`, `echo-error …`, `cat`, `sleep`, `stubborn` (heeds SIGKILL only), `flood BYTES`,
+ * `out-of-memory`.
+ */
 export function runProgram(process: SimulatedProcess, args: readonly string[]): void {
   const [name = '', ...rest] = args;
   switch (name) {
@@ -118,7 +135,9 @@ export function runProgram(process: SimulatedProcess, args: readonly string[]): 
       return process.end(Number(rest[0] ?? 0));
     case 'echo':
     case 'echo-error':
-      void process.write(name === 'echo' ? 'stdout' : 'stderr', Buffer.from(`${rest.join(' ')}\n`)).then(() => process.end(0));
+      void process
+        .write(name === 'echo' ? 'stdout' : 'stderr', Buffer.from(`${rest.join(' ')}\n`))
+        .then(() => process.end(0));
       return;
     case 'cat':
       process.stdin.on('end', () => process.end(0));
@@ -133,7 +152,8 @@ export function runProgram(process: SimulatedProcess, args: readonly string[]): 
     case 'flood':
       void (async () => {
         const chunk = Buffer.alloc(16 << 10, 'x');
-        for (let left = Number(rest[0]); left > 0 && process.status === null; left -= chunk.length) await process.write('stdout', chunk.subarray(0, Math.min(left, chunk.length)));
+        for (let left = Number(rest[0]); left > 0 && process.status === null; left -= chunk.length)
+          await process.write('stdout', chunk.subarray(0, Math.min(left, chunk.length)));
         process.end(0);
       })();
       return;

@@ -1,4 +1,5 @@
-// Owns lists of changed paths: reading them as the layer tool writes them, and joining those of layers that lie upon each other. Pure.
+// Owns lists of changed paths: reading them as the layer tool writes them, and joining those of layers that lie upon
+// each other. Pure.
 
 import { TwofoldError } from '@twofold/contract';
 
@@ -12,11 +13,16 @@ const letters: Readonly<Record<Change['kind'], string>> = { added: 'A', modified
 
 /** NUL-terminated `A /path`, `C /path`, `D /path`. */
 export function parseChanges(bytes: Buffer): Change[] {
-  return bytes.toString('utf8').split('\0').filter((line) => line !== '').map((line) => {
-    const kind = kinds[line[0]!];
-    if (kind === undefined || line[1] !== ' ' || line[2] !== '/') throw new TwofoldError('protocol', 'The list of changes cannot be read.');
-    return { path: line.slice(2), kind };
-  });
+  return bytes
+    .toString('utf8')
+    .split('\0')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const kind = kinds[line[0]!];
+      if (kind === undefined || line[1] !== ' ' || line[2] !== '/')
+        throw new TwofoldError('protocol', 'The list of changes cannot be read.');
+      return { path: line.slice(2), kind };
+    });
 }
 
 /** The form that parseChanges reads. */
@@ -25,8 +31,8 @@ export function formatChanges(changes: readonly Change[]): Buffer {
 }
 
 /**
- * The changes of layers, lowest first, as one list against what lies below them all, in order of paths. A directory that one layer deleted and a
- * later one made again reads as modified; what it held before is not told by itself.
+ * The changes of layers, lowest first, as one list against what lies below them all, in order of paths. A directory
+ * that one layer deleted and a later one made again reads as modified; what it held before is not told by itself.
  */
 export function mergeChanges(layers: readonly (readonly Change[])[]): Change[] {
   if (layers.length === 1) return [...layers[0]!];
@@ -42,7 +48,9 @@ export function mergeChanges(layers: readonly (readonly Change[])[]): Change[] {
       else merged.set(path, before === 'added' ? 'added' : 'modified');
     }
   }
-  return [...merged].map(([path, kind]) => ({ path, kind })).sort((a, b) => Buffer.compare(pathKey(a.path), pathKey(b.path)));
+  return [...merged]
+    .map(([path, kind]) => ({ path, kind }))
+    .sort((a, b) => Buffer.compare(pathKey(a.path), pathKey(b.path)));
 }
 
 function forgetBelow(merged: Map<string, Change['kind']>, path: string): void {

@@ -1,7 +1,14 @@
-// Owns `docker commit`: a container's changes become an image. While they are read a running container is paused, unless the caller says not to.
+// Owns `docker commit`: a container's changes become an image. While they are read a running container is paused,
+// unless the caller says not to.
 
 import { Readable } from 'node:stream';
-import { TwofoldError, type ContainerConfig, type ContainerId, type ImageConfig, type ImageId } from '@twofold/contract';
+import {
+  TwofoldError,
+  type ContainerConfig,
+  type ContainerId,
+  type ImageConfig,
+  type ImageId,
+} from '@twofold/contract';
 import type { Containers } from '../engine.ts';
 import { after, judge } from '../lifecycle.ts';
 import { sandboxOf } from '../places.ts';
@@ -11,7 +18,12 @@ import { openFilesInTurn, outputOf } from './files.ts';
 type Options = Parameters<Containers['commit']>[1];
 
 /** See Containers.commit. The caller holds the container's queue. */
-export async function commitContainer(room: Room, id: ContainerId, options: Options, signal: AbortSignal): Promise<ImageId> {
+export async function commitContainer(
+  room: Room,
+  id: ContainerId,
+  options: Options,
+  signal: AbortSignal,
+): Promise<ImageId> {
   const record = room.records.need(id);
   const verdict = judge('change-files', record.life, record);
   if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
@@ -19,9 +31,14 @@ export async function commitContainer(room: Room, id: ContainerId, options: Opti
   if (options.pause && record.life.at === 'running') {
     const driver = room.driver(record.isolation);
     const ref = { sandbox: sandboxOf(id), container: id };
-    // Written down, as docker does it: if the daemon dies now, the container is shown as what it is and can be unpaused.
+    // Written down, as docker does it: if the daemon dies now, the container is shown as what it is and can be
+    // unpaused.
     await driver.pause(ref);
-    stack.defer(() => resume(room, id).catch((error: unknown) => room.log.warn({ container: id, err: error }, 'A container could not be resumed after a commit.')));
+    stack.defer(() =>
+      resume(room, id).catch((error: unknown) =>
+        room.log.warn({ container: id, err: error }, 'A container could not be resumed after a commit.'),
+      ),
+    );
     room.records.change(id, { life: after(room.records.need(id).life, { kind: 'paused' }) });
     publishContainer(room, id, 'pause');
   }
@@ -29,15 +46,25 @@ export async function commitContainer(room: Room, id: ContainerId, options: Opti
   run.stdin.end();
   const diff = Readable.from(outputOf(run), { objectMode: false });
   stack.defer(() => void diff.destroy());
-  const image = await room.images.commit(record.image, record.sealedLayers, diff, {
-    reference: options.reference,
-    changes: options.changes,
-    config: imageConfig(record.config, options.config),
-    message: options.message,
-    author: options.author,
-    createdBy: (record.config.Cmd ?? []).join(' '),
-  }, signal);
-  publishContainer(room, id, 'commit', { comment: options.message, imageID: image.id, imageRef: options.reference ?? '' });
+  const image = await room.images.commit(
+    record.image,
+    record.sealedLayers,
+    diff,
+    {
+      reference: options.reference,
+      changes: options.changes,
+      config: imageConfig(record.config, options.config),
+      message: options.message,
+      author: options.author,
+      createdBy: (record.config.Cmd ?? []).join(' '),
+    },
+    signal,
+  );
+  publishContainer(room, id, 'commit', {
+    comment: options.message,
+    imageID: image.id,
+    imageRef: options.reference ?? '',
+  });
   return image.id;
 }
 
@@ -59,14 +86,26 @@ export function imageConfig(container: ContainerConfig, request: ContainerConfig
   const env = mergeEnvironment(container.Env ?? [], request.Env ?? []);
   const labels = { ...container.Labels, ...request.Labels };
   return {
-    ...chosen('User'), ...chosen('ExposedPorts'), ...chosen('Entrypoint'), ...chosen('Cmd'), ...chosen('Volumes'), ...chosen('WorkingDir'), ...chosen('StopSignal'), ...chosen('Shell'),
+    ...chosen('User'),
+    ...chosen('ExposedPorts'),
+    ...chosen('Entrypoint'),
+    ...chosen('Cmd'),
+    ...chosen('Volumes'),
+    ...chosen('WorkingDir'),
+    ...chosen('StopSignal'),
+    ...chosen('Shell'),
     ...(env.length > 0 ? { Env: env } : {}),
     ...(Object.keys(labels).length > 0 ? { Labels: labels } : {}),
   };
 }
 
 function isEmpty(value: unknown): boolean {
-  return value === undefined || value === null || value === '' || (typeof value === 'object' && Object.keys(value).length === 0);
+  return (
+    value === undefined ||
+    value === null ||
+    value === '' ||
+    (typeof value === 'object' && Object.keys(value).length === 0)
+  );
 }
 
 function mergeEnvironment(base: readonly string[], over: readonly string[]): string[] {

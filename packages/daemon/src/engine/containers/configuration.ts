@@ -6,7 +6,9 @@ import { TwofoldError, type ContainerConfig, type ContainerId, type ImageConfig 
 export function mergeConfiguration(id: ContainerId, asked: ContainerConfig, image: ImageConfig): ContainerConfig {
   // An entrypoint of the caller's makes the image's command meaningless; an empty one ([""]) takes the image's away.
   const ownEntrypoint = asked.Entrypoint !== undefined && asked.Entrypoint !== null && asked.Entrypoint.length > 0;
-  const entrypoint = ownEntrypoint ? asked.Entrypoint!.filter((word, index) => index > 0 || word !== '') : (image.Entrypoint ?? []);
+  const entrypoint = ownEntrypoint
+    ? asked.Entrypoint!.filter((word, index) => index > 0 || word !== '')
+    : (image.Entrypoint ?? []);
   const hasCommand = asked.Cmd !== undefined && asked.Cmd !== null && asked.Cmd.length > 0;
   const command = hasCommand ? asked.Cmd! : ownEntrypoint ? [] : (image.Cmd ?? []);
   if (entrypoint.length + command.length === 0) throw new TwofoldError('invalid-argument', 'no command specified');
@@ -20,8 +22,10 @@ export function mergeConfiguration(id: ContainerId, asked: ContainerConfig, imag
     Cmd: command,
     Entrypoint: entrypoint,
     Labels: { ...image.Labels, ...asked.Labels },
-    ...((asked.StopSignal || image.StopSignal) ? { StopSignal: asked.StopSignal || image.StopSignal! } : {}),
-    ...(asked.ExposedPorts || image.ExposedPorts ? { ExposedPorts: { ...image.ExposedPorts, ...asked.ExposedPorts } } : {}),
+    ...(asked.StopSignal || image.StopSignal ? { StopSignal: asked.StopSignal || image.StopSignal! } : {}),
+    ...(asked.ExposedPorts || image.ExposedPorts
+      ? { ExposedPorts: { ...image.ExposedPorts, ...asked.ExposedPorts } }
+      : {}),
     ...(asked.Volumes || image.Volumes ? { Volumes: { ...image.Volumes, ...asked.Volumes } } : {}),
     ...(asked.Shell || image.Shell ? { Shell: asked.Shell ?? image.Shell! } : {}),
   };

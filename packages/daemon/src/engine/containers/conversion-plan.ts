@@ -21,19 +21,37 @@ export function planConversion(record: ContainerRecord, target: Target): Convers
   const to = target.isolation;
   const same = record.isolation === to;
   const verdict = judge('convert', record.life, record);
-  const refusals = [...(verdict.is === 'refused' && !(same && verdict.code === 'container-running') ? [verdict.message] : []), ...(same || target.obstacle === null ? [] : [target.obstacle])];
+  const refusals = [
+    ...(verdict.is === 'refused' && !(same && verdict.code === 'container-running') ? [verdict.message] : []),
+    ...(same || target.obstacle === null ? [] : [target.obstacle]),
+  ];
   if (same) {
-    return { from: to, to, carries: [], changes: record.requestedIsolation === target.requested ? [] : [`It has isolation ${to} already; from now on that is asked for as "${target.requested}" instead of "${record.requestedIsolation}".`], refusals };
+    return {
+      from: to,
+      to,
+      carries: [],
+      changes:
+        record.requestedIsolation === target.requested
+          ? []
+          : [
+              `It has isolation ${to} already; from now on that is asked for as "${target.requested}" instead of "${record.requestedIsolation}".`,
+            ],
+      refusals,
+    };
   }
   return {
-    from: record.isolation, to, refusals,
+    from: record.isolation,
+    to,
+    refusals,
     carries: [
       'Every file that it wrote, changed or deleted, with mode, owner, times, links and extended attributes.',
       'Its name, both ids, configuration, limits, labels, network and restart policy.',
       'Its log.',
     ],
     changes: [
-      to === 'hyperv' ? `It runs in a utility VM of its own (${machine(target)}), with its own kernel; the host no longer sees its processes.` : 'It runs on the host’s kernel, in namespaces; the host sees its processes.',
+      to === 'hyperv'
+        ? `It runs in a utility VM of its own (${machine(target)}), with its own kernel; the host no longer sees its processes.`
+        : 'It runs on the host’s kernel, in namespaces; the host sees its processes.',
       'Inode numbers, and times of last access and of last change of state, are new.',
     ],
   };
@@ -47,6 +65,9 @@ export function insist(plan: ConversionPlan, record: ContainerRecord): void {
 }
 
 function machine(target: Target): string {
-  const size = target.machine === null ? '' : `${Math.round(target.machine.memoryBytes / (1 << 20))} MiB, ${target.machine.cpus} CPU${target.machine.cpus === 1 ? '' : 's'}, `;
+  const size =
+    target.machine === null
+      ? ''
+      : `${Math.round(target.machine.memoryBytes / (1 << 20))} MiB, ${target.machine.cpus} CPU${target.machine.cpus === 1 ? '' : 's'}, `;
   return `${size}${target.accelerator === 'tcg' ? 'emulated: slow, and no security boundary' : target.accelerator}`;
 }

@@ -6,7 +6,15 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { pino } from 'pino';
-import { isTwofoldError, newId, TwofoldError, type ContainerId, type Digest, type ImageId, type Isolation } from '@twofold/contract';
+import {
+  isTwofoldError,
+  newId,
+  TwofoldError,
+  type ContainerId,
+  type Digest,
+  type ImageId,
+  type Isolation,
+} from '@twofold/contract';
 import type { Driver, FileRequest, ToolRun } from '../../drivers/driver.ts';
 import type { Images } from '../../images/images.ts';
 import type { Settings } from '../../settings.ts';
@@ -19,10 +27,18 @@ import { convertContainer, planFor, sweepConversions } from './convert.ts';
 import { Presences } from './presence.ts';
 import { ContainerRecords, type StoredContainer } from './records.ts';
 
-/** Drivers and images over plain files: a writable layer of a kind is one file of words that were written, and so is a sealed layer. */
+/**
+ * Drivers and images over plain files: a writable layer of a kind is one file of words that were written, and so is a
+ * sealed layer.
+ */
 class World {
   readonly root = mkdtempSync(join(tmpdir(), 'twofold-convert-'));
-  readonly settings = { dataRoot: this.root, runRoot: this.root, defaultIsolation: 'process', machine: { memoryBytes: 2 << 30, cpus: 2 } } as Settings;
+  readonly settings = {
+    dataRoot: this.root,
+    runRoot: this.root,
+    defaultIsolation: 'process',
+    machine: { memoryBytes: 2 << 30, cpus: 2 },
+  } as Settings;
   readonly id = newId<ContainerId>();
   /** The step at which the daemon is killed. */
   killedAt = Infinity;
@@ -33,8 +49,25 @@ class World {
   constructor() {
     this.room = this.open();
     this.room.records.insert({
-      id: this.id, name: 'demo', isolation: 'process', requestedIsolation: 'default', image: 'sha256:1' as ImageId, imageName: 'test', config: {}, hostConfig: {}, sealedLayers: [],
-      life: { at: 'created', error: '', exitCode: 0 } as ContainerLife, machine: null, accelerator: '', diffIds: [], execIds: [], networking: 'none', adapters: [], restartCount: 0, created: '', logPath: '',
+      id: this.id,
+      name: 'demo',
+      isolation: 'process',
+      requestedIsolation: 'default',
+      image: 'sha256:1' as ImageId,
+      imageName: 'test',
+      config: {},
+      hostConfig: {},
+      sealedLayers: [],
+      life: { at: 'created', error: '', exitCode: 0 } as ContainerLife,
+      machine: null,
+      accelerator: '',
+      diffIds: [],
+      execIds: [],
+      networking: 'none',
+      adapters: [],
+      restartCount: 0,
+      created: '',
+      logPath: '',
       stoppedByUser: false,
     } satisfies StoredContainer);
     mkdirSync(this.writable, { recursive: true });
@@ -53,9 +86,17 @@ class World {
     const database = openDatabase(join(this.root, 'state.db'));
     const drivers = (['process', 'hyperv'] as const).map((isolation) => this.driver(isolation));
     return (this.room = {
-      settings: this.settings, records: new ContainerRecords(database), events: new EventLog(database), presences: new Presences(), images: this.images(), log: pino({ level: 'silent' }),
-      networks: { endpointsOf: () => [] }, specifications: { check: () => undefined }, closing: new AbortController().signal,
-      driver: (isolation: Isolation) => drivers.find((driver) => driver.isolation === isolation)!, drivers: () => drivers,
+      settings: this.settings,
+      records: new ContainerRecords(database),
+      events: new EventLog(database),
+      presences: new Presences(),
+      images: this.images(),
+      log: pino({ level: 'silent' }),
+      networks: { endpointsOf: () => [] },
+      specifications: { check: () => undefined },
+      closing: new AbortController().signal,
+      driver: (isolation: Isolation) => drivers.find((driver) => driver.isolation === isolation)!,
+      drivers: () => drivers,
     } as unknown as Room);
   }
 
@@ -67,10 +108,17 @@ class World {
     const file = join(this.writable, isolation);
     const content = (request: FileRequest) => {
       const words = existsSync(file) ? readFileSync(file, 'utf8') : '';
-      return request.verb === 'changes' ? words.split(' ').filter(Boolean).map((word) => `A /${word}\0`).join('') : words;
+      return request.verb === 'changes'
+        ? words
+            .split(' ')
+            .filter(Boolean)
+            .map((word) => `A /${word}\0`)
+            .join('')
+        : words;
     };
     return {
-      isolation, accelerator: isolation === 'hyperv' ? 'tcg' : '',
+      isolation,
+      accelerator: isolation === 'hyperv' ? 'tcg' : '',
       releaseLayers: async () => undefined,
       hasWritable: async () => existsSync(file),
       discardWritable: async () => {
@@ -80,7 +128,14 @@ class World {
       },
       filesAtRest: async (_: unknown, request: FileRequest): Promise<ToolRun> => {
         this.step();
-        return { stdin: new PassThrough().resume(), stdout: (async function* () { yield Buffer.from(content(request)); })(), done: Promise.resolve(), [Symbol.asyncDispose]: async () => undefined };
+        return {
+          stdin: new PassThrough().resume(),
+          stdout: (async function* () {
+            yield Buffer.from(content(request));
+          })(),
+          done: Promise.resolve(),
+          [Symbol.asyncDispose]: async () => undefined,
+        };
       },
     } as Partial<Driver> as Driver;
   }
@@ -118,12 +173,22 @@ class World {
   seen(): string {
     const { sealedLayers, isolation } = this.record;
     const file = join(this.writable, isolation);
-    return sealedLayers.map(({ path }) => readFileSync(path, 'utf8')).join('') + (existsSync(file) ? readFileSync(file, 'utf8') : '');
+    return (
+      sealedLayers.map(({ path }) => readFileSync(path, 'utf8')).join('') +
+      (existsSync(file) ? readFileSync(file, 'utf8') : '')
+    );
   }
 
   leftovers(): string[] {
     const directory = sealedDirectory(this.settings, this.id);
-    const sealed = existsSync(directory) ? readdirSync(directory).filter((name) => !this.record.sealedLayers.some((layer) => [layer.path, `${layer.path}.changes`].includes(join(directory, name)))) : [];
+    const sealed = existsSync(directory)
+      ? readdirSync(directory).filter(
+          (name) =>
+            !this.record.sealedLayers.some((layer) =>
+              [layer.path, `${layer.path}.changes`].includes(join(directory, name)),
+            ),
+        )
+      : [];
     return [...sealed, ...readdirSync(this.writable).filter((name) => name !== this.record.isolation)];
   }
 }
@@ -147,7 +212,10 @@ describe('a conversion', () => {
       assert.ok(world.record.sealedLayers.length <= 8);
       assert.deepEqual(world.leftovers(), []);
     }
-    assert.deepEqual([world.record.isolation, world.record.requestedIsolation, world.record.accelerator], ['hyperv', 'hyperv', 'tcg']);
+    assert.deepEqual(
+      [world.record.isolation, world.record.requestedIsolation, world.record.accelerator],
+      ['hyperv', 'hyperv', 'tcg'],
+    );
   });
 
   it('loses nothing wherever the daemon is killed, and the next one takes away what was left', async () => {
@@ -182,13 +250,19 @@ describe('a conversion', () => {
 
   it('to what it is already only notes that it was asked for', async () => {
     const plan = await convert('process');
-    assert.deepEqual([world.record.requestedIsolation, world.record.isolation, plan.carries], ['process', 'process', []]);
+    assert.deepEqual(
+      [world.record.requestedIsolation, world.record.isolation, plan.carries],
+      ['process', 'process', []],
+    );
   });
 
   it('to the default goes to the isolation of the settings, and asks for none by name', async () => {
     await convert('hyperv');
     await convert('default');
-    assert.deepEqual([world.record.requestedIsolation, world.record.isolation, world.record.hostConfig.Isolation], ['default', 'process', 'default']);
+    assert.deepEqual(
+      [world.record.requestedIsolation, world.record.isolation, world.record.hostConfig.Isolation],
+      ['default', 'process', 'default'],
+    );
   });
 
   it('is refused while the container runs, and where it cannot be kept, with the reason', async () => {
@@ -196,8 +270,19 @@ describe('a conversion', () => {
     await assert.rejects(convert('hyperv'), (error) => isTwofoldError(error, 'container-running'));
     assert.match(planFor(world.room, world.record, 'hyperv').refusals.join(), /running/);
     world.room.records.change(world.id, { life: { at: 'created', error: '', exitCode: 0 } as ContainerLife });
-    world.room = { ...world.room, specifications: { ...world.room.specifications, check: () => { throw new TwofoldError('unsupported', '--pid host cannot be kept'); } } };
-    await assert.rejects(convert('hyperv'), (error) => isTwofoldError(error, 'unsupported') && error.message.includes('--pid host'));
+    world.room = {
+      ...world.room,
+      specifications: {
+        ...world.room.specifications,
+        check: () => {
+          throw new TwofoldError('unsupported', '--pid host cannot be kept');
+        },
+      },
+    };
+    await assert.rejects(
+      convert('hyperv'),
+      (error) => isTwofoldError(error, 'unsupported') && error.message.includes('--pid host'),
+    );
     assert.equal(world.record.isolation, 'process');
   });
 });

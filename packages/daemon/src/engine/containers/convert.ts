@@ -1,9 +1,11 @@
 // Owns turning a stopped container from one isolation into the other.
 //
-//     writable layer ─private diff▶ sealed layer and its list of changes (written, synced) ─▶ ONE row: isolation, sealed layers ─▶ old writable layer discarded
+//     writable layer ─private diff▶ sealed layer and its list of changes (written, synced) ─▶ ONE row: isolation,
+//     sealed layers ─▶ old writable layer discarded
 //
-// Before the row: the container is what it was, and a sealed layer that belongs to nobody is swept. After it: the container is the new one,
-// and an old writable layer that is left is swept, before anything could take it for a present one. docs/conversion.md.
+// Before the row: the container is what it was, and a sealed layer that belongs to nobody is swept. After it: the
+// container is the new one, and an old writable layer that is left is swept, before anything could take it for a
+// present one. docs/conversion.md.
 
 import { mkdir } from 'node:fs/promises';
 import { Readable } from 'node:stream';
@@ -30,7 +32,12 @@ export function planFor(room: Room, record: StoredContainer, to: RequestedIsolat
 }
 
 /** See Containers.convert. The caller holds the container's queue. */
-export async function convertContainer(room: Room, id: ContainerId, requested: RequestedIsolation, signal: AbortSignal): Promise<ConversionPlan> {
+export async function convertContainer(
+  room: Room,
+  id: ContainerId,
+  requested: RequestedIsolation,
+  signal: AbortSignal,
+): Promise<ConversionPlan> {
   const record = room.records.need(id);
   const target = targetOf(room, record, requested);
   const to = target.isolation;
@@ -47,12 +54,14 @@ export async function convertContainer(room: Room, id: ContainerId, requested: R
   // Left of a conversion that was cut short; it must not be taken for the new writable layer.
   await room.driver(to).discardWritable(writable);
   await sweepSealed(sealedDirectory(room.settings, id), record.sealedLayers);
-  const added = await old.hasWritable(writable) ? await seal(room, record, signal) : null;
-  const sealedLayers = added === null ? record.sealedLayers : await merged(room, id, [...record.sealedLayers, added], signal);
-  room.records.change(id, {
-    ...asked, isolation: to,
-    sealedLayers, machine: target.machine, accelerator: target.accelerator,
-  }, { durable: true });
+  const added = (await old.hasWritable(writable)) ? await seal(room, record, signal) : null;
+  const sealedLayers =
+    added === null ? record.sealedLayers : await merged(room, id, [...record.sealedLayers, added], signal);
+  room.records.change(
+    id,
+    { ...asked, isolation: to, sealedLayers, machine: target.machine, accelerator: target.accelerator },
+    { durable: true },
+  );
   publishContainer(room, id, 'convert', { from: record.isolation, to });
   // The conversion is done. What can't be taken away now is taken away at the next start of the daemon.
   try {
@@ -65,18 +74,22 @@ export async function convertContainer(room: Room, id: ContainerId, requested: R
 }
 
 /**
- * Takes away what conversions that were cut short left: sealed layers of no row, and writable layers of the isolation that a container no longer
- * has. Before any container is started after the daemon's start.
+ * Takes away what conversions that were cut short left: sealed layers of no row, and writable layers of the isolation
+ * that a container no longer has. Before any container is started after the daemon's start.
  */
 export async function sweepConversions(room: Room): Promise<void> {
-  await Promise.all(room.records.all().map(async (record) => {
-    try {
-      await sweepSealed(sealedDirectory(room.settings, record.id), record.sealedLayers);
-      for (const driver of room.drivers()) if (driver.isolation !== record.isolation) await driver.discardWritable(writableDirectory(room.settings, record.id));
-    } catch (error) {
-      room.log.warn({ container: record.id, err: error }, 'What a conversion left over could not be taken away.');
-    }
-  }));
+  await Promise.all(
+    room.records.all().map(async (record) => {
+      try {
+        await sweepSealed(sealedDirectory(room.settings, record.id), record.sealedLayers);
+        for (const driver of room.drivers())
+          if (driver.isolation !== record.isolation)
+            await driver.discardWritable(writableDirectory(room.settings, record.id));
+      } catch (error) {
+        room.log.warn({ container: record.id, err: error }, 'What a conversion left over could not be taken away.');
+      }
+    }),
+  );
 }
 
 async function seal(room: Room, record: StoredContainer, signal: AbortSignal): Promise<SealedLayer> {
@@ -88,7 +101,10 @@ async function seal(room: Room, record: StoredContainer, signal: AbortSignal): P
   try {
     const layer = await room.images.seal(diff, directory, signal);
     // Told on the host, where every layer below can be mounted: another VM for it would take longer than the rest.
-    await settleSealed(layer, parseChanges(await room.images.sealedChanges(record.image, [...record.sealedLayers, layer], signal)));
+    await settleSealed(
+      layer,
+      parseChanges(await room.images.sealedChanges(record.image, [...record.sealedLayers, layer], signal)),
+    );
     return layer;
   } finally {
     diff.destroy();
@@ -96,10 +112,20 @@ async function seal(room: Room, record: StoredContainer, signal: AbortSignal): P
 }
 
 /** Beyond the limit all become one. The old ones stay until no row names them. */
-async function merged(room: Room, id: ContainerId, layers: readonly SealedLayer[], signal: AbortSignal): Promise<readonly SealedLayer[]> {
+async function merged(
+  room: Room,
+  id: ContainerId,
+  layers: readonly SealedLayer[],
+  signal: AbortSignal,
+): Promise<readonly SealedLayer[]> {
   if (layers.length <= mostSealedLayers) return layers;
   const changes = mergeChanges(await readSealedChanges(layers));
-  const layer = await room.images.mergeSealed(room.records.need(id).image, layers, sealedDirectory(room.settings, id), signal);
+  const layer = await room.images.mergeSealed(
+    room.records.need(id).image,
+    layers,
+    sealedDirectory(room.settings, id),
+    signal,
+  );
   await settleSealed(layer, changes);
   return [layer];
 }

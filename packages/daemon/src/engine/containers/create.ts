@@ -1,4 +1,5 @@
-// Owns the making of a container: everything about it is decided and written down; nothing runs and nothing is mounted. Start does the rest.
+// Owns the making of a container: everything about it is decided and written down; nothing runs and nothing is mounted.
+// Start does the rest.
 
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
@@ -22,21 +23,31 @@ export async function createContainer(room: Room, command: Command): Promise<{ i
   const requested = readIsolation(command.hostConfig.Isolation);
   const isolation = requested === 'default' ? settings.defaultIsolation : requested;
   const driver = room.driver(isolation);
-  const name = command.name === undefined || command.name === '' ? makeUpName((made) => records.named(made) !== undefined) : checkName(command.name);
+  const name =
+    command.name === undefined || command.name === ''
+      ? makeUpName((made) => records.named(made) !== undefined)
+      : checkName(command.name);
   const image = room.images.find(command.config.Image ?? '');
   const { networking, adapters } = placeOf(room, command);
   // On the host's network a container has the host's name, unless it is given its own.
-  const named = networking === 'host' && !command.config.Hostname ? { ...command.config, Hostname: hostname() } : command.config;
+  const named =
+    networking === 'host' && !command.config.Hostname ? { ...command.config, Hostname: hostname() } : command.config;
   const config = mergeConfiguration(id, named, image.config);
-  const hostConfig = networking === 'adapters' ? command.hostConfig : { ...command.hostConfig, NetworkMode: networking };
+  const hostConfig =
+    networking === 'adapters' ? command.hostConfig : { ...command.hostConfig, NetworkMode: networking };
   const warnings = checkHostConfig(config, hostConfig, availableParallelism());
   room.specifications.check({ id, isolation, config, hostConfig });
   const directory = containerDirectory(settings, id);
   await mkdir(directory, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
-    throw cause.code === 'ENOSPC' ? new TwofoldError('no-space', 'The disk is full: make room, or remove containers and images.', { cause }) : cause;
+    throw cause.code === 'ENOSPC'
+      ? new TwofoldError('no-space', 'The disk is full: make room, or remove containers and images.', { cause })
+      : cause;
   });
   records.insert({
-    id, name, config, isolation,
+    id,
+    name,
+    config,
+    isolation,
     created: timestamp(),
     requestedIsolation: requested,
     image: image.id,
@@ -44,7 +55,8 @@ export async function createContainer(room: Room, command: Command): Promise<{ i
     hostConfig: { ...hostConfig, Isolation: hostConfig.Isolation ?? '' },
     life: { at: 'created', error: '', exitCode: 0 },
     restartCount: 0,
-    networking, adapters,
+    networking,
+    adapters,
     sealedLayers: [],
     diffIds: image.diffIds,
     machine: isolation === 'hyperv' ? machineFor(settings, hostConfig) : null,
@@ -59,13 +71,24 @@ export async function createContainer(room: Room, command: Command): Promise<{ i
 
 /** The networks that were named, or the one of the network mode, each by an adapter of its own. */
 function placeOf(room: Room, command: Command): Pick<ContainerRecord, 'networking' | 'adapters'> {
-  const wanted = command.networks ?? [{ reference: command.hostConfig.NetworkMode || 'default', ...(command.config.MacAddress ? { mac: command.config.MacAddress } : {}) }];
+  const wanted = command.networks ?? [
+    {
+      reference: command.hostConfig.NetworkMode || 'default',
+      ...(command.config.MacAddress ? { mac: command.config.MacAddress } : {}),
+    },
+  ];
   const adapters: Adapter[] = [];
   for (const { reference, ...settings } of wanted) {
     const { id, driver } = networkNamed(room, reference);
     if (driver === 'bridge') adapters.push(makeAdapter(room.networks, { network: id, ...settings }));
     else if (wanted.length === 1) return { networking: driver, adapters: [] };
-    else throw new TwofoldError('invalid-argument', driver === 'none' ? 'container cannot be connected to multiple networks with one of the networks in private (none) mode' : 'container cannot be disconnected from host network or connected to host network');
+    else
+      throw new TwofoldError(
+        'invalid-argument',
+        driver === 'none'
+          ? 'container cannot be connected to multiple networks with one of the networks in private (none) mode'
+          : 'container cannot be disconnected from host network or connected to host network',
+      );
   }
   checkAdapters(adapters);
   return { networking: 'adapters', adapters };
@@ -76,7 +99,8 @@ function networkNamed(room: Room, reference: string): Network {
   try {
     return room.networks.find(reference);
   } catch (error) {
-    if (isTwofoldError(error, 'network-not-found')) throw new TwofoldError('invalid-argument', error.message, { cause: error });
+    if (isTwofoldError(error, 'network-not-found'))
+      throw new TwofoldError('invalid-argument', error.message, { cause: error });
     throw error;
   }
 }

@@ -1,6 +1,6 @@
-// Owns a container's files as the front door asks for them: stat, read, write, export, changes; running or not. The drivers do the work.
-// While a container is not running its files are in one hand only: whoever reads or writes them holds its queue, so that no start comes
-// between (a virtual disk bears no two users).
+// Owns a container's files as the front door asks for them: stat, read, write, export, changes; running or not. The
+// drivers do the work. While a container is not running its files are in one hand only: whoever reads or writes them
+// holds its queue, so that no start comes between (a virtual disk bears no two users).
 
 import { mkdir } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
@@ -21,7 +21,12 @@ const longestAnswer = 1 << 20; // bytes of a stat; a guest could go on for ever
 const mostChanges = 256 << 20;
 
 /** Runs the layer tool on a container's files. Disposing it ends the tool and lets others at the files again. */
-export async function openFiles(room: Room, id: ContainerId, request: FileRequest, signal: AbortSignal): Promise<ToolRun> {
+export async function openFiles(
+  room: Room,
+  id: ContainerId,
+  request: FileRequest,
+  signal: AbortSignal,
+): Promise<ToolRun> {
   const running = runningFiles(room, id, request, signal);
   if (running !== null) return running;
   await using stack = new AsyncDisposableStack();
@@ -32,7 +37,12 @@ export async function openFiles(room: Room, id: ContainerId, request: FileReques
 }
 
 /** The same for a caller who holds the container's queue. */
-export async function openFilesInTurn(room: Room, id: ContainerId, request: FileRequest, signal: AbortSignal): Promise<ToolRun> {
+export async function openFilesInTurn(
+  room: Room,
+  id: ContainerId,
+  request: FileRequest,
+  signal: AbortSignal,
+): Promise<ToolRun> {
   const record = room.records.need(id);
   const verdict = judge('change-files', record.life, record);
   if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
@@ -40,13 +50,18 @@ export async function openFilesInTurn(room: Room, id: ContainerId, request: File
   if (running !== null) return running;
   if (room.presences.of(id).sandboxUp) await cleanUp(room, id);
   await mkdir(writableDirectory(room.settings, id), { recursive: true, mode: 0o700 });
-  return guarded(await room.driver(record.isolation).filesAtRest({ ...containerSpec(room, record), files: [] }, request, signal));
+  return guarded(
+    await room.driver(record.isolation).filesAtRest({ ...containerSpec(room, record), files: [] }, request, signal),
+  );
 }
 
 function runningFiles(room: Room, id: ContainerId, request: FileRequest, signal: AbortSignal): Promise<ToolRun> | null {
   const record = room.records.need(id);
   if (!isUp(record.life)) return null;
-  return room.driver(record.isolation).files({ sandbox: sandboxOf(id), container: id }, request, signal).then(guarded);
+  return room
+    .driver(record.isolation)
+    .files({ sandbox: sandboxOf(id), container: id }, request, signal)
+    .then(guarded);
 }
 
 /** A tool that fails while nobody has come to wait for it must not end the daemon. */
@@ -67,7 +82,8 @@ async function collect(run: ToolRun, limit: number): Promise<Buffer> {
   run.stdin.end();
   for await (const chunk of outputOf(run)) {
     size += chunk.length;
-    if (size > limit) throw new TwofoldError('protocol', 'The answer about the container’s files is longer than it can be.');
+    if (size > limit)
+      throw new TwofoldError('protocol', 'The answer about the container’s files is longer than it can be.');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -82,28 +98,54 @@ export async function statPath(room: Room, id: ContainerId, path: string, signal
 }
 
 /** See Containers.readArchive. The tar is asked for when it is first read; the path has been looked for before. */
-export async function readArchive(room: Room, id: ContainerId, path: string, signal: AbortSignal): Promise<{ stat: PathStat; tar: AsyncIterable<Buffer> }> {
+export async function readArchive(
+  room: Room,
+  id: ContainerId,
+  path: string,
+  signal: AbortSignal,
+): Promise<{ stat: PathStat; tar: AsyncIterable<Buffer> }> {
   const stat = await statPath(room, id, path, signal);
   publishContainer(room, id, 'archive-path');
   return { stat, tar: stream(room, id, { verb: 'pack', path }, signal) };
 }
 
 /** See Containers.writeArchive. */
-export async function writeArchive(room: Room, id: ContainerId, path: string, tar: Readable, options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean }, signal: AbortSignal): Promise<void> {
-  if (room.records.need(id).hostConfig.ReadonlyRootfs === true) throw new TwofoldError('invalid-argument', 'container rootfs is marked read-only');
+export async function writeArchive(
+  room: Room,
+  id: ContainerId,
+  path: string,
+  tar: Readable,
+  options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  if (room.records.need(id).hostConfig.ReadonlyRootfs === true)
+    throw new TwofoldError('invalid-argument', 'container rootfs is marked read-only');
   await named(room, id, path, () => unpack(room, id, path, tar, options, signal));
   publishContainer(room, id, 'extract-to-dir');
 }
 
-async function unpack(room: Room, id: ContainerId, path: string, tar: Readable, options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean }, signal: AbortSignal): Promise<void> {
+async function unpack(
+  room: Room,
+  id: ContainerId,
+  path: string,
+  tar: Readable,
+  options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean },
+  signal: AbortSignal,
+): Promise<void> {
   await using run = await openFiles(room, id, { verb: 'unpack', path: checkPath(path), ...options }, signal);
   const drained = drain(run.stdout);
   // A tool that refuses closes its input: why it did is in `done`, not in the broken pipe.
-  const fed = pipeline(tar, run.stdin, { signal }).then(() => null, (error: unknown) => error);
+  const fed = pipeline(tar, run.stdin, { signal }).then(
+    () => null,
+    (error: unknown) => error,
+  );
   await run.done;
   await drained;
   const failure = await fed;
-  if (failure !== null) throw new TwofoldError(signal.aborted ? 'cancelled' : 'internal', 'The archive did not arrive whole.', { cause: failure });
+  if (failure !== null)
+    throw new TwofoldError(signal.aborted ? 'cancelled' : 'internal', 'The archive did not arrive whole.', {
+      cause: failure,
+    });
 }
 
 /** Docker's words for a path that isn't there; the tool doesn't know the container's name. */
@@ -112,7 +154,11 @@ async function named<T>(room: Room, id: ContainerId, path: string, work: () => P
     return await work();
   } catch (error) {
     if (!isTwofoldError(error, 'path-not-found')) throw error;
-    throw new TwofoldError('path-not-found', `Could not find the file ${path} in container ${room.records.get(id)?.name ?? id}`, { cause: error });
+    throw new TwofoldError(
+      'path-not-found',
+      `Could not find the file ${path} in container ${room.records.get(id)?.name ?? id}`,
+      { cause: error },
+    );
   }
 }
 
@@ -130,7 +176,12 @@ export async function listChanges(room: Room, id: ContainerId, signal: AbortSign
   return mergeChanges([...sealed, parseChanges(await collect(run, mostChanges))]);
 }
 
-async function* stream(room: Room, id: ContainerId, request: FileRequest, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+async function* stream(
+  room: Room,
+  id: ContainerId,
+  request: FileRequest,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
   yield* streamOf(await openFiles(room, id, request, signal));
 }
 
@@ -163,7 +214,13 @@ export function parseStat(line: Buffer): PathStat {
     throw new TwofoldError('protocol', 'The answer about a file in the container cannot be read.', { cause });
   }
   const { name, size, mode, mtime, linkTarget } = value ?? {};
-  if (typeof name !== 'string' || typeof mtime !== 'string' || typeof linkTarget !== 'string' || !Number.isSafeInteger(size) || !Number.isSafeInteger(mode)) {
+  if (
+    typeof name !== 'string' ||
+    typeof mtime !== 'string' ||
+    typeof linkTarget !== 'string' ||
+    !Number.isSafeInteger(size) ||
+    !Number.isSafeInteger(mode)
+  ) {
     throw new TwofoldError('protocol', 'The answer about a file in the container lacks something.');
   }
   return { name, size: size as number, mode: mode as number, mtime, linkTarget };

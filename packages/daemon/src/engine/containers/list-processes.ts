@@ -9,10 +9,17 @@ import { bootTimeMs, renderTop } from './top.ts';
 import { namesFor } from './user-names.ts';
 
 /** See Containers.top. */
-export async function listProcesses(room: Room, id: ContainerId, psArguments: string): Promise<{ titles: string[]; processes: string[][] }> {
+export async function listProcesses(
+  room: Room,
+  id: ContainerId,
+  psArguments: string,
+): Promise<{ titles: string[]; processes: string[][] }> {
   const record = room.records.need(id);
   if (!isUp(record.life)) throw new TwofoldError('container-not-running', `container ${id} is not running`);
-  const [processes, names] = await Promise.all([room.driver(record.isolation).processes({ sandbox: sandboxOf(id), container: id }), namesFor(record.isolation)]);
+  const [processes, names] = await Promise.all([
+    room.driver(record.isolation).processes({ sandbox: sandboxOf(id), container: id }),
+    namesFor(record.isolation),
+  ]);
   const nowMs = Date.now();
   const hostBootMs = nowMs - uptime() * 1000;
   const guest = record.isolation === 'hyperv';

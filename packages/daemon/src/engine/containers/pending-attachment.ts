@@ -1,5 +1,6 @@
-// Owns an attachment that may be made before the process is there: what is written waits (to the high-water mark, then the writer does),
-// what is read comes from the process's first byte on. Does not know when the process starts: start.ts connects it.
+// Owns an attachment that may be made before the process is there: what is written waits (to the high-water mark, then
+// the writer does), what is read comes from the process's first byte on. Does not know when the process starts:
+// start.ts connects it.
 
 import { Writable } from 'node:stream';
 import { TwofoldError } from '@twofold/contract';
@@ -68,12 +69,23 @@ export class PendingAttachment implements Attachment {
     // What a process doesn't read any more (EPIPE) is dropped, as a terminal's or docker's input is.
     return new Writable({
       write(chunk: Buffer, _encoding, done) {
-        void target().then(async (stdin) => {
-          if (stdin !== null && !stdin.destroyed && stdin.writable) await new Promise<void>((resolve) => stdin.write(chunk, () => resolve()));
-        }).then(() => done(), () => done());
+        void target()
+          .then(async (stdin) => {
+            if (stdin !== null && !stdin.destroyed && stdin.writable)
+              await new Promise<void>((resolve) => stdin.write(chunk, () => resolve()));
+          })
+          .then(
+            () => done(),
+            () => done(),
+          );
       },
       final(done) {
-        void target().then((stdin) => stdin?.end()).then(() => done(), () => done());
+        void target()
+          .then((stdin) => stdin?.end())
+          .then(
+            () => done(),
+            () => done(),
+          );
       },
     });
   }

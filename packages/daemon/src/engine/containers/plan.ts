@@ -1,5 +1,5 @@
-// Owns what a driver is told of a container's place: sandbox, root file system, provided files, log. Pure but for what images and settings
-// say. Does not own what runs in it: spec/ does.
+// Owns what a driver is told of a container's place: sandbox, root file system, provided files, log. Pure but for what
+// images and settings say. Does not own what runs in it: spec/ does.
 
 import { join } from 'node:path';
 import { TwofoldError, type HostConfig } from '@twofold/contract';
@@ -18,11 +18,22 @@ export function containerSpec(room: Pick<Room, 'settings' | 'images'>, record: C
   return {
     id: record.id,
     sandbox: sandboxOf(record.id),
-    rootfs: { layers: [...sealed, ...images.layers(record.image)], writableDirectory: writableDirectory(settings, record.id), readOnly: record.hostConfig.ReadonlyRootfs ?? false, inheritRoot: sealed.length > 0 },
+    rootfs: {
+      layers: [...sealed, ...images.layers(record.image)],
+      writableDirectory: writableDirectory(settings, record.id),
+      readOnly: record.hostConfig.ReadonlyRootfs ?? false,
+      inheritRoot: sealed.length > 0,
+    },
     files: [
-      ...['hosts', 'hostname', 'resolv.conf'].map((name) => ({ path: join('/etc', name), source: providedPath(settings, record.id, name), mode: 0o644 })),
+      ...['hosts', 'hostname', 'resolv.conf'].map((name) => ({
+        path: join('/etc', name),
+        source: providedPath(settings, record.id, name),
+        mode: 0o644,
+      })),
       // `csrss` reaps and passes signals on, which is all that --init is for.
-      ...(record.hostConfig.Init === true ? [{ path: initPath, source: join(settings.libRoot, 'bin', 'csrss'), mode: 0o755 }] : []),
+      ...(record.hostConfig.Init === true
+        ? [{ path: initPath, source: join(settings.libRoot, 'bin', 'csrss'), mode: 0o755 }]
+        : []),
     ],
     user: record.config.User ?? '',
     log: logSpec(settings, record),
@@ -37,7 +48,10 @@ export function sandboxSpec(settings: Settings, record: ContainerRecord, endpoin
     directory: sandboxDirectory(settings, record.id),
     hostname: record.config.Hostname ?? record.id.slice(0, 12),
     ...(record.config.Domainname ? { domainname: record.config.Domainname } : {}),
-    network: endpoints.length === 0 ? { mode: record.networking === 'host' ? 'host' : 'none' } : { mode: 'attached', interfaces: interfacesOf(endpoints) },
+    network:
+      endpoints.length === 0
+        ? { mode: record.networking === 'host' ? 'host' : 'none' }
+        : { mode: 'attached', interfaces: interfacesOf(endpoints) },
     machine: record.machine ?? settings.machine,
     sysctls: record.hostConfig.Sysctls ?? {},
     cgroupPath: `${settings.cgroupParent}/${record.id}`,
@@ -54,17 +68,24 @@ export function leadingEndpoint(endpoints: readonly Endpoint[]): Endpoint | unde
 const firstTable = 1000;
 
 /**
- * Every interface but the leading one has routes of its own for what is sent from its address: a switch takes an address from its own port
- * only, so an answer must leave where the question came in, also where two adapters are on one switch.
+ * Every interface but the leading one has routes of its own for what is sent from its address: a switch takes an
+ * address from its own port only, so an answer must leave where the question came in, also where two adapters are on
+ * one switch.
  */
 function interfacesOf(endpoints: readonly Endpoint[]): SandboxInterface[] {
   const leading = leadingEndpoint(endpoints);
-  return endpoints.map((endpoint, index) => (endpoint === leading ? endpoint : { ...endpoint, table: firstTable + index }));
+  return endpoints.map((endpoint, index) =>
+    endpoint === leading ? endpoint : { ...endpoint, table: firstTable + index },
+  );
 }
 
 /** Limits as numbers; absent is no limit. */
 export function sandboxResources(host: HostConfig): SandboxResources {
-  const cpus = host.NanoCpus ? host.NanoCpus / 1e9 : host.CpuQuota && host.CpuQuota > 0 ? host.CpuQuota / (host.CpuPeriod || 100_000) : 0;
+  const cpus = host.NanoCpus
+    ? host.NanoCpus / 1e9
+    : host.CpuQuota && host.CpuQuota > 0
+      ? host.CpuQuota / (host.CpuPeriod || 100_000)
+      : 0;
   return {
     ...(host.Memory ? { memoryBytes: host.Memory } : {}),
     ...(cpus > 0 ? { cpus } : {}),
@@ -101,5 +122,12 @@ export function bytesOf(text: string): number {
 
 /** Names by which others on an adapter's switch find its container. */
 export function endpointNames(record: ContainerRecord, adapter: Adapter): string[] {
-  return [...new Set([record.name, record.id.slice(0, 12), ...adapter.aliases, ...(record.config.Hostname ? [record.config.Hostname] : [])])];
+  return [
+    ...new Set([
+      record.name,
+      record.id.slice(0, 12),
+      ...adapter.aliases,
+      ...(record.config.Hostname ? [record.config.Hostname] : []),
+    ]),
+  ];
 }

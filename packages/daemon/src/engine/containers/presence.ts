@@ -1,5 +1,5 @@
-// Owns what lives of a container in memory only: its queue, a start under way, those who wait for its end, attachments made before its
-// start. All of it is lost with the daemon, and nothing of it is missed then. Decides nothing.
+// Owns what lives of a container in memory only: its queue, a start under way, those who wait for its end, attachments
+// made before its start. All of it is lost with the daemon, and nothing of it is missed then. Decides nothing.
 
 import type { ContainerId } from '@twofold/contract';
 import type { ExitStatus } from '../../drivers/driver.ts';
@@ -7,7 +7,10 @@ import type { PendingAttachment } from './pending-attachment.ts';
 import { SerialQueue } from './queue.ts';
 
 /** What a waiter is told. */
-export type Ending = { readonly kind: 'exit'; readonly exitCode: number; readonly willRestart: boolean } | { readonly kind: 'removed'; readonly exitCode: number } | { readonly kind: 'start-failed'; readonly exitCode: number; readonly error: string };
+export type Ending =
+  | { readonly kind: 'exit'; readonly exitCode: number; readonly willRestart: boolean }
+  | { readonly kind: 'removed'; readonly exitCode: number }
+  | { readonly kind: 'start-failed'; readonly exitCode: number; readonly error: string };
 
 export class Presence {
   readonly queue = new SerialQueue();

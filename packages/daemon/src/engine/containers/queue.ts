@@ -11,7 +11,10 @@ export class SerialQueue {
     return this.#waiting === 0;
   }
 
-  /** Runs `work` after all that was asked for before. A caller who gives up while waiting gets `cancelled`, and its work is left out. */
+  /**
+   * Runs `work` after all that was asked for before. A caller who gives up while waiting gets `cancelled`, and its work
+   * is left out.
+   */
   async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const before = this.#last;
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
-// Owns the table of containers and its copy in memory: reading is from memory, a change is committed first. Does not decide what a
-// container may do (lifecycle.ts) nor tell anybody of it (events.ts).
+// Owns the table of containers and its copy in memory: reading is from memory, a change is committed first. Does not
+// decide what a container may do (lifecycle.ts) nor tell anybody of it (events.ts).
 
 import { TwofoldError, type ContainerId } from '@twofold/contract';
 import type { Database } from '../../state/database.ts';
@@ -12,7 +12,9 @@ export interface StoredContainer extends ContainerRecord {
 }
 
 /** Step n leads from version n to n + 1 and is never edited. */
-const migrations = ['CREATE TABLE containers (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL) STRICT', `
+const migrations = [
+  'CREATE TABLE containers (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL) STRICT',
+  `
   -- One network for a container becomes a list of adapters. The first has the container's GUID, as its endpoint has (networks/store.ts).
   UPDATE containers SET record = json_remove(json_set(record,
     '$.networking', CASE record->>'$.network.name' WHEN 'none' THEN 'none' WHEN 'host' THEN 'host' ELSE 'adapters' END,
@@ -22,7 +24,8 @@ const migrations = ['CREATE TABLE containers (id TEXT PRIMARY KEY, name TEXT NOT
       'address', coalesce(record->>'$.wantedNetwork.address', ''), 'mac', coalesce(record->>'$.wantedNetwork.mac', ''), 'aliases', json(coalesce(record->'$.network.aliases', '[]')),
       'lease', CASE record->>'$.network.address' WHEN '' THEN NULL ELSE json_object('name', 'eth0', 'address', record->>'$.network.address',
         'prefixLength', record->>'$.network.prefixLength', 'gateway', record->>'$.network.gateway', 'mac', record->>'$.network.mac') END)) END),
-    '$.network', '$.wantedNetwork')`];
+    '$.network', '$.wantedNetwork')`,
+];
 
 export class ContainerRecords {
   readonly #database: Database;
@@ -32,7 +35,8 @@ export class ContainerRecords {
   constructor(database: Database) {
     this.#database = database;
     database.migrate('containers', migrations);
-    for (const row of database.all<{ record: string }>('SELECT record FROM containers ORDER BY rowid')) this.#remember(JSON.parse(row.record) as StoredContainer);
+    for (const row of database.all<{ record: string }>('SELECT record FROM containers ORDER BY rowid'))
+      this.#remember(JSON.parse(row.record) as StoredContainer);
   }
 
   get(id: ContainerId): StoredContainer | undefined {
@@ -65,7 +69,11 @@ export class ContainerRecords {
     if (/^[0-9a-f]{1,64}$/.test(digits)) {
       const fitting = [...this.#byId.keys()].filter((id) => id.startsWith(digits));
       if (fitting.length === 1) return this.need(fitting[0]!);
-      if (fitting.length > 1) throw new TwofoldError('ambiguous-prefix', `Multiple containers found with the prefix ${reference}; give more of the id.`);
+      if (fitting.length > 1)
+        throw new TwofoldError(
+          'ambiguous-prefix',
+          `Multiple containers found with the prefix ${reference}; give more of the id.`,
+        );
     }
     throw new TwofoldError('container-not-found', `No such container: ${reference}`);
   }
@@ -73,16 +81,34 @@ export class ContainerRecords {
   /** Throws `name-taken`. */
   insert(record: StoredContainer): void {
     this.#refuseTaken(record.name, record.id);
-    this.#database.run('INSERT INTO containers (id, name, record) VALUES (?, ?, ?)', record.id, record.name, JSON.stringify(record));
+    this.#database.run(
+      'INSERT INTO containers (id, name, record) VALUES (?, ?, ?)',
+      record.id,
+      record.name,
+      JSON.stringify(record),
+    );
     this.#remember(record);
   }
 
   /** `durable`: on the disk before this returns, because something is deleted afterwards that the old record needs. */
-  change(id: ContainerId, change: Partial<Omit<StoredContainer, 'id'>>, options: { durable?: boolean } = {}): StoredContainer {
+  change(
+    id: ContainerId,
+    change: Partial<Omit<StoredContainer, 'id'>>,
+    options: { durable?: boolean } = {},
+  ): StoredContainer {
     const before = this.need(id);
     const after = { ...before, ...change };
     if (after.name !== before.name) this.#refuseTaken(after.name, id);
-    this.#database.transaction(() => this.#database.run('UPDATE containers SET name = ?, record = ? WHERE id = ?', after.name, JSON.stringify(after), id), options);
+    this.#database.transaction(
+      () =>
+        this.#database.run(
+          'UPDATE containers SET name = ?, record = ? WHERE id = ?',
+          after.name,
+          JSON.stringify(after),
+          id,
+        ),
+      options,
+    );
     this.#byName.delete(before.name);
     this.#remember(after);
     return after;
@@ -103,6 +129,9 @@ export class ContainerRecords {
   #refuseTaken(name: string, id: ContainerId): void {
     const holder = this.#byName.get(name);
     if (holder === undefined || holder === id) return;
-    throw new TwofoldError('name-taken', `Conflict. The container name "/${name}" is already in use by container "${holder}". You have to remove (or rename) that container to be able to reuse that name.`);
+    throw new TwofoldError(
+      'name-taken',
+      `Conflict. The container name "/${name}" is already in use by container "${holder}". You have to remove (or rename) that container to be able to reuse that name.`,
+    );
   }
 }

@@ -1,4 +1,5 @@
-// Owns the removal of a container: the row says so first, so that a removal that was cut short is finished at the next start of the daemon.
+// Owns the removal of a container: the row says so first, so that a removal that was cut short is finished at the next
+// start of the daemon.
 
 import { rm } from 'node:fs/promises';
 import { TwofoldError, type ContainerId } from '@twofold/contract';
@@ -54,8 +55,11 @@ async function removeFiles(room: Room, id: ContainerId): Promise<void> {
   try {
     await remove();
   } catch {
-    // A privileged container can have made files that even root may not remove: immutable or append-only (Node tells of it as EPERM, or as ENOTDIR).
-    await runCommand("make a container's files removable", ['chattr', '-R', '-f', '-ia', directory], { accept: [0, 1] });
+    // A privileged container can have made files that even root may not remove: immutable or append-only (Node tells of
+    // it as EPERM, or as ENOTDIR).
+    await runCommand("make a container's files removable", ['chattr', '-R', '-f', '-ia', directory], {
+      accept: [0, 1],
+    });
     await remove();
   }
 }

@@ -1,5 +1,5 @@
-// Owns the sealed layers of a container on disk: beside each `NAME.erofs` lies `NAME.changes`, the list of what it changed, since a layer alone
-// does not say which of its files are new. Does not make layers: images/ does.
+// Owns the sealed layers of a container on disk: beside each `NAME.erofs` lies `NAME.changes`, the list of what it
+// changed, since a layer alone does not say which of its files are new. Does not make layers: images/ does.
 
 import { open, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';

@@ -15,7 +15,8 @@ export async function allocatedBytes(directory: string): Promise<number> {
       seen.add(key);
     }
     let sum = entry.blocks * 512;
-    if (entry.isDirectory()) for (const name of await readdir(path).catch(() => [])) sum += await measure(join(path, name));
+    if (entry.isDirectory())
+      for (const name of await readdir(path).catch(() => [])) sum += await measure(join(path, name));
     return sum;
   };
   return measure(directory);

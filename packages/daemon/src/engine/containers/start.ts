@@ -1,5 +1,6 @@
-// Owns the start of a container: steps, each with its undo, so that a start that fails (or is called off) leaves nothing behind. The caller
-// holds the container's queue. Does not own the restart policy (supervisor.ts) nor what runs (spec/).
+// Owns the start of a container: steps, each with its undo, so that a start that fails (or is called off) leaves
+// nothing behind. The caller holds the container's queue. Does not own the restart policy (supervisor.ts) nor what runs
+// (spec/).
 
 import { mkdir, rm, statfs } from 'node:fs/promises';
 import { TwofoldError, isTwofoldError, type ContainerId, type NetworkId } from '@twofold/contract';
@@ -19,7 +20,12 @@ import { writeProvidedFiles } from './provided-files.ts';
 const startTimeoutMs = 180_000;
 
 /** Starts it and tells how long each step took, or throws and leaves it as it was, with the error written down. */
-export async function startContainer(room: Room, id: ContainerId, signal: AbortSignal, options: { byPolicy?: boolean } = {}): Promise<TraceStep[]> {
+export async function startContainer(
+  room: Room,
+  id: ContainerId,
+  signal: AbortSignal,
+  options: { byPolicy?: boolean } = {},
+): Promise<TraceStep[]> {
   const record = room.records.need(id);
   if (options.byPolicy !== true || record.life.at !== 'restarting') {
     const verdict = judge('start', record.life, record);
@@ -37,7 +43,11 @@ export async function startContainer(room: Room, id: ContainerId, signal: AbortS
     const told = trace.steps();
     room.log.debug({ container: id, ms: trace.report() }, 'A container was started.');
     const startedAt = Date.now();
-    room.records.change(id, { life: after(record.life, { kind: 'started', pid, at: startedAt }), stoppedByUser: false, adapters: record.adapters.map((adapter) => leased(adapter, endpoints)) });
+    room.records.change(id, {
+      life: after(record.life, { kind: 'started', pid, at: startedAt }),
+      stoppedByUser: false,
+      adapters: record.adapters.map((adapter) => leased(adapter, endpoints)),
+    });
     for (const { network } of endpoints) publishNetwork(room, 'connect', room.networks.find(network), id);
     publishContainer(room, id, 'start');
     joinLate(room, record);
@@ -49,7 +59,12 @@ export async function startContainer(room: Room, id: ContainerId, signal: AbortS
   }
 }
 
-async function takeSteps(room: Room, record: StoredContainer, trace: Trace, signal: AbortSignal): Promise<{ pid: number; endpoints: Endpoint[] }> {
+async function takeSteps(
+  room: Room,
+  record: StoredContainer,
+  trace: Trace,
+  signal: AbortSignal,
+): Promise<{ pid: number; endpoints: Endpoint[] }> {
   const { settings, networks } = room;
   const { id } = record;
   const driver = room.driver(record.isolation);
@@ -57,19 +72,23 @@ async function takeSteps(room: Room, record: StoredContainer, trace: Trace, sign
   const ref: ProcessRef = { sandbox: sandboxOf(id), container: id };
   // Undoes in reverse order; no step throws, or it would bury the first error.
   await using undo = new AsyncDisposableStack();
-  const onFailure = (what: string, step: () => Promise<void> | void) => undo.defer(async () => {
-    try {
-      await step();
-    } catch (error) {
-      room.log.warn({ container: id, err: error, what }, 'A failed start could not be undone entirely.');
-    }
-  });
+  const onFailure = (what: string, step: () => Promise<void> | void) =>
+    undo.defer(async () => {
+      try {
+        await step();
+      } catch (error) {
+        room.log.warn({ container: id, err: error, what }, 'A failed start could not be undone entirely.');
+      }
+    });
 
-  await trace.step('directories', (async () => {
-    await checkFreeSpace(room);
-    await mkdir(containerDirectory(settings, id), { recursive: true, mode: 0o700 });
-    await mkdir(writableDirectory(settings, id), { recursive: true, mode: 0o700 });
-  })());
+  await trace.step(
+    'directories',
+    (async () => {
+      await checkFreeSpace(room);
+      await mkdir(containerDirectory(settings, id), { recursive: true, mode: 0o700 });
+      await mkdir(writableDirectory(settings, id), { recursive: true, mode: 0o700 });
+    })(),
+  );
 
   onFailure('addresses', () => networks.release(id));
   const endpoints = reserve(room, record);
@@ -91,10 +110,13 @@ async function takeSteps(room: Room, record: StoredContainer, trace: Trace, sign
   for (const endpoint of endpoints) onFailure('link', () => networks.disconnect(endpoint));
   const preparing = trace.step('prepare', driver.createContainer(containerSpec(room, record), signal));
   const connecting = async () => {
-    // One after the other: the kernel numbers interfaces in the order in which they come, and tools show them in that order.
+    // One after the other: the kernel numbers interfaces in the order in which they come, and tools show them in that
+    // order.
     for (const endpoint of endpoints) await networks.connect(endpoint, driver.endpointKind, info.netnsPid, signal);
   };
-  const configuring = trace.step('connect', connecting()).then(() => trace.step('network', driver.configureNetwork(sandbox.id, sandbox, signal)));
+  const configuring = trace
+    .step('connect', connecting())
+    .then(() => trace.step('network', driver.configureNetwork(sandbox.id, sandbox, signal)));
   await allDone([preparing, configuring]);
   const user = await preparing;
   const spec = room.specifications.container(record, user);
@@ -103,7 +125,10 @@ async function takeSteps(room: Room, record: StoredContainer, trace: Trace, sign
     presence.pending.delete(attachment);
   }
   // A terminal's input goes on after a client has let go of it: the next one takes it up.
-  const options = { openStdin: record.config.OpenStdin ?? false, stdinOnce: record.config.StdinOnce === true && record.config.Tty !== true };
+  const options = {
+    openStdin: record.config.OpenStdin ?? false,
+    stdinOnce: record.config.StdinOnce === true && record.config.Tty !== true,
+  };
   const { pid } = await trace.step('start', driver.startContainer(ref, spec, options, signal));
   undo.move();
   return { pid, endpoints };
@@ -113,8 +138,13 @@ async function takeSteps(room: Room, record: StoredContainer, trace: Trace, sign
 function joinLate(room: Room, record: StoredContainer): void {
   const { pending } = room.presences.of(record.id);
   for (const attachment of pending) {
-    room.driver(record.isolation).attach({ sandbox: sandboxOf(record.id), container: record.id }, attachment.want, room.closing)
-      .then((streams) => attachment.connect(streams), () => attachment.giveUp());
+    room
+      .driver(record.isolation)
+      .attach({ sandbox: sandboxOf(record.id), container: record.id }, attachment.want, room.closing)
+      .then(
+        (streams) => attachment.connect(streams),
+        () => attachment.giveUp(),
+      );
   }
   pending.clear();
 }
@@ -124,29 +154,62 @@ async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
   for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }
 
-/** Endpoints of the connected adapters, in their order. Static addresses first, or one that is chosen could be in their way. */
+/**
+ * Endpoints of the connected adapters, in their order. Static addresses first, or one that is chosen could be in their
+ * way.
+ */
 function reserve(room: Room, record: StoredContainer): Endpoint[] {
   const known = new Set(room.networks.list().map(({ id }) => id));
-  const connected = record.adapters.flatMap((adapter) => (adapter.network === null ? [] : [{ adapter, network: adapter.network }])).map((one, index) => ({ ...one, name: `eth${index}` }));
+  const connected = record.adapters
+    .flatMap((adapter) => (adapter.network === null ? [] : [{ adapter, network: adapter.network }]))
+    .map((one, index) => ({ ...one, name: `eth${index}` }));
   const endpoints = new Map<string, Endpoint>();
-  for (const { adapter, network, name } of connected.toSorted((a, b) => Number(b.adapter.address !== '') - Number(a.adapter.address !== ''))) {
+  for (const { adapter, network, name } of connected.toSorted(
+    (a, b) => Number(b.adapter.address !== '') - Number(a.adapter.address !== ''),
+  )) {
     if (!known.has(network.id)) throw new TwofoldError('network-not-found', `network ${network.name} not found`);
     const { address, mac } = adapter;
-    endpoints.set(name, room.networks.reserve({ network: network.id, container: record.id, adapter: adapter.id, name, names: endpointNames(record, adapter), ...(address ? { address } : { spare: staticAddresses(room, network.id) }), ...(mac ? { mac } : {}) }));
+    endpoints.set(
+      name,
+      room.networks.reserve({
+        network: network.id,
+        container: record.id,
+        adapter: adapter.id,
+        name,
+        names: endpointNames(record, adapter),
+        ...(address ? { address } : { spare: staticAddresses(room, network.id) }),
+        ...(mac ? { mac } : {}),
+      }),
+    );
   }
   return connected.map(({ name }) => endpoints.get(name)!);
 }
 
 /** Of all adapters on a network, whether their containers run or not. */
 function staticAddresses(room: Room, network: NetworkId): string[] {
-  return room.records.all().flatMap(({ adapters }) => adapters.flatMap((adapter) => (adapter.address !== '' && adapter.network?.id === network ? [adapter.address] : [])));
+  return room.records
+    .all()
+    .flatMap(({ adapters }) =>
+      adapters.flatMap((adapter) =>
+        adapter.address !== '' && adapter.network?.id === network ? [adapter.address] : [],
+      ),
+    );
 }
 
 function leased(adapter: Adapter, endpoints: readonly Endpoint[]): Adapter {
   const endpoint = endpoints.find((one) => one.adapter === adapter.id);
   if (endpoint === undefined) return { ...adapter, lease: null };
   const [address = '', prefix = '0'] = endpoint.addresses[0]?.split('/') ?? [];
-  return { ...adapter, lease: { name: endpoint.name, address, prefixLength: Number(prefix), gateway: endpoint.gateway ?? '', mac: endpoint.mac } };
+  return {
+    ...adapter,
+    lease: {
+      name: endpoint.name,
+      address,
+      prefixLength: Number(prefix),
+      gateway: endpoint.gateway ?? '',
+      mac: endpoint.mac,
+    },
+  };
 }
 
 async function checkFreeSpace({ settings }: Room): Promise<void> {
@@ -154,10 +217,16 @@ async function checkFreeSpace({ settings }: Room): Promise<void> {
   const free = bavail * bsize;
   if (free >= settings.minimumFreeBytes) return;
   const mebibytes = (bytes: number) => `${Math.floor(bytes / (1 << 20))} MiB`;
-  throw new TwofoldError('no-space', `Only ${mebibytes(free)} are free in ${settings.dataRoot}, and containers are started with ${mebibytes(settings.minimumFreeBytes)} or more: make room, or lower the limit with --minimum-free.`);
+  throw new TwofoldError(
+    'no-space',
+    `Only ${mebibytes(free)} are free in ${settings.dataRoot}, and containers are started with ${mebibytes(settings.minimumFreeBytes)} or more: make room, or lower the limit with --minimum-free.`,
+  );
 }
 
-/** Writes the failure down, tells those who wait, and throws what the caller of start gets: Docker's words for a command that isn't there. */
+/**
+ * Writes the failure down, tells those who wait, and throws what the caller of start gets: Docker's words for a command
+ * that isn't there.
+ */
 function noteFailure(room: Room, record: StoredContainer, error: unknown, within: AbortSignal): never {
   const presence = room.presences.of(record.id);
   const failure = worded(error, within);
@@ -167,8 +236,14 @@ function noteFailure(room: Room, record: StoredContainer, error: unknown, within
     presence.tell({ kind: 'exit', exitCode: record.life.exitCode, willRestart: false });
     throw failure;
   }
-  const exitCode = isTwofoldError(failure, 'command-not-found') ? 127 : isTwofoldError(failure, 'command-not-executable') ? 126 : 128;
-  room.records.change(record.id, { life: after(record.life, { kind: 'start-failed', exitCode, error: failure.message, at: Date.now() }) });
+  const exitCode = isTwofoldError(failure, 'command-not-found')
+    ? 127
+    : isTwofoldError(failure, 'command-not-executable')
+      ? 126
+      : 128;
+  room.records.change(record.id, {
+    life: after(record.life, { kind: 'start-failed', exitCode, error: failure.message, at: Date.now() }),
+  });
   for (const attachment of presence.pending) attachment.giveUp();
   presence.pending.clear();
   presence.tell({ kind: 'start-failed', exitCode, error: failure.message });
@@ -178,11 +253,22 @@ function noteFailure(room: Room, record: StoredContainer, error: unknown, within
 function worded(error: unknown, within: AbortSignal): TwofoldError {
   if (isTwofoldError(error, 'command-not-found') || isTwofoldError(error, 'command-not-executable')) {
     const text = error.message.startsWith('exec:') ? error.message : `exec: ${error.message}`;
-    return new TwofoldError(error.code, `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${text}: unknown`, { cause: error });
+    return new TwofoldError(
+      error.code,
+      `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${text}: unknown`,
+      { cause: error },
+    );
   }
-  if (within.aborted) return new TwofoldError('cancelled', within.reason instanceof DOMException && within.reason.name === 'TimeoutError' ? 'The container did not start in time.' : 'The start was called off.', { cause: error });
+  if (within.aborted)
+    return new TwofoldError(
+      'cancelled',
+      within.reason instanceof DOMException && within.reason.name === 'TimeoutError'
+        ? 'The container did not start in time.'
+        : 'The start was called off.',
+      { cause: error },
+    );
   if (error instanceof TwofoldError) return error;
-  if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return new TwofoldError('no-space', 'The disk is full.', { cause: error });
+  if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
+    return new TwofoldError('no-space', 'The disk is full.', { cause: error });
   return new TwofoldError('internal', 'The container could not be started.', { cause: error });
 }
-

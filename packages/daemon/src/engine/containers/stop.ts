@@ -1,4 +1,5 @@
-// Owns the ends of a container that somebody asks for: stop, kill. That it has ended is the supervisor's to say; here it is waited for.
+// Owns the ends of a container that somebody asks for: stop, kill. That it has ended is the supervisor's to say; here
+// it is waited for.
 
 import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
 import { isUp, judge } from '../lifecycle.ts';
@@ -12,11 +13,19 @@ const defaultStopSeconds = 10;
 const killTimeoutMs = 10_000;
 /** A supervisor or a guest that has not answered by then hangs. */
 const answerTimeoutMs = 5_000;
-/** Node fires a timer beyond this at once, which would be a kill in place of a patient stop: 24 days are as good as more. */
+/**
+ * Node fires a timer beyond this at once, which would be a kill in place of a patient stop: 24 days are as good as
+ * more.
+ */
 const longestTimerMs = 2 ** 31 - 1;
 
 /** See Containers.stop. The caller holds the container's queue. */
-export async function stopContainer(room: Room, id: ContainerId, options: { timeoutSeconds?: number; signal?: string }, signal: AbortSignal): Promise<void> {
+export async function stopContainer(
+  room: Room,
+  id: ContainerId,
+  options: { timeoutSeconds?: number; signal?: string },
+  signal: AbortSignal,
+): Promise<void> {
   const record = room.records.need(id);
   const verdict = judge('stop', record.life, record);
   if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
@@ -24,8 +33,11 @@ export async function stopContainer(room: Room, id: ContainerId, options: { time
   const seconds = options.timeoutSeconds ?? record.config.StopTimeout ?? defaultStopSeconds;
   room.records.change(id, { stoppedByUser: true });
   if (giveUpRestart(room, id)) return publishContainer(room, id, 'stop');
-  const heard = (record.life.at !== 'paused' || await isAnswered(resume(room, id), signal)) && await send(room, id, number, signal);
-  const ended = heard && await endsWithin(room, id, seconds < 0 ? null : Math.min(seconds * 1000, longestTimerMs), signal);
+  const heard =
+    (record.life.at !== 'paused' || (await isAnswered(resume(room, id), signal))) &&
+    (await send(room, id, number, signal));
+  const ended =
+    heard && (await endsWithin(room, id, seconds < 0 ? null : Math.min(seconds * 1000, longestTimerMs), signal));
   if (!ended) await killForGood(room, id, signal);
   publishContainer(room, id, 'stop');
 }
@@ -53,10 +65,11 @@ export async function killForGood(room: Room, id: ContainerId, signal: AbortSign
   if (!isUp(record.life)) return;
   const heard = await send(room, id, 9, signal);
   if (heard && record.life.at === 'paused') await isAnswered(resume(room, id), signal).catch(() => undefined);
-  if (heard && await endsWithin(room, id, killTimeoutMs, signal)) return;
+  if (heard && (await endsWithin(room, id, killTimeoutMs, signal))) return;
   room.log.warn({ container: id }, 'A container did not end by SIGKILL; it is ended from outside.');
   await endHard(room, id);
-  if (!await endsWithin(room, id, killTimeoutMs, signal)) throw new TwofoldError('internal', `container ${id} did not end`);
+  if (!(await endsWithin(room, id, killTimeoutMs, signal)))
+    throw new TwofoldError('internal', `container ${id} did not end`);
 }
 
 /** Kills it from outside. False where nothing of it is there. */
@@ -82,7 +95,13 @@ async function resume(room: Room, id: ContainerId): Promise<void> {
 /** False when nobody took the signal in time. A process that has just ended can't be signalled, which is as good. */
 async function send(room: Room, id: ContainerId, number: number, signal: AbortSignal): Promise<boolean> {
   try {
-    if (!await isAnswered(room.driver(room.records.need(id).isolation).signal({ sandbox: sandboxOf(id), container: id }, number, false), signal)) return false;
+    if (
+      !(await isAnswered(
+        room.driver(room.records.need(id).isolation).signal({ sandbox: sandboxOf(id), container: id }, number, false),
+        signal,
+      ))
+    )
+      return false;
     publishContainer(room, id, 'kill', { signal: String(number) });
   } catch (error) {
     if (!isTwofoldError(error, 'container-not-running') && !isTwofoldError(error, 'sandbox-gone')) throw error;
@@ -103,7 +122,12 @@ async function isAnswered(asked: Promise<void>, signal: AbortSignal): Promise<bo
 }
 
 /** Whether it is not running (any more) within the time; null waits for ever. */
-export async function endsWithin(room: Room, id: ContainerId, withinMs: number | null, signal: AbortSignal): Promise<boolean> {
+export async function endsWithin(
+  room: Room,
+  id: ContainerId,
+  withinMs: number | null,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   using _listener = room.presences.of(id).onEnding(() => resolve(true));
   if (!isUp(room.records.need(id).life)) return true;

@@ -9,23 +9,37 @@ import { orAborted } from './queue.ts';
 type Condition = 'not-running' | 'next-exit' | 'removed';
 
 /** See Containers.wait. */
-export function waitForContainer(room: Room, id: ContainerId, condition: Condition, signal: AbortSignal): Promise<{ statusCode: number; error?: string }> {
+export function waitForContainer(
+  room: Room,
+  id: ContainerId,
+  condition: Condition,
+  signal: AbortSignal,
+): Promise<{ statusCode: number; error?: string }> {
   const { life } = room.records.need(id);
   if (condition === 'not-running' && !isUp(life) && life.at !== 'restarting') {
-    return Promise.resolve({ statusCode: exitCodeOf(life), ...('error' in life && life.error !== '' ? { error: life.error } : {}) });
+    return Promise.resolve({
+      statusCode: exitCodeOf(life),
+      ...('error' in life && life.error !== '' ? { error: life.error } : {}),
+    });
   }
   const { promise, resolve } = Promise.withResolvers<{ statusCode: number; error?: string }>();
   let last = exitCodeOf(life);
   const listener = room.presences.of(id).onEnding((ending: Ending) => {
     const { exitCode } = ending;
     if (ending.kind !== 'removed') last = exitCode;
-    if (fits(condition, ending)) resolve({ statusCode: ending.kind === 'removed' ? last : exitCode, ...(ending.kind === 'start-failed' ? { error: ending.error } : {}) });
+    if (fits(condition, ending))
+      resolve({
+        statusCode: ending.kind === 'removed' ? last : exitCode,
+        ...(ending.kind === 'start-failed' ? { error: ending.error } : {}),
+      });
   });
   const stopped = AbortSignal.any([signal, room.closing]);
-  return orAborted(promise, stopped).catch((error: unknown) => {
-    if (room.closing.aborted) throw new TwofoldError('cancelled', 'The daemon is going down.', { cause: error });
-    throw error;
-  }).finally(() => listener[Symbol.dispose]());
+  return orAborted(promise, stopped)
+    .catch((error: unknown) => {
+      if (room.closing.aborted) throw new TwofoldError('cancelled', 'The daemon is going down.', { cause: error });
+      throw error;
+    })
+    .finally(() => listener[Symbol.dispose]());
 }
 
 function fits(condition: Condition, ending: Ending): boolean {

@@ -1,5 +1,6 @@
-// Owns the one way to the kernel's control groups: which version the machine has, and making, limiting, freezing, killing and removing groups.
-// v1.ts and v2.ts know the files; nobody else does. A hybrid machine (v2 mounted beside v1 controllers) counts as v1 whose v2 tree only tracks processes.
+// Owns the one way to the kernel's control groups: which version the machine has, and making, limiting, freezing,
+// killing and removing groups. v1.ts and v2.ts know the files; nobody else does. A hybrid machine (v2 mounted beside v1
+// controllers) counts as v1 whose v2 tree only tracks processes.
 
 import { readFileSync } from 'node:fs';
 import { TwofoldError } from '@twofold/contract';
@@ -18,10 +19,16 @@ export interface Cgroups {
   readonly version: '1' | '2';
   /** True where v2 is mounted beside v1: crun 1.8 refuses to run unless it is out of sight. */
   readonly hybrid: boolean;
-  /** Makes a group (and those above it) that tracks processes; `limited`: in every controller that a limit needs, too. Idempotent. Returns its directories: a process enters by its id in each one's cgroup.procs. */
+  /**
+   * Makes a group (and those above it) that tracks processes; `limited`: in every controller that a limit needs, too.
+   * Idempotent. Returns its directories: a process enters by its id in each one's cgroup.procs.
+   */
   create(path: string, kind: 'tracking' | 'limited'): string[];
   limit(path: string, limits: CgroupLimits): void;
-  /** Gives the group a sixteenth of the weight that its siblings have at the processors, or as much. Made `limited`. cpu.idle would be less, and starve it (measured). */
+  /**
+   * Gives the group a sixteenth of the weight that its siblings have at the processors, or as much. Made `limited`.
+   * cpu.idle would be less, and starve it (measured).
+   */
   background(path: string, on: boolean): void;
   /** Resolves once every process of the group has stopped. */
   freeze(path: string, signal: AbortSignal): Promise<void>;
@@ -38,7 +45,9 @@ export interface Cgroups {
   oomKills(path: string): number;
   /** A directory in which all processes of the group are listed. */
   directory(path: string): string;
-  /** Its directories in every tree that an OCI runtime has made it in: a process that joins the group enters them all. */
+  /**
+   * Its directories in every tree that an OCI runtime has made it in: a process that joins the group enters them all.
+   */
   entrances(path: string): string[];
 }
 
@@ -63,11 +72,17 @@ export function readMounts(mountinfo: string): { v1: CgroupMount[]; v2: CgroupMo
   let v2: CgroupMount | null = null;
   for (const line of mountinfo.split('\n')) {
     const [left = '', right = ''] = line.split(' - ');
-    const directory = left.split(' ')[4]?.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+    const directory = left
+      .split(' ')[4]
+      ?.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
     const [type, , options = ''] = right.split(' ');
     if (directory === undefined || !directory.startsWith('/sys/fs/cgroup')) continue;
     if (type === 'cgroup2') v2 ??= { directory, controllers: [] };
-    if (type === 'cgroup') v1.push({ directory, controllers: options.split(',').filter((word) => word !== 'rw' && word !== 'ro' && word !== 'xattr') });
+    if (type === 'cgroup')
+      v1.push({
+        directory,
+        controllers: options.split(',').filter((word) => word !== 'rw' && word !== 'ro' && word !== 'xattr'),
+      });
   }
   return { v1, v2 };
 }

@@ -39,13 +39,18 @@ export function makeDirectory(directory: string): void {
 export function processesBelow(directory: string): number[] {
   const text = read(join(directory, 'cgroup.procs'));
   if (text === undefined) return [];
-  const own = text.split('\n').filter((line) => line !== '').map(Number);
+  const own = text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
   return [...own, ...childrenOf(directory).flatMap((name) => processesBelow(join(directory, name)))];
 }
 
 export function childrenOf(directory: string): string[] {
   try {
-    return readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    return readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
   } catch (error) {
     if (isGone(error)) return [];
     throw error;
@@ -68,7 +73,8 @@ export async function removeTree(directory: string, signal: AbortSignal): Promis
       removeLeaves(directory);
       return;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw new TwofoldError('internal', `The control group ${directory} could not be removed.`, { cause: error });
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY')
+        throw new TwofoldError('internal', `The control group ${directory} could not be removed.`, { cause: error });
     }
     await waitFor(pauseMs, `The control group ${directory} is still in use.`, signal);
   }
@@ -80,7 +86,8 @@ function removeLeaves(directory: string): void {
     return;
   } catch (error) {
     if (isGone(error)) return;
-    if ((error as NodeJS.ErrnoException).code !== 'EBUSY' && (error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY' && (error as NodeJS.ErrnoException).code !== 'ENOTEMPTY')
+      throw error;
   }
   for (const name of childrenOf(directory)) removeLeaves(join(directory, name));
   try {

@@ -13,13 +13,21 @@ const limitControllers = ['memory', 'cpu', 'pids'];
 export function openV1(mounts: readonly CgroupMount[], unified: CgroupMount | null): Cgroups {
   const mountOf = (controller: string): string => {
     const mount = mounts.find(({ controllers }) => controllers.includes(controller));
-    if (mount === undefined) throw new TwofoldError('unsupported', `The machine's control groups lack the ${controller} controller.`);
+    if (mount === undefined)
+      throw new TwofoldError('unsupported', `The machine's control groups lack the ${controller} controller.`);
     return mount.directory;
   };
   const at = (controller: string, path: string) => join(mountOf(controller), path);
   const trees = [...mounts.map(({ directory }) => directory), ...(unified === null ? [] : [unified.directory])];
   // Where processes are only followed: what freezes, what systemd counts by, and the v2 tree, which kills at once.
-  const tracking = [...mounts.filter(({ controllers }) => controllers.includes('freezer') || controllers.some((name) => name.startsWith('name='))).map(({ directory }) => directory), ...(unified === null ? [] : [unified.directory])];
+  const tracking = [
+    ...mounts
+      .filter(
+        ({ controllers }) => controllers.includes('freezer') || controllers.some((name) => name.startsWith('name=')),
+      )
+      .map(({ directory }) => directory),
+    ...(unified === null ? [] : [unified.directory]),
+  ];
   const frozen = (path: string) => read(join(at('freezer', path), 'freezer.state'))?.trim() === 'FROZEN';
   const thaw = (path: string) => write(join(at('freezer', path), 'freezer.state'), 'THAWED');
   return {
@@ -37,7 +45,8 @@ export function openV1(mounts: readonly CgroupMount[], unified: CgroupMount | nu
     freeze: async (path, signal) => {
       // A process that forks meanwhile can keep the state at FREEZING until it is asked again.
       for (;;) {
-        if (!write(join(at('freezer', path), 'freezer.state'), 'FROZEN')) throw new TwofoldError('sandbox-gone', 'The control group to be frozen is gone.');
+        if (!write(join(at('freezer', path), 'freezer.state'), 'FROZEN'))
+          throw new TwofoldError('sandbox-gone', 'The control group to be frozen is gone.');
         if (frozen(path)) return;
         await waitFor(2, 'The container could not be paused in time.', signal);
       }
@@ -59,10 +68,12 @@ export function openV1(mounts: readonly CgroupMount[], unified: CgroupMount | nu
       for (const root of trees) await removeTree(join(root, path), signal);
     },
     oomFile: (path) => join(at('memory', path), 'memory.oom_control'),
-    oomKills: (path) => Number(/^oom_kill (\d+)$/m.exec(read(join(at('memory', path), 'memory.oom_control')) ?? '')?.[1] ?? 0),
+    oomKills: (path) =>
+      Number(/^oom_kill (\d+)$/m.exec(read(join(at('memory', path), 'memory.oom_control')) ?? '')?.[1] ?? 0),
     directory: (path) => at('freezer', path),
     // The runtime does not see a v2 tree beside them.
-    entrances: (path) => mounts.map(({ directory }) => join(directory, path)).filter((directory) => existsSync(directory)),
+    entrances: (path) =>
+      mounts.map(({ directory }) => join(directory, path)).filter((directory) => existsSync(directory)),
   };
 }
 
@@ -76,7 +87,8 @@ function thawBelow(directory: string): void {
 
 function limit({ memoryBytes, cpus, pids }: CgroupLimits, at: (controller: string) => string): void {
   const set = (controller: string, file: string, value: string) => {
-    if (!write(join(at(controller), file), value)) throw new TwofoldError('unsupported', `The kernel offers no ${file} for this control group.`);
+    if (!write(join(at(controller), file), value))
+      throw new TwofoldError('unsupported', `The kernel offers no ${file} for this control group.`);
   };
   if (memoryBytes !== undefined) {
     set('memory', 'memory.limit_in_bytes', String(memoryBytes ?? -1));
@@ -85,7 +97,11 @@ function limit({ memoryBytes, cpus, pids }: CgroupLimits, at: (controller: strin
   }
   if (cpus !== undefined) {
     set('cpu', 'cpu.cfs_period_us', String(periodMicroseconds));
-    set('cpu', 'cpu.cfs_quota_us', cpus === null ? '-1' : String(Math.max(1000, Math.round(cpus * periodMicroseconds))));
+    set(
+      'cpu',
+      'cpu.cfs_quota_us',
+      cpus === null ? '-1' : String(Math.max(1000, Math.round(cpus * periodMicroseconds))),
+    );
   }
   if (pids !== undefined) set('pids', 'pids.max', pids === null ? 'max' : String(pids));
 }

@@ -21,7 +21,8 @@ export function openV2(root: string): Cgroups {
     limit: (path, limits) => limit(at(path), limits),
     background: (path, on) => void write(join(at(path), 'cpu.weight'), on ? '6' : '100'),
     freeze: async (path, signal) => {
-      if (!write(join(at(path), 'cgroup.freeze'), '1')) throw new TwofoldError('sandbox-gone', 'The control group to be frozen is gone.');
+      if (!write(join(at(path), 'cgroup.freeze'), '1'))
+        throw new TwofoldError('sandbox-gone', 'The control group to be frozen is gone.');
       while (!isFrozen(at(path))) await waitFor(2, 'The container could not be paused in time.', signal);
     },
     thaw: async (path) => void write(join(at(path), 'cgroup.freeze'), '0'),
@@ -41,7 +42,8 @@ export async function killV2(directory: string, signal: AbortSignal): Promise<vo
   for (;;) {
     const left = processesBelow(directory);
     if (left.length === 0) return;
-    if (!existsSync(join(directory, 'cgroup.kill')) || !write(join(directory, 'cgroup.kill'), '1')) left.forEach(killProcess);
+    if (!existsSync(join(directory, 'cgroup.kill')) || !write(join(directory, 'cgroup.kill'), '1'))
+      left.forEach(killProcess);
     await waitFor(2, 'Processes of the sandbox could not be killed in time.', signal);
   }
 }
@@ -59,18 +61,26 @@ function enableControllers(root: string, path: string): void {
   }
   for (const directory of above) {
     const available = new Set((read(join(directory, 'cgroup.controllers')) ?? '').trim().split(' '));
-    for (const controller of ['memory', 'cpu', 'pids']) if (available.has(controller)) write(join(directory, 'cgroup.subtree_control'), `+${controller}`);
+    for (const controller of ['memory', 'cpu', 'pids'])
+      if (available.has(controller)) write(join(directory, 'cgroup.subtree_control'), `+${controller}`);
   }
 }
 
 function limit(directory: string, { memoryBytes, cpus, pids }: CgroupLimits): void {
   const set = (file: string, value: string) => {
-    if (!write(join(directory, file), value)) throw new TwofoldError('unsupported', `The kernel offers no ${file} for this control group.`);
+    if (!write(join(directory, file), value))
+      throw new TwofoldError('unsupported', `The kernel offers no ${file} for this control group.`);
   };
   if (memoryBytes !== undefined) {
     set('memory.max', memoryBytes === null ? 'max' : String(memoryBytes));
     write(join(directory, 'memory.swap.max'), memoryBytes === null ? 'max' : '0');
   }
-  if (cpus !== undefined) set('cpu.max', cpus === null ? `max ${periodMicroseconds}` : `${Math.max(1000, Math.round(cpus * periodMicroseconds))} ${periodMicroseconds}`);
+  if (cpus !== undefined)
+    set(
+      'cpu.max',
+      cpus === null
+        ? `max ${periodMicroseconds}`
+        : `${Math.max(1000, Math.round(cpus * periodMicroseconds))} ${periodMicroseconds}`,
+    );
   if (pids !== undefined) set('pids.max', pids === null ? 'max' : String(pids));
 }

@@ -1,5 +1,5 @@
-// The program that reads layers: an unprivileged child of the daemon. Started as root, it loads its code, gives up every right, and only
-// then reads the first byte of what somebody else has made.
+// The program that reads layers: an unprivileged child of the daemon. Started as root, it loads its code, gives up
+// every right, and only then reads the first byte of what somebody else has made.
 //
 //   stdin   tar, as it is or compressed by gzip or zstd
 //   fd 3    the image file, open for writing, empty
@@ -33,11 +33,12 @@ function giveUpRights({ uid, gid }: ChildOptions): void {
   process.setgroups!([]);
   process.setgid!(gid);
   process.setuid!(uid);
-  if (process.getuid!() !== uid || process.geteuid!() !== uid || process.getgid!() !== gid) throw new TwofoldError('internal', 'The layer reader could not give up its rights.');
+  if (process.getuid!() !== uid || process.geteuid!() !== uid || process.getgid!() !== gid)
+    throw new TwofoldError('internal', 'The layer reader could not give up its rights.');
 }
 
 function writeAll(data: Uint8Array, position: number): void {
-  for (let done = 0; done < data.length; ) done += writeSync(imageFd, data, done, data.length - done, position + done);
+  for (let done = 0; done < data.length;) done += writeSync(imageFd, data, done, data.length - done, position + done);
 }
 
 /** The stream with its first bytes looked at: a compressed one comes out plain. */
@@ -50,18 +51,21 @@ async function* plainStream(source: Readable): AsyncGenerator<Buffer> {
   const magic = first.toString('latin1');
   if (magic.startsWith('\x1f\x8b')) yield* unpacked(whole(), createGunzip());
   else if (magic.startsWith('\x28\xb5\x2f\xfd')) yield* unpacked(whole(), createZstdDecompress());
-  else if (magic.startsWith('BZh') || magic.startsWith('\xfd7zXZ')) throw new TwofoldError('unsupported', 'The layer is compressed by bzip2 or xz; gzip and zstd can be read.');
+  else if (magic.startsWith('BZh') || magic.startsWith('\xfd7zXZ'))
+    throw new TwofoldError('unsupported', 'The layer is compressed by bzip2 or xz; gzip and zstd can be read.');
   else yield* whole();
 }
 
 function unpacked(packed: AsyncIterable<Buffer>, unpacker: Transform): AsyncIterable<Buffer> {
-  Readable.from(packed).on('error', (error) => unpacker.destroy(error)).pipe(unpacker);
+  Readable.from(packed)
+    .on('error', (error) => unpacker.destroy(error))
+    .pipe(unpacker);
   return unpacker;
 }
 
 async function firstBytes(source: Readable, count: number): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for (let length = 0; length < count; ) {
+  for (let length = 0; length < count;) {
     const part = source.read() as Buffer | null;
     if (part !== null) {
       parts.push(part);
@@ -96,9 +100,14 @@ async function convert({ form, limits }: ChildOptions): Promise<LayerReport> {
 function describe(error: unknown): LayerReport {
   if (isTwofoldError(error)) return { code: error.code, message: error.message };
   const code = (error as NodeJS.ErrnoException).code ?? '';
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return { code: 'no-space', message: 'There is no space left for the layer.' };
-  if (code.startsWith('Z_') || code.startsWith('ZSTD_') || code === 'ERR_ZSTD' || code.startsWith('ERR_ZLIB')) return { code: 'invalid-argument', message: 'The layer is compressed, and broken.' };
-  return { code: 'internal', message: `The layer reader failed: ${error instanceof Error ? error.message : 'for no known reason'}` };
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
+    return { code: 'no-space', message: 'There is no space left for the layer.' };
+  if (code.startsWith('Z_') || code.startsWith('ZSTD_') || code === 'ERR_ZSTD' || code.startsWith('ERR_ZLIB'))
+    return { code: 'invalid-argument', message: 'The layer is compressed, and broken.' };
+  return {
+    code: 'internal',
+    message: `The layer reader failed: ${error instanceof Error ? error.message : 'for no known reason'}`,
+  };
 }
 
 const options = JSON.parse(process.argv[2] ?? '') as ChildOptions;

@@ -1,5 +1,6 @@
-// Owns the bytes of EROFS on disk: superblock, inodes, directories, extended attributes. Pure. What the kernel demands of them is in its
-// Documentation/filesystems/erofs.rst; only uncompressed layouts are used, which every kernel since 5.15 reads.
+// Owns the bytes of EROFS on disk: superblock, inodes, directories, extended attributes. Pure. What the kernel demands
+// of them is in its Documentation/filesystems/erofs.rst; only uncompressed layouts are used, which every kernel since
+// 5.15 reads.
 
 import { crc32c } from './crc32c.ts';
 import type { Node, NodeKind, Xattr } from './tree.ts';
@@ -16,8 +17,24 @@ const compatChecksum = 1;
 const compatMtime = 2;
 const incompatChunks = 4;
 
-const modeBits: Readonly<Record<NodeKind, number>> = { fifo: 0o010000, character: 0o020000, directory: 0o040000, block: 0o060000, file: 0o100000, symlink: 0o120000, socket: 0o140000 };
-const fileTypes: Readonly<Record<NodeKind, number>> = { file: 1, directory: 2, character: 3, block: 4, fifo: 5, socket: 6, symlink: 7 };
+const modeBits: Readonly<Record<NodeKind, number>> = {
+  fifo: 0o010000,
+  character: 0o020000,
+  directory: 0o040000,
+  block: 0o060000,
+  file: 0o100000,
+  symlink: 0o120000,
+  socket: 0o140000,
+};
+const fileTypes: Readonly<Record<NodeKind, number>> = {
+  file: 1,
+  directory: 2,
+  character: 3,
+  block: 4,
+  fifo: 5,
+  socket: 6,
+  symlink: 7,
+};
 
 export function blocksFor(bytes: number): number {
   return Math.ceil(bytes / blockBytes);
@@ -59,7 +76,11 @@ export interface InodeFields {
   readonly number: number;
 }
 
-export function encodeInode({ node, extended, layout, links, size, union, number }: InodeFields, out: Buffer, offset: number): void {
+export function encodeInode(
+  { node, extended, layout, links, size, union, number }: InodeFields,
+  out: Buffer,
+  offset: number,
+): void {
   const { mode, uid, gid, mtime, xattrs } = node.attributes;
   const xattr = xattrBytes(xattrs);
   out.writeUInt16LE((layout << 1) | (extended ? 1 : 0), offset);
@@ -89,7 +110,10 @@ export interface Name {
 
 /** A directory's names in the order of their bytes, `.` and `..` among them, cut into blocks. */
 export function packDirectory(directory: Node, parent: Node): Name[][] {
-  const names: Name[] = [{ bytes: Buffer.from('.'), node: directory }, { bytes: Buffer.from('..'), node: parent }];
+  const names: Name[] = [
+    { bytes: Buffer.from('.'), node: directory },
+    { bytes: Buffer.from('..'), node: parent },
+  ];
   for (const [name, node] of directory.children!) names.push({ bytes: Buffer.from(name, 'latin1'), node });
   names.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
   const blocks: Name[][] = [];

@@ -1,4 +1,5 @@
-// Owns the marks by which a layer says what it deletes: the OCI form's `.wh.` names, the private form's records. See docs/layers.md.
+// Owns the marks by which a layer says what it deletes: the OCI form's `.wh.` names, the private form's records. See
+// docs/layers.md.
 
 import { TwofoldError } from '@twofold/contract';
 import { printable } from '../tar/path.ts';
@@ -10,10 +11,20 @@ const metaPrefix = '.wh..wh.';
 const opaqueName = '.wh..wh..opq';
 
 /** Takes an entry that is a mark and tells true; false leaves it to the caller. */
-export function takeMark(tree: Tree, form: 'oci' | 'private', path: readonly string[], name: string, entry: TarEntry): boolean {
+export function takeMark(
+  tree: Tree,
+  form: 'oci' | 'private',
+  path: readonly string[],
+  name: string,
+  entry: TarEntry,
+): boolean {
   if (form === 'private') {
     if (!entry.marks.has('whiteout')) {
-      if (entry.kind === 'character' && entry.major === 0 && entry.minor === 0) throw new TwofoldError('invalid-argument', `The archive's entry ${printable(entry.path)} is a whiteout that isn't marked as one.`);
+      if (entry.kind === 'character' && entry.major === 0 && entry.minor === 0)
+        throw new TwofoldError(
+          'invalid-argument',
+          `The archive's entry ${printable(entry.path)} is a whiteout that isn't marked as one.`,
+        );
       return false;
     }
     addWhiteout(tree, tree.directory(path, true)!, name);
@@ -25,7 +36,11 @@ export function takeMark(tree: Tree, form: 'oci' | 'private', path: readonly str
   if (name === opaqueName) tree.directory(path, true)!.opaque = true;
   else if (!name.startsWith(metaPrefix)) {
     const hidden = name.slice(prefix.length);
-    if (hidden === '' || hidden === '.' || hidden === '..') throw new TwofoldError('invalid-argument', `The archive's entry ${printable(entry.path)} is a whiteout of nothing.`);
+    if (hidden === '' || hidden === '.' || hidden === '..')
+      throw new TwofoldError(
+        'invalid-argument',
+        `The archive's entry ${printable(entry.path)} is a whiteout of nothing.`,
+      );
     addWhiteout(tree, tree.directory(path, true)!, hidden);
   }
   return true;

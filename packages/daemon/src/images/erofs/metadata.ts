@@ -1,8 +1,20 @@
-// Owns where inodes and directories lie in the image, and their writing. The tree is complete by then. Inodes come last in the file, one
-// behind the other; a directory's or symlink's bytes lie behind its inode where they fit into the same block.
+// Owns where inodes and directories lie in the image, and their writing. The tree is complete by then. Inodes come last
+// in the file, one behind the other; a directory's or symlink's bytes lie behind its inode where they fit into the same
+// block.
 
 import {
-  blockBytes, blocksFor, directoryBlockBytes, encodeDirectoryBlock, encodeInode, encodeXattrs, layouts, noBlock, packDirectory, slotBytes, xattrBytes, type Name,
+  blockBytes,
+  blocksFor,
+  directoryBlockBytes,
+  encodeDirectoryBlock,
+  encodeInode,
+  encodeXattrs,
+  layouts,
+  noBlock,
+  packDirectory,
+  slotBytes,
+  xattrBytes,
+  type Name,
 } from './layout.ts';
 import type { BlockOutput } from './output.ts';
 import type { Time } from '../tar/pax.ts';
@@ -55,7 +67,8 @@ function collect(root: Node): { node: Node; parent: Node }[] {
     const hidden = next.hidden || (node.opaque && !isRoot);
     if (hidden) for (const [name, child] of node.children) if (isWhiteout(child)) node.children.delete(name);
     // An opaque root says nothing to overlayfs: a layer's root is always merged.
-    if (node.opaque && !isRoot) node.attributes = { ...node.attributes, xattrs: [...node.attributes.xattrs, opaqueXattr] };
+    if (node.opaque && !isRoot)
+      node.attributes = { ...node.attributes, xattrs: [...node.attributes.xattrs, opaqueXattr] };
     const children = [...node.children].toSorted(([a], [b]) => (a < b ? 1 : -1));
     for (const [, child] of children) stack.push({ node: child, parent: node, hidden });
   }
@@ -96,7 +109,13 @@ export function placeMetadata(root: Node, output: BlockOutput): MetadataPlan {
     const tail = names !== null ? directoryBlockBytes(names.at(-1)!) : (node.target?.length ?? 0);
     const size = names !== null ? (names.length - 1) * blockBytes + tail : node.size;
     const links = names !== null ? directoryLinks(node) : node.links;
-    const extended = uid > 0xffff || gid > 0xffff || links > 0xffff || size > 0xffff_ffff || mtime.seconds !== buildTime.seconds || mtime.nanoseconds !== buildTime.nanoseconds;
+    const extended =
+      uid > 0xffff ||
+      gid > 0xffff ||
+      links > 0xffff ||
+      size > 0xffff_ffff ||
+      mtime.seconds !== buildTime.seconds ||
+      mtime.nanoseconds !== buildTime.nanoseconds;
     const head = (extended ? 64 : 32) + xattrBytes(xattrs);
     const isInline = tail > 0 && head + tail <= blockBytes;
     const chunks = node.data?.at === 'chunks' ? node.data.blocks.length * 4 : 0;
@@ -104,9 +123,20 @@ export function placeMetadata(root: Node, output: BlockOutput): MetadataPlan {
     // What lies behind an inode must not cross into the next block.
     if (isInline && (cursor % blockBytes) + length > blockBytes) cursor = Math.ceil(cursor / blockBytes) * blockBytes;
     const away = blocksFor(size) - (isInline ? 1 : 0);
-    const block = node.data?.at === 'row' ? node.data.block : node.kind !== 'file' && away > 0 ? output.allocate(away) : noBlock;
+    const block =
+      node.data?.at === 'row' ? node.data.block : node.kind !== 'file' && away > 0 ? output.allocate(away) : noBlock;
     hasChunks ||= chunks > 0;
-    inodes.push({ node, parent, extended, names, size, links, block, offset: cursor, layout: chunks > 0 ? layouts.chunks : isInline ? layouts.inline : layouts.plain });
+    inodes.push({
+      node,
+      parent,
+      extended,
+      names,
+      size,
+      links,
+      block,
+      offset: cursor,
+      layout: chunks > 0 ? layouts.chunks : isInline ? layouts.inline : layouts.plain,
+    });
     cursor = Math.ceil((cursor + length) / slotBytes) * slotBytes;
   }
   const metaBlock = output.allocate(blocksFor(cursor));
@@ -123,7 +153,8 @@ function unionOf({ node, layout, block }: Inode): number {
 export function writeMetadata(plan: MetadataPlan, output: BlockOutput): void {
   const nids = new Map(plan.inodes.map(({ node, offset }) => [node, offset / slotBytes]));
   const nidOf = (node: Node): number => nids.get(node)!;
-  const parts = ({ node, names }: Inode): Buffer[] => names?.map((block) => encodeDirectoryBlock(block, nidOf)) ?? (node.target === null ? [] : [node.target]);
+  const parts = ({ node, names }: Inode): Buffer[] =>
+    names?.map((block) => encodeDirectoryBlock(block, nidOf)) ?? (node.target === null ? [] : [node.target]);
   for (const inode of plan.inodes) {
     if (inode.block === noBlock || inode.node.kind === 'file') continue;
     const away = parts(inode).slice(0, inode.layout === layouts.inline ? -1 : undefined);
@@ -138,7 +169,8 @@ export function writeMetadata(plan: MetadataPlan, output: BlockOutput): void {
     encodeXattrs(node.attributes.xattrs, bytes, extended ? 64 : 32);
     output.write(bytes, start + offset);
     if (layout === layouts.inline) output.write(parts(inode).at(-1)!, start + offset + head);
-    else if (layout === layouts.chunks && node.data?.at === 'chunks') output.write(encodeChunks(node.data.blocks), start + offset + head);
+    else if (layout === layouts.chunks && node.data?.at === 'chunks')
+      output.write(encodeChunks(node.data.blocks), start + offset + head);
   }
 }
 
@@ -147,4 +179,3 @@ function encodeChunks(blocks: Int32Array): Buffer {
   for (let i = 0; i < blocks.length; i++) out.writeInt32LE(blocks[i]!, i * 4);
   return out;
 }
-

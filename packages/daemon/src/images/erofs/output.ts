@@ -1,4 +1,5 @@
-// Owns the image file as a growing row of blocks: large writes, and no writes for blocks of zeroes, so that the file stays sparse.
+// Owns the image file as a growing row of blocks: large writes, and no writes for blocks of zeroes, so that the file
+// stays sparse.
 
 import { TwofoldError } from '@twofold/contract';
 import { blockBytes } from './layout.ts';
@@ -32,7 +33,8 @@ export class BlockOutput {
   allocate(blocks: number): number {
     const first = this.#next;
     this.#next += blocks;
-    if (this.#next * blockBytes > this.#maxBytes) throw new TwofoldError('no-space', `The layer takes more than the ${this.#maxBytes} bytes that it may.`);
+    if (this.#next * blockBytes > this.#maxBytes)
+      throw new TwofoldError('no-space', `The layer takes more than the ${this.#maxBytes} bytes that it may.`);
     return first;
   }
 
@@ -46,7 +48,7 @@ export class BlockOutput {
       this.flush();
       this.#start = position;
     }
-    for (let done = 0; done < data.length; ) {
+    for (let done = 0; done < data.length;) {
       const part = data.subarray(done, done + bufferBytes - this.#used);
       this.#buffer.set(part, this.#used);
       this.#used += part.length;

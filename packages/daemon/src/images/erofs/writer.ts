@@ -1,5 +1,6 @@
-// Owns the way from tar entries to an EROFS image in one pass: file content goes out as it comes, the tree is kept in memory, and at the
-// end come directories, inodes and, last, the superblock. Writes through a Sink only; the same entries give the same bytes.
+// Owns the way from tar entries to an EROFS image in one pass: file content goes out as it comes, the tree is kept in
+// memory, and at the end come directories, inodes and, last, the superblock. Writes through a Sink only; the same
+// entries give the same bytes.
 
 import { TwofoldError } from '@twofold/contract';
 import { cleanPath, printable } from '../tar/path.ts';
@@ -51,7 +52,8 @@ export class ErofsWriter {
     const name = path.pop();
     const attributes = this.#attributes(entry);
     if (name === undefined) {
-      if (entry.kind !== 'directory') throw new TwofoldError('invalid-argument', 'The root of the layer is not a directory.');
+      if (entry.kind !== 'directory')
+        throw new TwofoldError('invalid-argument', 'The root of the layer is not a directory.');
       this.#tree.root.attributes = attributes;
       return;
     }
@@ -80,25 +82,47 @@ export class ErofsWriter {
 
   #remember(bytes: number): void {
     this.#metadataBytes += bytes;
-    if (this.#metadataBytes > this.#limits.metadataBytes) throw new TwofoldError('invalid-argument', `The layer has more than ${this.#limits.metadataBytes} bytes of attributes and links.`);
+    if (this.#metadataBytes > this.#limits.metadataBytes)
+      throw new TwofoldError(
+        'invalid-argument',
+        `The layer has more than ${this.#limits.metadataBytes} bytes of attributes and links.`,
+      );
   }
 
   #linked(entry: TarEntry): Node {
     const path = cleanPath(entry.link);
     const name = path.pop();
     const target = name === undefined ? undefined : this.#tree.directory(path, false)?.children!.get(name);
-    if (target === undefined || target.kind === 'directory') throw new TwofoldError('invalid-argument', `The archive's entry ${printable(entry.path)} is a link to ${printable(entry.link)}, which the archive has no file of.`);
+    if (target === undefined || target.kind === 'directory')
+      throw new TwofoldError(
+        'invalid-argument',
+        `The archive's entry ${printable(entry.path)} is a link to ${printable(entry.link)}, which the archive has no file of.`,
+      );
     return target;
   }
 
   async #made(entry: TarEntry, attributes: Attributes): Promise<Node> {
     this.#tree.admit();
-    if (entry.kind === 'symlink' && (entry.link.length === 0 || entry.link.length >= blockBytes)) throw new TwofoldError('invalid-argument', `The archive's symlink ${printable(entry.path)} has no target that can be.`);
-    if (entry.major > 0xfff || entry.minor > 0xfffff) throw new TwofoldError('invalid-argument', `The archive's device ${printable(entry.path)} has a number that can't be.`);
-    const kind = entry.kind === 'file' && this.#isMarked(entry, 'socket') ? 'socket' : (entry.kind as Exclude<EntryKind, 'hardlink'>);
+    if (entry.kind === 'symlink' && (entry.link.length === 0 || entry.link.length >= blockBytes))
+      throw new TwofoldError(
+        'invalid-argument',
+        `The archive's symlink ${printable(entry.path)} has no target that can be.`,
+      );
+    if (entry.major > 0xfff || entry.minor > 0xfffff)
+      throw new TwofoldError(
+        'invalid-argument',
+        `The archive's device ${printable(entry.path)} has a number that can't be.`,
+      );
+    const kind =
+      entry.kind === 'file' && this.#isMarked(entry, 'socket')
+        ? 'socket'
+        : (entry.kind as Exclude<EntryKind, 'hardlink'>);
     const isDevice = kind === 'character' || kind === 'block';
     // Linux knows no mode of symlinks.
-    const node = makeNode(kind, kind === 'symlink' ? { ...attributes, mode: 0o777 } : attributes, { ...(kind === 'symlink' ? { target: entry.link } : {}), ...(isDevice ? { device: encodeDevice(entry.major, entry.minor) } : {}) });
+    const node = makeNode(kind, kind === 'symlink' ? { ...attributes, mode: 0o777 } : attributes, {
+      ...(kind === 'symlink' ? { target: entry.link } : {}),
+      ...(isDevice ? { device: encodeDevice(entry.major, entry.minor) } : {}),
+    });
     node.opaque = kind === 'directory' && this.#isMarked(entry, 'opaque');
     if (kind === 'file') {
       node.size = entry.size;
@@ -118,7 +142,10 @@ export class ErofsWriter {
     return { at: 'row', block };
   }
 
-  async #chunks(entry: TarEntry, extents: readonly { readonly offset: number; readonly length: number }[]): Promise<FileData> {
+  async #chunks(
+    entry: TarEntry,
+    extents: readonly { readonly offset: number; readonly length: number }[],
+  ): Promise<FileData> {
     let bits = 0;
     while (Math.ceil(entry.size / 2 ** (blockBits + bits)) > maxChunks) bits++;
     const chunkBytes = 2 ** (blockBits + bits);
@@ -127,12 +154,13 @@ export class ErofsWriter {
     let extent = 0;
     let done = 0; // of the present extent
     for await (const part of entry.content()) {
-      for (let used = 0; used < part.length; ) {
+      for (let used = 0; used < part.length;) {
         const { offset, length } = extents[extent]!;
         const at = offset + done;
         const chunk = Math.floor(at / chunkBytes);
         const inChunk = at - chunk * chunkBytes;
-        if (blocks[chunk] === -1) blocks[chunk] = this.#output.allocate(blocksFor(Math.min(chunkBytes, entry.size - chunk * chunkBytes)));
+        if (blocks[chunk] === -1)
+          blocks[chunk] = this.#output.allocate(blocksFor(Math.min(chunkBytes, entry.size - chunk * chunkBytes)));
         const take = Math.min(part.length - used, length - done, chunkBytes - inChunk);
         this.#output.write(part.subarray(used, used + take), blocks[chunk]! * blockBytes + inChunk);
         used += take;
@@ -152,7 +180,18 @@ export class ErofsWriter {
     writeMetadata(plan, this.#output);
     this.#output.flush();
     const bytes = Math.ceil((this.#output.nextBlock * blockBytes) / fileAlignment) * fileAlignment;
-    this.#sink(encodeSuper({ rootNid: plan.rootNid, inodes: plan.inodes.length, buildTime: plan.buildTime, blocks: bytes / blockBytes, metaBlock: plan.metaBlock, uuid, hasChunks: plan.hasChunks }), 0);
+    this.#sink(
+      encodeSuper({
+        rootNid: plan.rootNid,
+        inodes: plan.inodes.length,
+        buildTime: plan.buildTime,
+        blocks: bytes / blockBytes,
+        metaBlock: plan.metaBlock,
+        uuid,
+        hasChunks: plan.hasChunks,
+      }),
+      0,
+    );
     return { entries: plan.inodes.length, bytes };
   }
 }

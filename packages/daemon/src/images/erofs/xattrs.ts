@@ -1,5 +1,5 @@
-// Owns which extended attributes go into a layer, and under which of EROFS's prefixes. Those that mean something to overlayfs are never
-// taken from an archive: they are made from marks alone.
+// Owns which extended attributes go into a layer, and under which of EROFS's prefixes. Those that mean something to
+// overlayfs are never taken from an archive: they are made from marks alone.
 
 import { TwofoldError } from '@twofold/contract';
 import { printable } from '../tar/path.ts';
@@ -27,11 +27,19 @@ function place(name: string): { index: number; name: string } | null {
 export function keepXattrs(entry: TarEntry): Xattr[] {
   const kept: Xattr[] = [];
   for (const [name, value] of [...entry.xattrs].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    if (name.startsWith('trusted.overlay.')) throw new TwofoldError('invalid-argument', `The archive's entry ${printable(entry.path)} brings the attribute ${printable(name)}, which would change how layers are laid over one another.`);
+    if (name.startsWith('trusted.overlay.'))
+      throw new TwofoldError(
+        'invalid-argument',
+        `The archive's entry ${printable(entry.path)} brings the attribute ${printable(name)}, which would change how layers are laid over one another.`,
+      );
     const to = place(name);
     if (to === null) continue;
     const bytes = Buffer.from(to.name, 'latin1');
-    if (bytes.length > 255 || value.length > maxValueBytes) throw new TwofoldError('unsupported', `The archive's entry ${printable(entry.path)} has an extended attribute of ${value.length} bytes; ${maxValueBytes} are the limit.`);
+    if (bytes.length > 255 || value.length > maxValueBytes)
+      throw new TwofoldError(
+        'unsupported',
+        `The archive's entry ${printable(entry.path)} has an extended attribute of ${value.length} bytes; ${maxValueBytes} are the limit.`,
+      );
     kept.push({ index: to.index, name: bytes, value });
   }
   return kept;

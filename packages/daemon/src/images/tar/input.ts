@@ -48,9 +48,10 @@ export class ByteInput {
 
   /** Passes over `length` bytes. */
   async skip(length: number): Promise<void> {
-    for (let left = length; left > 0; ) {
+    for (let left = length; left > 0;) {
       const part = await this.some(left);
-      if (part === null) throw new TwofoldError('invalid-argument', 'The archive is broken: it ends in the middle of a file.');
+      if (part === null)
+        throw new TwofoldError('invalid-argument', 'The archive is broken: it ends in the middle of a file.');
       left -= part.length;
     }
   }

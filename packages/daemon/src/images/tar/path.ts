@@ -1,19 +1,28 @@
-// Owns the cleaning of names in archives. Names are bytes: they are handled as latin1 strings, one character for each byte.
+// Owns the cleaning of names in archives. Names are bytes: they are handled as latin1 strings, one character for each
+// byte.
 
 import { TwofoldError } from '@twofold/contract';
 
 export const maxComponentBytes = 255;
 
-/** The components of an archive's name, seen from its root. An absolute name is taken as relative; a `..` that climbs out is an error. */
+/**
+ * The components of an archive's name, seen from its root. An absolute name is taken as relative; a `..` that climbs
+ * out is an error.
+ */
 export function cleanPath(name: Buffer): string[] {
   const parts: string[] = [];
   for (const part of name.toString('latin1').split('/')) {
     if (part === '' || part === '.') continue;
     if (part === '..') {
-      if (parts.pop() === undefined) throw new TwofoldError('invalid-argument', `The archive's entry ${printable(name)} climbs out by "..".`);
+      if (parts.pop() === undefined)
+        throw new TwofoldError('invalid-argument', `The archive's entry ${printable(name)} climbs out by "..".`);
       continue;
     }
-    if (part.length > maxComponentBytes) throw new TwofoldError('invalid-argument', `The archive's entry ${printable(name)} has a name longer than ${maxComponentBytes} bytes.`);
+    if (part.length > maxComponentBytes)
+      throw new TwofoldError(
+        'invalid-argument',
+        `The archive's entry ${printable(name)} has a name longer than ${maxComponentBytes} bytes.`,
+      );
     parts.push(part);
   }
   return parts;

@@ -10,14 +10,15 @@ export interface PaxRecord {
 /** All records of a pax header, in order (old GNU sparse maps repeat their keys). */
 export function parsePax(text: Buffer): PaxRecord[] {
   const records: PaxRecord[] = [];
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const space = text.indexOf(0x20, at);
     if (space < 0 || space - at > 10) throw broken('a pax record is not one');
     const digits = text.toString('latin1', at, space);
     const length = /^[0-9]+$/.test(digits) ? Number(digits) : 0;
     const end = at + length;
     const equals = text.indexOf(0x3d, space);
-    if (length < space - at + 4 || end > text.length || text[end - 1] !== 0x0a || equals < 0 || equals >= end - 1) throw broken('a pax record is not one');
+    if (length < space - at + 4 || end > text.length || text[end - 1] !== 0x0a || equals < 0 || equals >= end - 1)
+      throw broken('a pax record is not one');
     records.push({ key: text.toString('latin1', space + 1, equals), value: text.subarray(equals + 1, end - 1) });
     at = end;
   }
@@ -44,7 +45,9 @@ export function paxTime(value: Buffer): Time {
   const seconds = Number(match[2]);
   const nanoseconds = Number((match[3] ?? '').slice(0, 9).padEnd(9, '0'));
   if (match[1] === '') return { seconds, nanoseconds };
-  return nanoseconds === 0 ? { seconds: 0 - seconds, nanoseconds } : { seconds: -seconds - 1, nanoseconds: 1_000_000_000 - nanoseconds };
+  return nanoseconds === 0
+    ? { seconds: 0 - seconds, nanoseconds }
+    : { seconds: -seconds - 1, nanoseconds: 1_000_000_000 - nanoseconds };
 }
 
 /** The percent-encoded name of a `TWOFOLD.xattr.` record. */

@@ -1,5 +1,6 @@
-// Owns the reading of a tar stream: ustar, GNU's long names and sparse files, pax. The stream is hostile: every header is bounded
-// before memory is taken for it. What the entries mean (paths, whiteouts) is the consumer's; see path.ts for the cleaning of names.
+// Owns the reading of a tar stream: ustar, GNU's long names and sparse files, pax. The stream is hostile: every header
+// is bounded before memory is taken for it. What the entries mean (paths, whiteouts) is the consumer's; see path.ts for
+// the cleaning of names.
 
 import { blockBytes, broken, parseHeader, type Header } from './header.ts';
 import { ByteInput } from './input.ts';
@@ -36,12 +37,23 @@ export interface TarLimits {
   readonly headerBytes: number;
   /** Extended attributes of one entry. */
   readonly xattrs: number;
-  /** The archive must close as POSIX has it; otherwise an end between two entries will do, as it does for most readers. */
+  /**
+   * The archive must close as POSIX has it; otherwise an end between two entries will do, as it does for most readers.
+   */
   readonly wholeEnd: boolean;
 }
 
 const defaults: TarLimits = { headerBytes: 4 << 20, xattrs: 512, wholeEnd: false };
-const kinds: Readonly<Record<string, EntryKind>> = { '0': 'file', '1': 'hardlink', '2': 'symlink', '3': 'character', '4': 'block', '5': 'directory', '6': 'fifo', S: 'file' };
+const kinds: Readonly<Record<string, EntryKind>> = {
+  '0': 'file',
+  '1': 'hardlink',
+  '2': 'symlink',
+  '3': 'character',
+  '4': 'block',
+  '5': 'directory',
+  '6': 'fifo',
+  S: 'file',
+};
 
 interface Extension {
   records: PaxRecord[];
@@ -50,7 +62,10 @@ interface Extension {
 }
 
 /** The entries of an archive, one after the other. Reads the stream to its end. */
-export async function* readTar(source: AsyncIterable<Uint8Array>, limits: Partial<TarLimits> = {}): AsyncGenerator<TarEntry, void, void> {
+export async function* readTar(
+  source: AsyncIterable<Uint8Array>,
+  limits: Partial<TarLimits> = {},
+): AsyncGenerator<TarEntry, void, void> {
   const bounds = { ...defaults, ...limits };
   const input = new ByteInput(source);
   try {
@@ -67,7 +82,10 @@ export async function* readTar(source: AsyncIterable<Uint8Array>, limits: Partia
   }
 }
 
-async function readHeaders(input: ByteInput, bounds: TarLimits): Promise<{ header: Header; extension: Extension } | null> {
+async function readHeaders(
+  input: ByteInput,
+  bounds: TarLimits,
+): Promise<{ header: Header; extension: Extension } | null> {
   const extension: Extension = { records: [] };
   for (let count = 0; count < 16; count++) {
     const block = await input.exactly(blockBytes);
@@ -99,7 +117,13 @@ function upToZero(text: Buffer): Buffer {
   return Buffer.from(zero < 0 ? text : text.subarray(0, zero));
 }
 
-async function makeEntry(header: Header, extension: Extension, input: ByteInput, bounds: TarLimits, content: { left: number; padding: number }): Promise<TarEntry> {
+async function makeEntry(
+  header: Header,
+  extension: Extension,
+  input: ByteInput,
+  bounds: TarLimits,
+  content: { left: number; padding: number },
+): Promise<TarEntry> {
   const { records } = extension;
   const find = (key: string) => records.findLast((record) => record.key === key)?.value;
   const number = (key: string, otherwise: number) => {
@@ -121,15 +145,25 @@ async function makeEntry(header: Header, extension: Extension, input: ByteInput,
   const sparse = kind === 'file' ? await readSparse(header, records, find, input, stored, content) : null;
   const mtime = find('mtime');
   const entry = { uid: number('uid', header.uid), gid: number('gid', header.gid) };
-  if (entry.uid < 0 || entry.uid >= 0xffffffff || entry.gid < 0 || entry.gid >= 0xffffffff) throw broken('an owner is out of range');
+  if (entry.uid < 0 || entry.uid >= 0xffffffff || entry.gid < 0 || entry.gid >= 0xffffffff)
+    throw broken('an owner is out of range');
   return {
-    kind, path, link, ...entry,
+    kind,
+    path,
+    link,
+    ...entry,
     mode: header.mode & 0o7777,
     size: kind !== 'file' ? 0 : (sparse?.size ?? stored),
     mtime: mtime === undefined ? { seconds: header.mtime, nanoseconds: 0 } : paxTime(mtime),
-    major: header.major, minor: header.minor,
-    xattrs: xattrsOf(records, bounds), sparse,
-    marks: new Map(records.filter(({ key }) => key.startsWith('TWOFOLD.') && !key.startsWith('TWOFOLD.xattr.')).map(({ key, value }) => [key.slice(8), value.toString('latin1')])),
+    major: header.major,
+    minor: header.minor,
+    xattrs: xattrsOf(records, bounds),
+    sparse,
+    marks: new Map(
+      records
+        .filter(({ key }) => key.startsWith('TWOFOLD.') && !key.startsWith('TWOFOLD.xattr.'))
+        .map(({ key, value }) => [key.slice(8), value.toString('latin1')]),
+    ),
     async *content() {
       while (content.left > 0) {
         const part = await input.some(content.left);
@@ -141,7 +175,14 @@ async function makeEntry(header: Header, extension: Extension, input: ByteInput,
   };
 }
 
-async function readSparse(header: Header, records: readonly PaxRecord[], find: (key: string) => Buffer | undefined, input: ByteInput, stored: number, content: { left: number }): Promise<SparseMap | null> {
+async function readSparse(
+  header: Header,
+  records: readonly PaxRecord[],
+  find: (key: string) => Buffer | undefined,
+  input: ByteInput,
+  stored: number,
+  content: { left: number },
+): Promise<SparseMap | null> {
   if (header.type === 'S') {
     const { extents, size } = await readOldGnu(header.block, input);
     return checkSparse(extents, size, stored);

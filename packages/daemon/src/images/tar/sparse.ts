@@ -41,10 +41,11 @@ export function checkSparse(extents: readonly Extent[], size: number, stored: nu
 export async function readOldGnu(block: Buffer, input: ByteInput): Promise<{ extents: Extent[]; size: number }> {
   const numbers: number[] = [];
   const take = (from: Buffer, offset: number, count: number): void => {
-    for (let i = 0; i < count && from[offset + i * 24] !== 0; i++) numbers.push(numberField(from, offset + i * 24, 12), numberField(from, offset + i * 24 + 12, 12));
+    for (let i = 0; i < count && from[offset + i * 24] !== 0; i++)
+      numbers.push(numberField(from, offset + i * 24, 12), numberField(from, offset + i * 24 + 12, 12));
   };
   take(block, 386, 4);
-  for (let more = block[482] !== 0; more; ) {
+  for (let more = block[482] !== 0; more;) {
     const next = await input.exactly(blockBytes);
     if (next === null || numbers.length / 2 > maxExtents) throw broken('a sparse map is not one');
     take(next, 0, 21);
@@ -59,9 +60,15 @@ export function paxSparse(records: readonly PaxRecord[]): { extents: Extent[]; s
   const size = find('GNU.sparse.realsize') ?? find('GNU.sparse.size');
   if (size === undefined) return null;
   const map = find('GNU.sparse.map');
-  const numbers = map !== undefined && map.length > 0
-    ? map.toString('latin1').split(',').map((text) => paxNumber(Buffer.from(text)))
-    : records.filter((record) => record.key === 'GNU.sparse.offset' || record.key === 'GNU.sparse.numbytes').map((record) => paxNumber(record.value));
+  const numbers =
+    map !== undefined && map.length > 0
+      ? map
+          .toString('latin1')
+          .split(',')
+          .map((text) => paxNumber(Buffer.from(text)))
+      : records
+          .filter((record) => record.key === 'GNU.sparse.offset' || record.key === 'GNU.sparse.numbytes')
+          .map((record) => paxNumber(record.value));
   return { extents: pair(numbers), size: paxNumber(size) };
 }
 
@@ -70,7 +77,7 @@ export async function readPaxMap(input: ByteInput, stored: number): Promise<{ ex
   let used = 0;
   let text = '';
   const numbers: number[] = [];
-  for (let wanted = 1; numbers.length < wanted; ) {
+  for (let wanted = 1; numbers.length < wanted;) {
     const block = used + blockBytes <= stored ? await input.exactly(blockBytes) : null;
     if (block === null) throw broken('a sparse map is not one');
     used += blockBytes;

@@ -10,11 +10,28 @@ import type { HostFacts } from './host-facts.ts';
 import { processEnvironment } from './process.ts';
 
 const everything = guestFacts({ architecture: 'amd64', kernelRelease: '6.1.0', cpus: 2, cgroupParent: '/twofold' });
-const poor: HostFacts = { ...everything, capabilities: new Set(allCapabilities.filter((name) => name !== 'CAP_SYS_RESOURCE')), hardLimits: new Map([['RLIMIT_NOFILE', 20_000], ['RLIMIT_NPROC', 96_365]]) };
+const poor: HostFacts = {
+  ...everything,
+  capabilities: new Set(allCapabilities.filter((name) => name !== 'CAP_SYS_RESOURCE')),
+  hardLimits: new Map([
+    ['RLIMIT_NOFILE', 20_000],
+    ['RLIMIT_NPROC', 96_365],
+  ]),
+};
 const root = { uid: 0, gid: 0, groups: [0], home: '/root' };
 
-function build(hostConfig: HostConfig = {}, config: ContainerConfig = {}, host = everything, isolation: Isolation = 'process', user = root) {
-  return buildSpec({ id: 'ab'.repeat(32) as ContainerId, isolation, config: { Cmd: ['true'], ...config }, hostConfig }, user, host);
+function build(
+  hostConfig: HostConfig = {},
+  config: ContainerConfig = {},
+  host = everything,
+  isolation: Isolation = 'process',
+  user = root,
+) {
+  return buildSpec(
+    { id: 'ab'.repeat(32) as ContainerId, isolation, config: { Cmd: ['true'], ...config }, hostConfig },
+    user,
+    host,
+  );
 }
 
 function refuses(what: () => unknown, code: 'invalid-argument' | 'unsupported' | 'not-implemented', text: RegExp) {
@@ -27,9 +44,16 @@ describe('the specification of a container', () => {
     assert.deepEqual(new Set(spec.process.capabilities?.effective), new Set(defaultCapabilities));
     assert.equal(defaultCapabilities.length, 14);
     assert.ok(spec.linux.maskedPaths?.includes('/proc/kcore'));
-    assert.deepEqual(spec.mounts.map((mount) => mount.destination), ['/proc', '/dev', '/dev/pts', '/sys', '/sys/fs/cgroup', '/dev/mqueue', '/dev/shm']);
+    assert.deepEqual(
+      spec.mounts.map((mount) => mount.destination),
+      ['/proc', '/dev', '/dev/pts', '/sys', '/sys/fs/cgroup', '/dev/mqueue', '/dev/shm'],
+    );
     assert.equal(spec.hostname, 'abababababab');
-    assert.deepEqual(spec.process.env, ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOSTNAME=abababababab', 'HOME=/root']);
+    assert.deepEqual(spec.process.env, [
+      'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      'HOSTNAME=abababababab',
+      'HOME=/root',
+    ]);
   });
 
   it('runs entrypoint and command, through the init where one is wished', () => {
@@ -52,7 +76,11 @@ describe('the specification of a container', () => {
 
   it('refuses to switch the OOM killer off where the kernel cannot, and does so where it can', () => {
     refuses(() => build({ OomKillDisable: true, Memory: 1 << 26 }), 'unsupported', /--oom-kill-disable/);
-    assert.equal(build({ OomKillDisable: true }, {}, { ...everything, cgroupVersion: '1' }).linux.resources?.memory?.disableOOMKiller, true);
+    assert.equal(
+      build({ OomKillDisable: true }, {}, { ...everything, cgroupVersion: '1' }).linux.resources?.memory
+        ?.disableOOMKiller,
+      true,
+    );
   });
 
   it('means by privileged what the machine has', () => {
@@ -70,11 +98,20 @@ describe('the specification of a container', () => {
   });
 
   it('clamps the default limits to the machine’s and refuses explicit ones above', () => {
-    const nofile = (spec: ReturnType<typeof build>) => spec.process.rlimits?.find((limit) => limit.type === 'RLIMIT_NOFILE');
+    const nofile = (spec: ReturnType<typeof build>) =>
+      spec.process.rlimits?.find((limit) => limit.type === 'RLIMIT_NOFILE');
     assert.deepEqual(nofile(build({}, {}, poor)), { type: 'RLIMIT_NOFILE', soft: 20_000, hard: 20_000 });
     assert.deepEqual(nofile(build()), { type: 'RLIMIT_NOFILE', soft: 1 << 20, hard: 1 << 20 });
-    assert.deepEqual(nofile(build({ Ulimits: [{ Name: 'nofile', Soft: 10, Hard: 20 }] }, {}, poor)), { type: 'RLIMIT_NOFILE', soft: 10, hard: 20 });
-    refuses(() => build({ Ulimits: [{ Name: 'nofile', Soft: 10, Hard: 30_000 }] }, {}, poor), 'invalid-argument', /20000/);
+    assert.deepEqual(nofile(build({ Ulimits: [{ Name: 'nofile', Soft: 10, Hard: 20 }] }, {}, poor)), {
+      type: 'RLIMIT_NOFILE',
+      soft: 10,
+      hard: 20,
+    });
+    refuses(
+      () => build({ Ulimits: [{ Name: 'nofile', Soft: 10, Hard: 30_000 }] }, {}, poor),
+      'invalid-argument',
+      /20000/,
+    );
     refuses(() => build({ Ulimits: [{ Name: 'nproc', Soft: -1, Hard: -1 }] }, {}, poor), 'invalid-argument', /96365/);
     refuses(() => build({ Ulimits: [{ Name: 'files', Soft: 1, Hard: 1 }] }), 'invalid-argument', /invalid ulimit type/);
     refuses(() => build({ Ulimits: [{ Name: 'nofile', Soft: 2, Hard: 1 }] }), 'invalid-argument', /less than or equal/);
@@ -91,7 +128,13 @@ describe('the specification of a container', () => {
 
   it('reads the options of temporary file systems', () => {
     const mounts = build({ Tmpfs: { '/run': 'rw,size=64k,exec', '/a/../tmp': '' } }).mounts;
-    assert.deepEqual(mounts.find((mount) => mount.destination === '/run')?.options, ['nosuid', 'nodev', 'rw', 'size=64k', 'exec']);
+    assert.deepEqual(mounts.find((mount) => mount.destination === '/run')?.options, [
+      'nosuid',
+      'nodev',
+      'rw',
+      'size=64k',
+      'exec',
+    ]);
     assert.deepEqual(mounts.find((mount) => mount.destination === '/tmp')?.options, ['noexec', 'nosuid', 'nodev']);
     refuses(() => build({ Tmpfs: { '/run': 'size=lots' } }), 'invalid-argument', /invalid tmpfs option/);
     refuses(() => build({ Tmpfs: { run: '' } }), 'invalid-argument', /absolute/);
@@ -99,7 +142,11 @@ describe('the specification of a container', () => {
 
   it('sets only kernel settings that have a namespace', () => {
     assert.deepEqual(build({ Sysctls: { 'net/ipv4/ip_forward': '1' } }).linux.sysctl, { 'net.ipv4.ip_forward': '1' });
-    refuses(() => build({ Sysctls: { 'kernel.panic': '1' } }, {}, everything, 'hyperv'), 'invalid-argument', /no namespace/);
+    refuses(
+      () => build({ Sysctls: { 'kernel.panic': '1' } }, {}, everything, 'hyperv'),
+      'invalid-argument',
+      /no namespace/,
+    );
     refuses(() => build({ Sysctls: { 'net.../../kernel/panic': '1' } }), 'invalid-argument', /no namespace/);
   });
 
@@ -114,38 +161,65 @@ describe('the specification of a container', () => {
 
 describe('the parts of a specification', () => {
   it('never gives a capability that the machine lacks', () => {
-    const name = fc.constantFrom('ALL', ...allCapabilities, ...allCapabilities.map((capability) => capability.slice(4).toLowerCase()));
-    fc.assert(fc.property(fc.array(name), fc.array(name), fc.boolean(), fc.subarray([...allCapabilities]), (add, drop, privileged, available) => {
-      const has = new Set(available);
-      try {
-        const chosen = chooseCapabilities({ add, drop, privileged }, has);
-        assert.ok(chosen.every((capability) => has.has(capability)));
-        assert.equal(new Set(chosen).size, chosen.length);
-      } catch (error) {
-        assert.ok(isTwofoldError(error, 'invalid-argument'));
-      }
-    }));
+    const name = fc.constantFrom(
+      'ALL',
+      ...allCapabilities,
+      ...allCapabilities.map((capability) => capability.slice(4).toLowerCase()),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(name),
+        fc.array(name),
+        fc.boolean(),
+        fc.subarray([...allCapabilities]),
+        (add, drop, privileged, available) => {
+          const has = new Set(available);
+          try {
+            const chosen = chooseCapabilities({ add, drop, privileged }, has);
+            assert.ok(chosen.every((capability) => has.has(capability)));
+            assert.equal(new Set(chosen).size, chosen.length);
+          } catch (error) {
+            assert.ok(isTwofoldError(error, 'invalid-argument'));
+          }
+        },
+      ),
+    );
   });
 
   it('keeps one value per variable, the last', () => {
-    const variable = fc.tuple(fc.constantFrom('A', 'B', 'PATH', 'HOME'), fc.string({ unit: 'grapheme-ascii' })).map(([name, value]) => `${name}=${value}`);
-    fc.assert(fc.property(fc.array(variable), (given) => {
-      const result = processEnvironment({ Env: given }, 'h', '/');
-      const names = result.map((entry) => entry.slice(0, entry.indexOf('=')));
-      assert.equal(new Set(names).size, names.length);
-      for (const name of names) {
-        const last = given.findLast((entry) => entry.startsWith(`${name}=`));
-        if (last !== undefined) assert.ok(result.includes(last));
-      }
-    }));
-    assert.deepEqual(processEnvironment({ Env: ['A=1', 'A', 'PATH'], Tty: true }, 'h', '/x'), ['HOSTNAME=h', 'TERM=xterm', 'HOME=/x']);
+    const variable = fc
+      .tuple(fc.constantFrom('A', 'B', 'PATH', 'HOME'), fc.string({ unit: 'grapheme-ascii' }))
+      .map(([name, value]) => `${name}=${value}`);
+    fc.assert(
+      fc.property(fc.array(variable), (given) => {
+        const result = processEnvironment({ Env: given }, 'h', '/');
+        const names = result.map((entry) => entry.slice(0, entry.indexOf('=')));
+        assert.equal(new Set(names).size, names.length);
+        for (const name of names) {
+          const last = given.findLast((entry) => entry.startsWith(`${name}=`));
+          if (last !== undefined) assert.ok(result.includes(last));
+        }
+      }),
+    );
+    assert.deepEqual(processEnvironment({ Env: ['A=1', 'A', 'PATH'], Tty: true }, 'h', '/x'), [
+      'HOSTNAME=h',
+      'TERM=xterm',
+      'HOME=/x',
+    ]);
   });
 
   it('reads masks and limits as the kernel writes them', () => {
     assert.equal(capabilitiesOfMask('000001fffeffffff').length, 40);
     assert.deepEqual(capabilitiesOfMask('a80425fb').sort(), [...defaultCapabilities].sort());
-    const text = 'Limit                     Soft Limit           Hard Limit           Units     \nMax open files            1024                 20000                files     \nMax file locks            unlimited            unlimited            locks     \n';
-    assert.deepEqual([...readHardLimits(text, 5, false)], [['RLIMIT_NOFILE', 20_000], ['RLIMIT_LOCKS', Infinity]]);
+    const text =
+      'Limit                     Soft Limit           Hard Limit           Units     \nMax open files            1024                 20000                files     \nMax file locks            unlimited            unlimited            locks     \n';
+    assert.deepEqual(
+      [...readHardLimits(text, 5, false)],
+      [
+        ['RLIMIT_NOFILE', 20_000],
+        ['RLIMIT_LOCKS', Infinity],
+      ],
+    );
     assert.deepEqual([...readHardLimits(text, 5, true)], [['RLIMIT_NOFILE', 5]]);
   });
 });

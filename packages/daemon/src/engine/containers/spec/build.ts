@@ -1,5 +1,6 @@
 // Owns the OCI specification of a container as a whole: it puts together what the files beside it decide. Pure.
-// The driver fills in what only it knows: root.path, and the paths of the namespaces that the sandbox shares (network, ipc, uts).
+// The driver fills in what only it knows: root.path, and the paths of the namespaces that the sandbox shares (network,
+// ipc, uts).
 
 import { TwofoldError, type HostConfig, type OciLinux, type OciProcess, type OciSpec } from '@twofold/contract';
 import type { ContainerRecord } from '../../engine.ts';
@@ -24,18 +25,29 @@ interface User {
 type Subject = Pick<ContainerRecord, 'id' | 'isolation' | 'config' | 'hostConfig'>;
 
 /**
- * The specification as Docker would write it. Throws `invalid-argument`, `unsupported` or `not-implemented` for what can't be kept, so calling it
- * with any user when a container is created refuses early (`checkSettings`).
+ * The specification as Docker would write it. Throws `invalid-argument`, `unsupported` or `not-implemented` for what
+ * can't be kept, so calling it with any user when a container is created refuses early (`checkSettings`).
  */
 export function buildSpec(record: Subject, user: User, host: HostFacts): OciSpec {
   const { config, hostConfig } = record;
   checkWords(config, hostConfig, record.isolation);
-  if (hostConfig.OomKillDisable === true && host.cgroupVersion === '2') throw new TwofoldError('unsupported', '--oom-kill-disable cannot be kept: cgroup v2, which this container would have, knows no such thing.');
+  if (hostConfig.OomKillDisable === true && host.cgroupVersion === '2')
+    throw new TwofoldError(
+      'unsupported',
+      '--oom-kill-disable cannot be kept: cgroup v2, which this container would have, knows no such thing.',
+    );
   const privileged = hostConfig.Privileged === true;
   const security = securityOptions(hostConfig.SecurityOpt ?? []);
-  const capabilities = chooseCapabilities({ add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [], privileged }, host.capabilities);
+  const capabilities = chooseCapabilities(
+    { add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [], privileged },
+    host.capabilities,
+  );
   const hostname = containerHostname(record);
-  const seccomp = seccompFor(security.seccomp, privileged, { architecture: host.architecture, capabilities, kernelRelease: host.kernelRelease });
+  const seccomp = seccompFor(security.seccomp, privileged, {
+    architecture: host.architecture,
+    capabilities,
+    kernelRelease: host.kernelRelease,
+  });
   const [height, width] = hostConfig.ConsoleSize ?? [0, 0];
   const process: OciProcess = {
     terminal: config.Tty === true,
@@ -75,7 +87,9 @@ export function checkSettings(record: Subject, host: HostFacts): void {
 
 /** The host name of a container: its own, or the first twelve digits of its id. */
 export function containerHostname(record: Pick<ContainerRecord, 'id' | 'config'>): string {
-  return record.config.Hostname === undefined || record.config.Hostname === '' ? record.id.slice(0, 12) : record.config.Hostname;
+  return record.config.Hostname === undefined || record.config.Hostname === ''
+    ? record.id.slice(0, 12)
+    : record.config.Hostname;
 }
 
 function namespaces(hostConfig: HostConfig, host: HostFacts): OciLinux['namespaces'] {

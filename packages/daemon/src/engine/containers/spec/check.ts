@@ -1,5 +1,6 @@
-// Owns what of Docker's settings Twofold doesn't keep, and says so before anything is made. Pure. A word that is neither kept nor refused here
-// would be a silent no-op: whoever adds a field to api.ts's HostConfig puts it to use or into this file.
+// Owns what of Docker's settings Twofold doesn't keep, and says so before anything is made. Pure. A word that is
+// neither kept nor refused here would be a silent no-op: whoever adds a field to api.ts's HostConfig puts it to use or
+// into this file.
 
 import { TwofoldError } from '@twofold/contract';
 import type { ContainerConfig, HostConfig, Isolation } from '@twofold/contract';
@@ -15,23 +16,55 @@ export function checkWords(config: ContainerConfig, host: HostConfig, isolation:
   }
   if ((host.Devices?.length ?? 0) > 0) throw lacking('--device');
   if ((host.Links?.length ?? 0) > 0) throw lacking('--link');
-  if (host.PublishAllPorts === true || Object.values(host.PortBindings ?? {}).some((bindings) => (bindings?.length ?? 0) > 0)) throw lacking('published ports (-p, -P)');
-  if (!['', undefined].includes(host.UsernsMode) && host.UsernsMode !== 'host') throw lacking(`--userns ${host.UsernsMode}`);
-  for (const [word, value] of [['--ipc', host.IpcMode], ['--pid', host.PidMode], ['--uts', host.UTSMode], ['--cgroupns', host.CgroupnsMode]] as const) {
+  if (
+    host.PublishAllPorts === true ||
+    Object.values(host.PortBindings ?? {}).some((bindings) => (bindings?.length ?? 0) > 0)
+  )
+    throw lacking('published ports (-p, -P)');
+  if (!['', undefined].includes(host.UsernsMode) && host.UsernsMode !== 'host')
+    throw lacking(`--userns ${host.UsernsMode}`);
+  for (const [word, value] of [
+    ['--ipc', host.IpcMode],
+    ['--pid', host.PidMode],
+    ['--uts', host.UTSMode],
+    ['--cgroupns', host.CgroupnsMode],
+  ] as const) {
     if (value?.startsWith('container:')) throw lacking(`${word} ${value}`);
-    if (value === 'host' && isolation === 'hyperv') throw new TwofoldError('unsupported', `${word} host cannot be kept with isolation hyperv: there is a kernel in between.`);
-    const known = word === '--ipc' ? ['', 'host', 'private', 'none', 'shareable'] : word === '--cgroupns' ? ['', 'host', 'private'] : ['', 'host'];
-    if (!known.includes(value ?? '')) throw new TwofoldError('invalid-argument', `invalid ${word.slice(2)} mode: ${value}`);
+    if (value === 'host' && isolation === 'hyperv')
+      throw new TwofoldError(
+        'unsupported',
+        `${word} host cannot be kept with isolation hyperv: there is a kernel in between.`,
+      );
+    const known =
+      word === '--ipc'
+        ? ['', 'host', 'private', 'none', 'shareable']
+        : word === '--cgroupns'
+          ? ['', 'host', 'private']
+          : ['', 'host'];
+    if (!known.includes(value ?? ''))
+      throw new TwofoldError('invalid-argument', `invalid ${word.slice(2)} mode: ${value}`);
     if (word === '--ipc' && value === 'none') throw lacking('--ipc none');
   }
   if (host.NetworkMode?.startsWith('container:')) throw lacking(`--network ${host.NetworkMode}`);
-  if (host.NetworkMode === 'host' && isolation === 'hyperv') throw new TwofoldError('unsupported', '--network host cannot be kept with isolation hyperv: there is a kernel in between.');
-  if (!['', undefined, 'json-file', 'local', 'none'].includes(host.LogConfig?.Type)) throw new TwofoldError('unsupported', `Twofold has no log driver ${host.LogConfig?.Type}.`);
-  if (!['', undefined, 'crun', 'runc', 'twofold', 'io.containerd.runc.v2'].includes(host.Runtime)) throw new TwofoldError('invalid-argument', `unknown or invalid runtime name: ${host.Runtime}`);
+  if (host.NetworkMode === 'host' && isolation === 'hyperv')
+    throw new TwofoldError(
+      'unsupported',
+      '--network host cannot be kept with isolation hyperv: there is a kernel in between.',
+    );
+  if (!['', undefined, 'json-file', 'local', 'none'].includes(host.LogConfig?.Type))
+    throw new TwofoldError('unsupported', `Twofold has no log driver ${host.LogConfig?.Type}.`);
+  if (!['', undefined, 'crun', 'runc', 'twofold', 'io.containerd.runc.v2'].includes(host.Runtime))
+    throw new TwofoldError('invalid-argument', `unknown or invalid runtime name: ${host.Runtime}`);
   checkGroups(host.GroupAdd ?? [], lacking);
   const score = host.OomScoreAdj ?? 0;
-  if (!Number.isInteger(score) || score < -1000 || score > 1000) throw new TwofoldError('invalid-argument', `Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
-  if (config.Hostname !== undefined && config.Hostname !== '' && !/^[a-z0-9_]([a-z0-9_.-]{0,62})$/i.test(config.Hostname)) throw new TwofoldError('invalid-argument', `invalid hostname: ${config.Hostname.slice(0, 80)}`);
+  if (!Number.isInteger(score) || score < -1000 || score > 1000)
+    throw new TwofoldError('invalid-argument', `Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
+  if (
+    config.Hostname !== undefined &&
+    config.Hostname !== '' &&
+    !/^[a-z0-9_]([a-z0-9_.-]{0,62})$/i.test(config.Hostname)
+  )
+    throw new TwofoldError('invalid-argument', `invalid hostname: ${config.Hostname.slice(0, 80)}`);
 }
 
 const highestId = 0x7fffffff;
@@ -40,7 +73,8 @@ const highestId = 0x7fffffff;
 function checkGroups(groups: readonly string[], lacking: (what: string) => TwofoldError): void {
   for (const group of groups) {
     if (!/^\d{1,10}$/.test(group)) throw lacking(`--group-add with a name (${group.slice(0, 60)}); give the number`);
-    if (Number(group) > highestId) throw new TwofoldError('invalid-argument', `uids and gids must be in range 0-${highestId}`);
+    if (Number(group) > highestId)
+      throw new TwofoldError('invalid-argument', `uids and gids must be in range 0-${highestId}`);
   }
 }
 

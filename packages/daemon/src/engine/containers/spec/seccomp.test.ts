@@ -17,7 +17,19 @@ describe('the seccomp profile', () => {
     assert.deepEqual([filter?.defaultAction, filter?.defaultErrnoRet], ['SCMP_ACT_ERRNO', 38]);
     assert.deepEqual(filter?.architectures, ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32']);
     assert.deepEqual(rulesOf(filter, 'openat'), [{ action: 'SCMP_ACT_ALLOW' }]);
-    for (const name of ['mount', 'unshare', 'setns', 'bpf', 'keyctl', 'io_uring_setup', 'kexec_load', 'reboot', 'init_module', 'perf_event_open', 'userfaultfd']) {
+    for (const name of [
+      'mount',
+      'unshare',
+      'setns',
+      'bpf',
+      'keyctl',
+      'io_uring_setup',
+      'kexec_load',
+      'reboot',
+      'init_module',
+      'perf_event_open',
+      'userfaultfd',
+    ]) {
       assert.deepEqual(rulesOf(filter, name), [{ action: 'SCMP_ACT_ERRNO', errnoRet: 1 }], name);
     }
     assert.deepEqual(rulesOf(filter, 'clone3'), [{ action: 'SCMP_ACT_ERRNO', errnoRet: 38 }]);
@@ -25,8 +37,12 @@ describe('the seccomp profile', () => {
   });
 
   it('opens what a capability that was added is for, once', () => {
-    const filter = seccompFor({ kind: 'default' }, false, { ...ordinary, capabilities: [...defaultCapabilities, 'CAP_SYS_ADMIN', 'CAP_BPF'] });
-    for (const name of ['mount', 'unshare', 'clone', 'clone3', 'bpf']) assert.deepEqual(rulesOf(filter, name), [{ action: 'SCMP_ACT_ALLOW' }], name);
+    const filter = seccompFor({ kind: 'default' }, false, {
+      ...ordinary,
+      capabilities: [...defaultCapabilities, 'CAP_SYS_ADMIN', 'CAP_BPF'],
+    });
+    for (const name of ['mount', 'unshare', 'clone', 'clone3', 'bpf'])
+      assert.deepEqual(rulesOf(filter, name), [{ action: 'SCMP_ACT_ALLOW' }], name);
   });
 
   it('gives no call two answers for the same arguments', () => {
@@ -61,10 +77,21 @@ describe('the seccomp profile', () => {
     assert.deepEqual(seccompFor({ kind: 'profile', json }, true, ordinary), {
       defaultAction: 'SCMP_ACT_ALLOW',
       architectures: ['SCMP_ARCH_X86_64'],
-      syscalls: [{ names: ['rmdir'], action: 'SCMP_ACT_ERRNO' }, { names: ['chmod'], action: 'SCMP_ACT_KILL' }],
+      syscalls: [
+        { names: ['rmdir'], action: 'SCMP_ACT_ERRNO' },
+        { names: ['chmod'], action: 'SCMP_ACT_KILL' },
+      ],
     });
-    for (const broken of ['{', '{}', '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["a"],"action":"NO"}]}', '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[null]}']) {
-      assert.throws(() => seccompFor({ kind: 'profile', json: broken }, false, ordinary), (error) => isTwofoldError(error, 'invalid-argument'));
+    for (const broken of [
+      '{',
+      '{}',
+      '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["a"],"action":"NO"}]}',
+      '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[null]}',
+    ]) {
+      assert.throws(
+        () => seccompFor({ kind: 'profile', json: broken }, false, ordinary),
+        (error) => isTwofoldError(error, 'invalid-argument'),
+      );
     }
   });
 });

@@ -1,5 +1,6 @@
-// Owns the seccomp profile: the default (seccomp.json) or a user's own in Docker's form, resolved for an architecture, a set of capabilities
-// and a kernel into OCI's form. Pure. Does not compile filters (crun and the guest's tool do). docs/decisions/0007-our-own-seccomp-profile.md says why the list is ours.
+// Owns the seccomp profile: the default (seccomp.json) or a user's own in Docker's form, resolved for an architecture,
+// a set of capabilities and a kernel into OCI's form. Pure. Does not compile filters (crun and the guest's tool do).
+// docs/decisions/0007-our-own-seccomp-profile.md says why the list is ours.
 
 import { TwofoldError } from '@twofold/contract';
 import type { OciSeccomp } from '@twofold/contract';
@@ -38,13 +39,43 @@ interface Profile {
 }
 
 const architectureNames: Readonly<Record<string, string>> = {
-  amd64: 'SCMP_ARCH_X86_64', 386: 'SCMP_ARCH_X86', arm64: 'SCMP_ARCH_AARCH64', arm: 'SCMP_ARCH_ARM', riscv64: 'SCMP_ARCH_RISCV64', s390x: 'SCMP_ARCH_S390X', ppc64le: 'SCMP_ARCH_PPC64LE',
+  amd64: 'SCMP_ARCH_X86_64',
+  386: 'SCMP_ARCH_X86',
+  arm64: 'SCMP_ARCH_AARCH64',
+  arm: 'SCMP_ARCH_ARM',
+  riscv64: 'SCMP_ARCH_RISCV64',
+  s390x: 'SCMP_ARCH_S390X',
+  ppc64le: 'SCMP_ARCH_PPC64LE',
 };
-const actions = new Set(['SCMP_ACT_KILL', 'SCMP_ACT_KILL_PROCESS', 'SCMP_ACT_KILL_THREAD', 'SCMP_ACT_TRAP', 'SCMP_ACT_ERRNO', 'SCMP_ACT_TRACE', 'SCMP_ACT_ALLOW', 'SCMP_ACT_LOG']);
-const operators = new Set(['SCMP_CMP_NE', 'SCMP_CMP_LT', 'SCMP_CMP_LE', 'SCMP_CMP_EQ', 'SCMP_CMP_GE', 'SCMP_CMP_GT', 'SCMP_CMP_MASKED_EQ']);
+const actions = new Set([
+  'SCMP_ACT_KILL',
+  'SCMP_ACT_KILL_PROCESS',
+  'SCMP_ACT_KILL_THREAD',
+  'SCMP_ACT_TRAP',
+  'SCMP_ACT_ERRNO',
+  'SCMP_ACT_TRACE',
+  'SCMP_ACT_ALLOW',
+  'SCMP_ACT_LOG',
+]);
+const operators = new Set([
+  'SCMP_CMP_NE',
+  'SCMP_CMP_LT',
+  'SCMP_CMP_LE',
+  'SCMP_CMP_EQ',
+  'SCMP_CMP_GE',
+  'SCMP_CMP_GT',
+  'SCMP_CMP_MASKED_EQ',
+]);
 
-/** The filter of a container, or undefined where it has none: `seccomp=unconfined`, and privileged containers without a profile of their own. */
-export function seccompFor(wish: SecurityOptions['seccomp'], privileged: boolean, subject: SeccompSubject): OciSeccomp | undefined {
+/**
+ * The filter of a container, or undefined where it has none: `seccomp=unconfined`, and privileged containers without a
+ * profile of their own.
+ */
+export function seccompFor(
+  wish: SecurityOptions['seccomp'],
+  privileged: boolean,
+  subject: SeccompSubject,
+): OciSeccomp | undefined {
   if (wish.kind === 'unconfined' || (wish.kind === 'default' && privileged)) return undefined;
   return resolveProfile(wish.kind === 'profile' ? parseProfile(wish.json) : defaultProfile, subject);
 }
@@ -53,12 +84,17 @@ export function seccompFor(wish: SecurityOptions['seccomp'], privileged: boolean
 export function resolveProfile(profile: Profile, subject: SeccompSubject): OciSeccomp {
   const own = architectureNames[subject.architecture];
   const mapped = profile.archMap?.find((entry) => entry.architecture === own);
-  const architectures = profile.architectures ?? (mapped === undefined ? [] : [mapped.architecture, ...(mapped.subArchitectures ?? [])]);
+  const architectures =
+    profile.architectures ?? (mapped === undefined ? [] : [mapped.architecture, ...(mapped.subArchitectures ?? [])]);
   const told = new Set<string>();
   const syscalls: OciSeccomp['syscalls'] = [];
   for (const rule of profile.syscalls ?? []) {
     if (!included(rule.includes, subject) || excluded(rule.excludes, subject)) continue;
-    const how = { action: rule.action, ...(typeof rule.errnoRet === 'number' ? { errnoRet: rule.errnoRet } : {}), ...(rule.args?.length ? { args: rule.args } : {}) };
+    const how = {
+      action: rule.action,
+      ...(typeof rule.errnoRet === 'number' ? { errnoRet: rule.errnoRet } : {}),
+      ...(rule.args?.length ? { args: rule.args } : {}),
+    };
     const names = (rule.names ?? (rule.name === undefined ? [] : [rule.name])).filter((name) => {
       const key = JSON.stringify([name, how]);
       return told.has(key) ? false : told.add(key);
@@ -95,7 +131,8 @@ function kernelAtLeast(release: string, minimum: string): boolean {
 }
 
 function parseProfile(json: string): Profile {
-  const broken = (why: string, cause?: unknown) => new TwofoldError('invalid-argument', `Decoding seccomp profile failed: ${why}.`, { cause });
+  const broken = (why: string, cause?: unknown) =>
+    new TwofoldError('invalid-argument', `Decoding seccomp profile failed: ${why}.`, { cause });
   let profile: Profile;
   try {
     profile = JSON.parse(json) as Profile;
@@ -103,14 +140,19 @@ function parseProfile(json: string): Profile {
     throw broken('it is not JSON', cause);
   }
   if (!actions.has(profile.defaultAction)) throw broken('its defaultAction is none that exists');
-  if (profile.syscalls !== undefined && profile.syscalls !== null && !Array.isArray(profile.syscalls)) throw broken('its syscalls are not a list');
-  if ((profile.architectures?.length ?? 0) > 0 && (profile.archMap?.length ?? 0) > 0) throw broken('both architectures and archMap are specified, use one of them');
+  if (profile.syscalls !== undefined && profile.syscalls !== null && !Array.isArray(profile.syscalls))
+    throw broken('its syscalls are not a list');
+  if ((profile.architectures?.length ?? 0) > 0 && (profile.archMap?.length ?? 0) > 0)
+    throw broken('both architectures and archMap are specified, use one of them');
   for (const rule of profile.syscalls ?? []) {
-    if (typeof rule !== 'object' || rule === null || !actions.has(rule.action)) throw broken('a rule has no action that exists');
+    if (typeof rule !== 'object' || rule === null || !actions.has(rule.action))
+      throw broken('a rule has no action that exists');
     const names = rule.names ?? (rule.name === undefined ? [] : [rule.name]);
-    if (!Array.isArray(names) || names.some((name) => typeof name !== 'string')) throw broken('a rule has names that are not words');
+    if (!Array.isArray(names) || names.some((name) => typeof name !== 'string'))
+      throw broken('a rule has names that are not words');
     for (const arg of rule.args ?? []) {
-      if (!operators.has(arg?.op) || !(arg.index >= 0 && arg.index <= 5)) throw broken('a rule compares in a way that does not exist');
+      if (!operators.has(arg?.op) || !(arg.index >= 0 && arg.index <= 5))
+        throw broken('a rule compares in a way that does not exist');
     }
   }
   return profile;

@@ -5,12 +5,28 @@ import type { HostConfig } from '@twofold/contract';
 
 /** Docker's masked paths. */
 export const maskedPaths: readonly string[] = [
-  '/proc/acpi', '/proc/asound', '/proc/interrupts', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/sched_debug', '/proc/scsi', '/proc/timer_list',
-  '/proc/timer_stats', '/sys/devices/virtual/powercap', '/sys/firmware',
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
 ];
 
 /** Docker's read-only paths. */
-export const readonlyPaths: readonly string[] = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+export const readonlyPaths: readonly string[] = [
+  '/proc/bus',
+  '/proc/fs',
+  '/proc/irq',
+  '/proc/sys',
+  '/proc/sysrq-trigger',
+];
 
 export interface SecurityOptions {
   readonly noNewPrivileges: boolean;
@@ -24,33 +40,54 @@ export function securityOptions(words: readonly string[]): SecurityOptions {
   let seccomp: SecurityOptions['seccomp'] = { kind: 'default' };
   for (const word of words) {
     const [, name, value] = /^([a-z-]+)(?:[=:]([\s\S]*))?$/.exec(word) ?? [];
-    if (name === 'no-new-privileges' && (value === undefined || value === 'true' || value === 'false')) noNewPrivileges = value !== 'false';
+    if (name === 'no-new-privileges' && (value === undefined || value === 'true' || value === 'false'))
+      noNewPrivileges = value !== 'false';
     else if (name === 'seccomp' && value === 'unconfined') seccomp = { kind: 'unconfined' };
     else if (name === 'seccomp' && value === 'builtin') seccomp = { kind: 'default' };
-    else if (name === 'seccomp' && value !== undefined && value.trimStart().startsWith('{')) seccomp = { kind: 'profile', json: value };
+    else if (name === 'seccomp' && value !== undefined && value.trimStart().startsWith('{'))
+      seccomp = { kind: 'profile', json: value };
     else if (name === 'apparmor' && value === 'unconfined') continue;
     else if (name === 'label' && value === 'disable') continue;
-    else if (name === 'apparmor' || name === 'label') throw new TwofoldError('unsupported', `Twofold applies no ${name === 'label' ? 'SELinux labels' : 'AppArmor profiles'}; --security-opt ${word} cannot be kept.`);
+    else if (name === 'apparmor' || name === 'label')
+      throw new TwofoldError(
+        'unsupported',
+        `Twofold applies no ${name === 'label' ? 'SELinux labels' : 'AppArmor profiles'}; --security-opt ${word} cannot be kept.`,
+      );
     else throw new TwofoldError('invalid-argument', `invalid --security-opt: "${word.slice(0, 100)}"`);
   }
   return { noNewPrivileges, seccomp };
 }
 
-const kernelSysctls = new Set(['kernel.msgmax', 'kernel.msgmnb', 'kernel.msgmni', 'kernel.sem', 'kernel.shmall', 'kernel.shmmax', 'kernel.shmmni', 'kernel.shm_rmid_forced']);
+const kernelSysctls = new Set([
+  'kernel.msgmax',
+  'kernel.msgmnb',
+  'kernel.msgmni',
+  'kernel.sem',
+  'kernel.shmall',
+  'kernel.shmmax',
+  'kernel.shmmni',
+  'kernel.shm_rmid_forced',
+]);
 
 /**
- * `--sysctl`: only those that have a namespace of their own. The same list holds for a utility VM, whose kernel would allow more:
- * a container must be able to go back.
+ * `--sysctl`: only those that have a namespace of their own. The same list holds for a utility VM, whose kernel would
+ * allow more: a container must be able to go back.
  */
 export function namespacedSysctls(host: HostConfig): Record<string, string> {
   const chosen: Record<string, string> = {};
   for (const [given, value] of Object.entries(host.Sysctls ?? {})) {
     const name = given.replaceAll('/', '.');
-    if (!/^[a-z0-9_.-]+$/i.test(name) || name.includes('..') || !(name.startsWith('net.') || name.startsWith('fs.mqueue.') || kernelSysctls.has(name))) {
+    if (
+      !/^[a-z0-9_.-]+$/i.test(name) ||
+      name.includes('..') ||
+      !(name.startsWith('net.') || name.startsWith('fs.mqueue.') || kernelSysctls.has(name))
+    ) {
       throw new TwofoldError('invalid-argument', `sysctl '${given}' is not allowed: it has no namespace of its own`);
     }
-    if (name.startsWith('net.') && host.NetworkMode === 'host') throw new TwofoldError('invalid-argument', `sysctl '${given}' not allowed in host network namespace`);
-    if (value.includes('\n') || value.includes('\0')) throw new TwofoldError('invalid-argument', `The value of sysctl '${given}' cannot be right.`);
+    if (name.startsWith('net.') && host.NetworkMode === 'host')
+      throw new TwofoldError('invalid-argument', `sysctl '${given}' not allowed in host network namespace`);
+    if (value.includes('\n') || value.includes('\0'))
+      throw new TwofoldError('invalid-argument', `The value of sysctl '${given}' cannot be right.`);
     chosen[name] = value;
   }
   return chosen;
