@@ -18,7 +18,7 @@ enum {
   QUEUE_LIMIT = 64 << 10, // bytes queued for sending beyond which the conversation is not writable
   READ_SIZE = 64 << 10,
   LOOK_MS = 2,
-  // How long a closed connection is read empty: closing with unread bytes would throw away what the peer has yet to read.
+  // How long a closed connection is read empty: closing it with unread bytes would throw away what was sent.
   FAREWELL_MS = 5000,
 };
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-// The error code of contract/errors.ts that an errno from the file system means.
+// The error code of packages/contract/src/errors.ts that an errno from the file system means.
 const char *code_of_errno(int errnum);
 #define fail(error, ...) error_set(error, code_of_errno(errno), errno, __VA_ARGS__)
 

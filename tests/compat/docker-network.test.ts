@@ -2,22 +2,18 @@
 // both isolations.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { before, describe, test } from 'node:test';
+import { daemonForTests } from '../support/daemon.ts';
 import { isolations } from '../support/isolations.ts';
 
-let daemon: TestDaemon;
+const daemon = daemonForTests();
 before(async () => {
-  daemon = await startDaemon();
   for (const [name, subnet] of [
     ['Lab', '10.217.1.0/24'],
     ['Rear', '10.217.2.0/24'],
   ] as const)
     await daemon.ok(['network', 'create', '--driver', 'nat', '--subnet', subnet, name]);
   await daemon.ok(['network', 'create', '--internal', '--subnet', '10.217.3.0/24', 'Inner']);
-});
-after(async () => {
-  await daemon[Symbol.asyncDispose]();
 });
 
 const IMAGE = 'nanoserver';

@@ -1,19 +1,13 @@
 // A person at a terminal: docker run -it, exec -it, attach, with sizes, Ctrl+C and detach keys, under both isolations.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { describe, test } from 'node:test';
+import { daemonForTests } from '../support/daemon.ts';
 import { isolations } from '../support/isolations.ts';
 import { Terminal } from '../support/terminal.ts';
 import { until } from '../support/until.ts';
 
-let daemon: TestDaemon;
-before(async () => {
-  daemon = await startDaemon();
-});
-after(async () => {
-  await daemon[Symbol.asyncDispose]();
-});
+const daemon = daemonForTests();
 
 const IMAGE = 'nanoserver';
 

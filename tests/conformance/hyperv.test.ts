@@ -10,6 +10,7 @@ import { defaults } from '../../packages/daemon/src/settings.ts';
 import { describeContainer, processOf, specOf, type Candidate } from './bench.ts';
 import { testLayers } from './image.ts';
 import { conformance } from './suite.ts';
+import { processesNaming } from '../support/processes.ts';
 
 const root = mkdtempSync('/tmp/tfh-');
 const cgroupParent = `/${root.slice('/tmp/'.length)}`;
@@ -45,7 +46,7 @@ const candidate: Candidate = {
     await cgroups.remove(cgroupParent, AbortSignal.timeout(5_000));
     const sandboxes = readdirSync(join(root, 'run', 'sb'));
     return [
-      ...processesOf(root),
+      ...processesNaming(root),
       ...readFileSync('/proc/self/mountinfo', 'utf8')
         .split('\n')
         .filter((line) => line.includes(root)),
@@ -54,20 +55,6 @@ const candidate: Candidate = {
     ];
   },
 };
-
-/** Processes whose command line names the root. */
-function processesOf(place: string): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .flatMap((pid) => {
-      try {
-        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-        return words.includes(place) ? [`${pid} ${words}`] : [];
-      } catch {
-        return [];
-      }
-    });
-}
 
 conformance(candidate);
 after(() => rmSync(root, { recursive: true, force: true }));

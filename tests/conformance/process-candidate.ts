@@ -8,6 +8,7 @@ import { openCgroups, readMounts } from '../../packages/daemon/src/host/cgroup/i
 import type { Candidate } from './bench.ts';
 import { testLayers } from './image.ts';
 import { program } from '../support/library.ts';
+import { processesNaming } from '../support/processes.ts';
 
 export interface ProcessCandidate extends Candidate {
   open(): Promise<ProcessDriver>;
@@ -45,7 +46,7 @@ export function processCandidate(): ProcessCandidate {
       const place = join(root, 'run', 'layers');
       if (existsSync(place)) execFileSync('umount', [place]);
       return [
-        ...processesOf(root),
+        ...processesNaming(root),
         ...readFileSync('/proc/self/mountinfo', 'utf8')
           .split('\n')
           .filter((line) => line.includes(root)),
@@ -59,18 +60,4 @@ export function processCandidate(): ProcessCandidate {
     },
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
-}
-
-/** Processes whose command line or working files lie in the root. */
-function processesOf(place: string): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .flatMap((pid) => {
-      try {
-        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-        return words.includes(place) ? [`${pid} ${words}`] : [];
-      } catch {
-        return [];
-      }
-    });
 }

@@ -27,6 +27,7 @@ import {
   type Container,
 } from './bench.ts';
 import { logTexts } from './log.ts';
+import { isAlive } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
 const sleeper = ['sh', '-c', 'trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done'];
@@ -625,12 +626,4 @@ async function text(running: Promise<ToolRun>): Promise<string> {
   for await (const data of tool.stdout) parts.push(data);
   await tool.done;
   return Buffer.concat(parts).toString();
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
 }

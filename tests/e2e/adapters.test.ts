@@ -4,19 +4,17 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Twofold, TwofoldApiError } from '@twofold/sdk';
-import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { daemonForTests } from '../support/daemon.ts';
 import { isolations } from '../support/isolations.ts';
 
-let daemon: TestDaemon;
+const daemon = daemonForTests();
 let twofold: Twofold;
 before(async () => {
-  daemon = await startDaemon();
   twofold = new Twofold({ socketPath: daemon.socket });
   await twofold.networks.create('Lab', { subnet: '10.218.1.0/24' });
 });
 after(async () => {
   await twofold[Symbol.asyncDispose]();
-  await daemon[Symbol.asyncDispose]();
 });
 
 const refused =

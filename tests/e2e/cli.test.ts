@@ -2,22 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { command, type CommandResult } from '../support/command.ts';
-import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { daemonForTests } from '../support/daemon.ts';
 import { isolations } from '../support/isolations.ts';
 import { until } from '../support/until.ts';
 
 const CLI = join(import.meta.dirname, '../../packages/cli/src/main.ts');
 const IMAGE = 'NanoServer'; // matched without regard to case
 
-let daemon: TestDaemon;
-before(async () => {
-  daemon = await startDaemon();
-});
-after(async () => {
-  await daemon[Symbol.asyncDispose]();
-});
+const daemon = daemonForTests();
 
 const twofold = (words: readonly string[], input?: string): Promise<CommandResult> =>
   command(process.execPath, [CLI, '--host', `unix://${daemon.socket}`, ...words], input === undefined ? {} : { input });

@@ -2,27 +2,23 @@
 // left, and changes it.
 
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import type { Isolation } from '@twofold/contract';
 import { Twofold } from '@twofold/sdk';
 import { entry } from '../layers/archive.ts';
-import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { daemonForTests } from '../support/daemon.ts';
+import { processesNaming } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
 const IMAGE = 'nanoserver';
 const patient = { timeoutMs: 240_000 };
 
-let daemon: TestDaemon;
-before(async () => {
-  daemon = await startDaemon();
-});
-after(async () => {
-  await daemon[Symbol.asyncDispose]();
-});
+const daemon = daemonForTests();
 
-/** Everything that can be seen of the files, from within: kind, mode, owner, size, time, device, target, content, hard links. (Their number is not told: an
- * overlay shows that of a lower layer also when a name of it is deleted above.) */
+/**
+ * Everything that can be seen of the files, from within: kind, mode, owner, size, time, device, target, content, hard
+ * links. (Their number is not told: an overlay shows that of a lower layer also when a name of it is deleted above.)
+ */
 const TELL = `tell() {
   stat -c '/ %a %u:%g %y' /
   for top in /data /srv /home /mnt /tmp /root; do
@@ -65,14 +61,8 @@ const section = (output: string, name: string): string[] =>
   output.split(`== ${name}\n`)[1]!.split('\n==')[0]!.split('\n');
 
 /** Supervisors whose sandbox lies below `runRoot`. */
-async function supervisorsOf(runRoot: string): Promise<string[]> {
-  const lines = await Promise.all(
-    (await readdir('/proc'))
-      .filter((name) => /^\d+$/.test(name))
-      .map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
-  );
-  return lines.filter((line) => line.includes('twofold-supervisor') && line.includes(runRoot));
-}
+const supervisorsOf = (runRoot: string): string[] =>
+  processesNaming(runRoot).filter((line) => line.includes('twofold-supervisor'));
 
 async function isolationOf(name: string): Promise<string> {
   return daemon.ok(['inspect', '--format', '{{.HostConfig.Isolation}}', name]);
@@ -190,7 +180,7 @@ test(
       if (done) assert.equal(await isolationOf('survivor'), to);
       await until(
         'what the killed daemon was at has been taken away',
-        async () => (await supervisorsOf(daemon.runRoot)).length === 0,
+        () => supervisorsOf(daemon.runRoot).length === 0,
       );
     }
   },

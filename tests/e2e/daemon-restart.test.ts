@@ -1,21 +1,15 @@
 // Kill -9 of the daemon, while containers of both kinds run and write: nothing of theirs is lost.
 
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { command } from '../support/command.ts';
-import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { daemonForTests } from '../support/daemon.ts';
 import { isolations } from '../support/isolations.ts';
+import { processIds, processWords } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
-let daemon: TestDaemon;
-before(async () => {
-  daemon = await startDaemon();
-});
-after(async () => {
-  await daemon[Symbol.asyncDispose]();
-});
+const daemon = daemonForTests();
 
 const IMAGE = 'nanoserver';
 const COUNT = 'i=0; while true; do i=$((i+1)); echo $i; usleep 20000; done';
@@ -99,18 +93,12 @@ test('a supervisor that is killed takes its container with it, and that is never
     const name = `orphan-${isolation}`;
     await daemon.ok(['run', '--detach', `--isolation=${isolation}`, '--name', name, IMAGE, 'sleep', '600']);
     const id = await daemon.ok(['inspect', '--format', '{{.Id}}', name]);
-    const supervisors = readdirSync('/proc')
-      .filter((pid) => /^\d+$/.test(pid))
-      .filter((pid) => {
-        try {
-          const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-          return words[0]!.endsWith('twofold-supervisor') && words.some((word) => word.includes(id));
-        } catch {
-          return false; // It ended while we looked.
-        }
-      });
+    const supervisors = processIds().filter((pid) => {
+      const words = processWords(pid);
+      return words[0]?.endsWith('twofold-supervisor') === true && words.some((word) => word.includes(id));
+    });
     assert.ok(supervisors.length >= 1, "the supervisor is among the host's processes");
-    for (const pid of supervisors) process.kill(Number(pid), 'SIGKILL');
+    for (const pid of supervisors) process.kill(pid, 'SIGKILL');
     await until('the container is known to have ended', async () => (await state(name, 'Running')) === 'false');
     assert.notEqual(await state(name, 'ExitCode'), '0');
     await daemon.ok(['start', name]);

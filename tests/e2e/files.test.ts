@@ -18,17 +18,16 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Isolation } from '@twofold/contract';
 import { command } from '../support/command.ts';
-import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { daemonForTests } from '../support/daemon.ts';
 import { isolations } from '../support/isolations.ts';
 
 const IMAGE = 'nanoserver';
 const patient = { timeoutMs: 240_000 };
 const limit = { timeout: 600_000 };
 
-let daemon: TestDaemon;
+const daemon = daemonForTests();
 let place: string;
-before(async () => {
-  daemon = await startDaemon();
+before(() => {
   place = mkdtempSync(join(tmpdir(), 'tft-files-'));
   mkdirSync(join(place, 'in/sub'), { recursive: true });
   writeFileSync(join(place, 'in/sub/file'), Buffer.from([0, 255, 10, 13, 0]));
@@ -36,10 +35,7 @@ before(async () => {
   symlinkSync('sub/file', join(place, 'in/link'));
   writeFileSync(join(place, 'in/large'), Buffer.alloc(5_000_000, 'large '));
 });
-after(async () => {
-  rmSync(place, { recursive: true, force: true });
-  await daemon[Symbol.asyncDispose]();
-});
+after(() => rmSync(place, { recursive: true, force: true }));
 
 const ok = (...words: string[]) => daemon.ok(words, patient);
 

@@ -5,20 +5,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { after, before, test } from 'node:test';
-import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { after, test } from 'node:test';
+import { daemonForTests } from '../support/daemon.ts';
 import { installCommand } from '../support/installed.ts';
 import { until } from '../support/until.ts';
 
 const installed = installCommand();
-let daemon: TestDaemon;
-before(async () => {
-  daemon = await startDaemon();
-});
-after(async () => {
-  installed[Symbol.dispose]();
-  await daemon[Symbol.asyncDispose]();
-});
+const daemon = daemonForTests();
+after(() => installed[Symbol.dispose]());
 
 /** Begins `twofold stop` of containers that do not heed it, and resolves once the first has been asked. */
 async function stopping(...names: [string, ...string[]]) {

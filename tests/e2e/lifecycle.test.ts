@@ -4,18 +4,16 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { findWorkers } from '../../packages/daemon/src/host/workers.ts';
-import { startDaemon, TestDaemon } from '../support/daemon.ts';
+import { daemonForTests, startDaemon, TestDaemon } from '../support/daemon.ts';
 import { isolations } from '../support/isolations.ts';
 import { until } from '../support/until.ts';
 
 const limit = { timeout: 240_000 };
 const image = 'nanoserver';
 
-let daemon: TestDaemon;
-before(async () => (daemon = await startDaemon()), limit);
-after(() => daemon[Symbol.asyncDispose](), limit);
+const daemon = daemonForTests();
 
 const state = (name: string, of = daemon) =>
   of.ok(['inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', name]);

@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { newId, type ExecId, type OciProcess, type OciSpec } from '@twofold/contract';
-import { House, outputOf, processOf, textOf, within, type Running } from './house.ts';
+import { processText } from '../support/processes.ts';
+import { House, outputOf, processOf, within, type Running } from './house.ts';
 import { until } from '../support/until.ts';
 
 const standstillMs = 3_000;
@@ -52,7 +53,7 @@ async function wrongSeconds(): Promise<number> {
 async function standStill(forMs: number): Promise<void> {
   const { pid } = (await house.driver.workers()).find(({ sandbox }) => sandbox === running.ref.sandbox)!;
   process.kill(pid, 'SIGSTOP');
-  await until('the worker has stopped', () => /^State:\tT/m.test(textOf(`/proc/${pid}/status`)));
+  await until('the worker has stopped', () => /^State:\tT/m.test(processText(pid, 'status') ?? ''));
   await wait(forMs);
   process.kill(pid, 'SIGCONT');
 }

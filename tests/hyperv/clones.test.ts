@@ -21,8 +21,9 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { RootfsLayer } from '../../packages/daemon/src/drivers/driver.ts';
 import { defaults } from '../../packages/daemon/src/settings.ts';
+import { processEntries, processText, processWords } from '../support/processes.ts';
 import { until } from '../support/until.ts';
-import { House, outputOf, textOf } from './house.ts';
+import { House, outputOf } from './house.ts';
 
 let house: House;
 before(async () => {
@@ -74,7 +75,7 @@ async function identityIn(of: House, number: number): Promise<string[]> {
     layers: [withOpenssl(of), of.base()],
     oci: (spec) => ({ ...spec, hostname: `inside-machine-${number}` }),
   });
-  assert.match(textOf(`/proc/${await workerOf(of, running.ref.sandbox)}/cmdline`), /-incoming defer/);
+  assert.match(processWords(await workerOf(of, running.ref.sandbox)).join(' '), /-incoming defer/);
   const lines = (await outputOf(running.streams))
     .trim()
     .split('\n')
@@ -118,15 +119,15 @@ test('a clone without a network has no adapter but the loopback', async () => {
 test('the memory that clones share cannot be written by anybody', async () => {
   const running = await house.run(['sleep', '1000']);
   const pid = await workerOf(house, running.ref.sandbox);
-  const shared = readdirSync(`/proc/${pid}/fd`)
-    .filter((fd) => textOf(`/proc/${pid}/cmdline`).includes(`/proc/self/fd/${fd},share=off`))
+  const shared = processEntries(pid, 'fd')
+    .filter((fd) => processWords(pid).join(' ').includes(`/proc/self/fd/${fd},share=off`))
     .map((fd) => `/proc/${pid}/fd/${fd}`);
   assert.equal(shared.length, 1);
   const descriptor = openSync(shared[0]!, constants.O_RDWR);
   assert.throws(() => writeSync(descriptor, 'x', 0), { code: 'EPERM' });
   assert.throws(() => truncateSync(shared[0]!, 0), { code: 'EPERM' });
   assert.equal(
-    textOf(`/proc/${pid}/maps`)
+    (processText(pid, 'maps') ?? '')
       .split('\n')
       .some((line) => /memfd:twofold-template/.test(line) && /^\S+ .{3}s/.test(line)),
     false,
@@ -138,7 +139,7 @@ test('where templates are turned off every VM boots, and none is asked to wait',
   const plain = await House.open({ vmTemplate: false, vmPool: 1 });
   try {
     const running = await plain.run(['true']);
-    assert.doesNotMatch(textOf(`/proc/${await workerOf(plain, running.ref.sandbox)}/cmdline`), /-incoming/);
+    assert.doesNotMatch(processWords(await workerOf(plain, running.ref.sandbox)).join(' '), /-incoming/);
     await outputOf(running.streams);
     assert.deepEqual(plain.driver.pool, { waiting: 0, wanted: 0 });
     await plain.end(running);

@@ -1,10 +1,10 @@
 // VMs that are forked: what they have in common with their parent, and what they are without it.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { newId, type ExecId } from '@twofold/contract';
-import { House, outputOf, processOf, textOf, within, type Running } from './house.ts';
+import { parentOf, processName, processText } from '../support/processes.ts';
+import { House, outputOf, processOf, within, type Running } from './house.ts';
 
 let house: House;
 before(async () => {
@@ -18,8 +18,6 @@ after(async () => {
 
 const workerOf = async ({ ref }: Running): Promise<number> =>
   (await house.driver.workers()).find((worker) => worker.sandbox === ref.sandbox)!.pid;
-const parentOf = (pid: number): number => Number(/^PPid:\s+(\d+)$/m.exec(textOf(`/proc/${pid}/status`))![1]);
-const nameOf = (pid: number): string => textOf(`/proc/${pid}/comm`).trim();
 
 async function exec({ ref }: Running, args: string[]): Promise<string> {
   const { streams } = await house.driver.exec(
@@ -47,7 +45,7 @@ test('all processors of a fork compute', async () => {
 
 test('a fork has most of its memory in common with its parent', async () => {
   const running = await house.run(['sleep', '1000']);
-  const rollup = readFileSync(`/proc/${await workerOf(running)}/smaps_rollup`, 'utf8');
+  const rollup = processText(await workerOf(running), 'smaps_rollup') ?? '';
   const of = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(rollup)![1]);
   assert.ok(of('Private_Dirty') + of('Private_Clean') < (of('Shared_Dirty') + of('Shared_Clean')) / 2, rollup);
   await house.end(running);
@@ -68,14 +66,14 @@ test('what two forks write they write for themselves', async () => {
 
 test('forks outlive their parent; their ends are heard of, the next VM is a clone, and another parent is made', async () => {
   const [one, other] = await Promise.all([1, 2].map(() => house.run(['sleep', '1000'])));
-  const parent = parentOf(await workerOf(one!));
-  assert.equal(nameOf(parent), 'vmwp-parent');
+  const parent = parentOf(await workerOf(one!)) ?? assert.fail('it has gone');
+  assert.equal(processName(parent), 'vmwp-parent');
   process.kill(parent, 'SIGKILL');
   assert.equal(await exec(one!, ['echo', 'alive']), 'alive');
   process.kill(await workerOf(other!), 'SIGKILL');
   await house.event('sandbox-gone', other!.ref.sandbox);
   const next = await house.run(['sleep', '1000']);
-  assert.equal(nameOf(parentOf(await workerOf(next))), 'twofold-supervi');
+  assert.equal(processName(parentOf(await workerOf(next)) ?? assert.fail('it has gone')), 'twofold-supervi');
   assert.equal(house.warnings.filter((warning) => /forked from is lost/.test(warning)).length, 1);
   assert.equal(await house.driver.forkable(), true);
   for (const running of [one!, other!, next]) await house.end(running);

@@ -2,14 +2,13 @@
 // side of the link and breaks the protocol; each time the sandbox ends, says why, and leaves nothing.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { FrameType, Tag, TlvWriter, encodeFrame, isTwofoldError, newId, type SandboxId } from '@twofold/contract';
 import { openCgroups } from '../../packages/daemon/src/host/cgroup/index.ts';
 import { SupervisorConnection } from '../../packages/daemon/src/host/supervisor-connection.ts';
 import { startSupervisor } from '../../packages/daemon/src/host/supervisor-process.ts';
-import { textOf } from './house.ts';
 import { program } from '../support/library.ts';
 import { until } from '../support/until.ts';
 
@@ -161,7 +160,7 @@ async function play(lie: Lie): Promise<{ reason: string; directory: string }> {
     );
   // The supervisor may have ended already: then its last words are in its file.
   await connection.gone(AbortSignal.timeout(20_000));
-  return { reason: textOf(join(directory, 'supervisor.err')), directory };
+  return { reason: readFileSync(join(directory, 'supervisor.err'), 'utf8'), directory };
 }
 
 /**
@@ -200,7 +199,7 @@ async function flood({ exits, watched }: { exits: boolean; watched: boolean }): 
   await connection.request(FrameType.START, target(), within).catch(() => undefined); // the end may be faster than the answer
   await connection.gone(within);
   await attached?.streams[Symbol.asyncDispose]();
-  return textOf(join(directory, 'supervisor.err'));
+  return readFileSync(join(directory, 'supervisor.err'), 'utf8');
 }
 
 test("a guest that tells an exit cannot fill the supervisor's memory with what a slow client doesn't read", async () => {

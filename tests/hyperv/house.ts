@@ -29,6 +29,7 @@ import type {
 import { HypervDriver } from '../../packages/daemon/src/drivers/hyperv/driver.ts';
 import { openCgroups } from '../../packages/daemon/src/host/cgroup/index.ts';
 import { defaults, type Settings } from '../../packages/daemon/src/settings.ts';
+import { processesNaming } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
 const timeoutMs = 120_000;
@@ -204,13 +205,10 @@ export class House implements AsyncDisposable {
 
   /** What still is of any of this house's VMs. */
   leftovers(): string[] {
-    const processes = readdirSync('/proc').filter(
-      (name) => /^\d+$/.test(name) && textOf(`/proc/${name}/cmdline`).includes(this.#root),
-    );
     const users = existsSync('/run/userdb')
       ? readdirSync('/run/userdb').filter((file) => this.#sandboxes.some(({ id }) => file.startsWith(id.slice(0, 32))))
       : [];
-    return [...processes.map((pid) => `process ${pid}`), ...users.map((file) => `user ${file}`)];
+    return [...processesNaming(this.#root), ...users.map((file) => `user ${file}`)];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -268,12 +266,4 @@ export async function outputOf(streams: ProcessStreams): Promise<string> {
   const parts: Buffer[] = [];
   for await (const { data } of streams.output) parts.push(data);
   return Buffer.concat(parts).toString('utf8');
-}
-
-export function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').replaceAll('\0', ' ');
-  } catch {
-    return '';
-  }
 }

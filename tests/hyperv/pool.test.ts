@@ -5,8 +5,9 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { findWorkers } from '../../packages/daemon/src/host/workers.ts';
+import { processIds } from '../support/processes.ts';
 import { until } from '../support/until.ts';
-import { House, outputOf, textOf } from './house.ts';
+import { House, outputOf } from './house.ts';
 
 let house: House;
 before(async () => {
@@ -57,7 +58,7 @@ test("the VM that waits becomes the container's: same process, the container's n
   assert.ok(Math.abs(Number(clock) - Date.now() / 1000) < 5, clock);
   assert.notEqual(await waitingWorker(), pid);
   await house.end(running);
-  assert.equal(existsSync(`/proc/${pid}`), false);
+  assert.equal(processIds().includes(pid), false);
   assert.deepEqual(readdirSync(running.sandbox.directory), []);
 });
 
@@ -127,7 +128,7 @@ test('none waits when the driver is gone', async () => {
     readdirSync(sandboxes()).filter((name) => !handedOut.has(join(sandboxes(), name))),
     [],
   );
-  assert.equal(textOf('/proc/self/mountinfo').includes(sandboxes()), false);
+  assert.equal(readFileSync('/proc/self/mountinfo', 'utf8').includes(sandboxes()), false);
 });
 
 test('a burst of starts makes more VMs wait, and they end when no other one comes', async () => {

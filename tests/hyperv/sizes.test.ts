@@ -8,8 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { defaults } from '../../packages/daemon/src/settings.ts';
+import { processWords } from '../support/processes.ts';
 import { until } from '../support/until.ts';
-import { House, outputOf, textOf, type Running } from './house.ts';
+import { House, outputOf, type Running } from './house.ts';
 
 const libRoot = mkdtempSync(join(tmpdir(), 'twofold-lib-'));
 let house: House;
@@ -28,9 +29,7 @@ after(async () => {
 
 const isClone = async (running: Running): Promise<boolean> =>
   / -incoming /.test(
-    textOf(
-      `/proc/${(await house.driver.workers()).find(({ sandbox }) => sandbox === running.ref.sandbox)!.pid}/cmdline`,
-    ),
+    processWords((await house.driver.workers()).find(({ sandbox }) => sandbox === running.ref.sandbox)!.pid).join(' '),
   );
 const memoryOf = (text: string): number => Number(/^MemTotal:\s+(\d+) kB/m.exec(text)![1]) * 1024;
 

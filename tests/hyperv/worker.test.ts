@@ -3,10 +3,19 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { release } from 'node:os';
 import { after, before, describe, test } from 'node:test';
-import { House, outputOf, textOf, type Running } from './house.ts';
+import {
+  parentOf,
+  processEntries,
+  processIds,
+  processLink,
+  processName,
+  processText,
+  processWords,
+} from '../support/processes.ts';
+import { House, outputOf, type Running } from './house.ts';
 
 for (const kind of ['clone', 'fork'] as const)
   describe(`a ${kind}`, () => {
@@ -40,16 +49,19 @@ for (const kind of ['clone', 'fork'] as const)
     });
 
     test('the worker came to be as it was asked for', () => {
-      const parent = textOf(`/proc/${pid}/status`).match(/^PPid:\s+(\d+)$/m)![1]!;
-      assert.equal(textOf(`/proc/${parent}/comm`).trim(), kind === 'fork' ? 'vmwp-parent' : 'twofold-supervi');
+      const parent = parentOf(pid);
+      assert.equal(
+        processName(parent ?? assert.fail('it has gone')),
+        kind === 'fork' ? 'vmwp-parent' : 'twofold-supervi',
+      );
     });
 
     test('no thread of the worker has a capability, new privileges, or no seccomp filter', () => {
-      for (const thread of readdirSync(`/proc/${pid}/task`))
-        confined(readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8'));
+      for (const thread of processEntries(pid, 'task')) confined(processText(pid, `task/${thread}/status`));
     });
 
-    function confined(status: string): void {
+    function confined(status: string | null): void {
+      if (status === null) return; // a thread that has ended meanwhile
       for (const field of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
         assert.match(status, new RegExp(`^${field}:\\s+0+$`, 'm'));
       assert.match(status, /^NoNewPrivs:\s+1$/m);
@@ -61,8 +73,12 @@ for (const kind of ['clone', 'fork'] as const)
 
     test('the worker has namespaces of its own, with no network in them', () => {
       for (const kind of ['mnt', 'pid', 'net', 'ipc', 'uts'])
-        assert.notEqual(readlinkSync(`/proc/${pid}/ns/${kind}`), readlinkSync(`/proc/self/ns/${kind}`), kind);
-      const links = readFileSync(`/proc/${pid}/net/dev`, 'utf8')
+        assert.notEqual(
+          processLink(pid, `ns/${kind}`) ?? assert.fail('it has gone'),
+          readlinkSync(`/proc/self/ns/${kind}`),
+          kind,
+        );
+      const links = (processText(pid, 'net/dev') ?? '')
         .split('\n')
         .slice(2)
         .filter((line) => line !== '')
@@ -78,12 +94,13 @@ for (const kind of ['clone', 'fork'] as const)
       );
       for (const path of ['/home', '/root', '/etc/passwd', '/usr/bin/sh', '/var', '/run'])
         assert.equal(existsSync(`${root}${path}`), false, path);
-      for (const line of readFileSync(`/proc/${pid}/mounts`, 'utf8').trim().split('\n'))
+      for (const line of (processText(pid, 'mounts') ?? '').trim().split('\n'))
         assert.match(line.split(' ')[3]!, /^ro\b/, line);
     });
 
     test('the worker has no descriptor of a directory, and no more files than its own', () => {
-      const targets = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+      const targets = processEntries(pid, 'fd').flatMap((fd) => processLink(pid, `fd/${fd}`) ?? []);
+      assert.notEqual(targets.length, 0);
       for (const target of targets)
         assert.match(
           target,
@@ -93,9 +110,7 @@ for (const kind of ['clone', 'fork'] as const)
     });
 
     test("the host's process list has nothing of what runs inside, the guest's has", async () => {
-      const seen = readdirSync('/proc').filter(
-        (name) => /^\d+$/.test(name) && textOf(`/proc/${name}/cmdline`).startsWith('sleep 3456'),
-      );
+      const seen = processIds().filter((each) => processWords(each).join(' ') === 'sleep 3456');
       assert.deepEqual(seen, []);
       const inside = await house.driver.processes(running.ref);
       assert.ok(inside.some(({ cmdline }) => cmdline.join(' ') === 'sleep 3456'));

@@ -19,6 +19,7 @@ import fc from 'fast-check';
 import { writeLayer } from '../../packages/daemon/src/host/layer-writer.ts';
 import { ErofsWriter } from '../../packages/daemon/src/images/erofs/writer.ts';
 import { readTar } from '../../packages/daemon/src/images/tar/reader.ts';
+import { childrenOf, processText } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 import { archive, entry, type Made } from './archive.ts';
 import { assertSameTree, Place, reader, tellTree } from './place.ts';
@@ -346,17 +347,11 @@ test('who reads the layer has no rights left, and ends when called off', async (
   const target = place.at('never.erofs');
   const written = writeLayer(source, target, { program: reader, form: 'oci', signal: controller.signal });
   written.catch(() => undefined);
-  const children = () =>
-    readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
-      .trim()
-      .split(' ')
-      .filter((pid) => pid !== '');
-  const status = await until('the reader has given up its rights', () => {
-    const found = children()
-      .map((pid) => readFileSync(`/proc/${pid}/status`, 'utf8'))
-      .find((text) => /^Uid:\t65534\t65534\t65534\t65534$/m.test(text));
-    return found;
-  });
+  const status = await until('the reader has given up its rights', () =>
+    childrenOf(process.pid)
+      .map((pid) => processText(pid, 'status') ?? '')
+      .find((text) => /^Uid:\t65534\t65534\t65534\t65534$/m.test(text)),
+  );
   assert.match(status, /^Gid:\t65534\t65534\t65534\t65534$/m);
   assert.match(status, /^Groups:\s*$/m);
   assert.match(status, /^CapEff:\t0+$/m);
@@ -364,5 +359,5 @@ test('who reads the layer has no rights left, and ends when called off', async (
   controller.abort();
   await assert.rejects(written, { code: 'cancelled' });
   assert.deepEqual(readdirSync(place.path), []);
-  assert.deepEqual(children(), []);
+  assert.deepEqual(childrenOf(process.pid), []);
 });

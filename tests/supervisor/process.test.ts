@@ -9,16 +9,14 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { encodeFrame, FrameType, isTwofoldError, Tag, TlvWriter } from '@twofold/contract';
 import type { ProcessDriver } from '../../packages/daemon/src/drivers/process/driver.ts';
 import {
@@ -36,6 +34,7 @@ import {
 import { layer } from '../conformance/image.ts';
 import { logTexts } from '../conformance/log.ts';
 import { processCandidate } from '../conformance/process-candidate.ts';
+import { childrenOf, isAlive, processEntries, processLink, processName, processText } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
 const candidate = processCandidate();
@@ -44,6 +43,25 @@ let driver: ProcessDriver;
 
 before(async () => {
   driver = await candidate.open();
+});
+
+/** Described, and not yet dropped. */
+const standing = new Set<Container>();
+
+function describeOne(change?: Parameters<typeof describeContainer>[1]): Container {
+  const container = describeContainer(candidate, change);
+  standing.add(container);
+  return container;
+}
+
+async function drop(container: Container): Promise<void> {
+  await remove(driver, container);
+  standing.delete(container);
+}
+
+// A test that fails leaves the next ones nothing to fall over.
+afterEach(async () => {
+  for (const container of standing) await drop(container);
 });
 
 after(async () => {
@@ -66,7 +84,7 @@ async function sleeping(container: Container): Promise<{ supervisorPid: number; 
 }
 
 test('a supervisor that is killed takes a paused container with it, and an exec in it', async () => {
-  const container = describeContainer(candidate);
+  const container = describeOne();
   const { supervisorPid, pid } = await sleeping(container);
   const exec = await driver.exec(
     execOf(container),
@@ -76,16 +94,12 @@ test('a supervisor that is killed takes a paused container with it, and an exec 
   );
   await driver.pause(container.ref);
   process.kill(supervisorPid, 'SIGKILL');
-  await until(
-    'both processes to be gone',
-    () => !existsSync(`/proc/${pid}`) && !existsSync(`/proc/${exec.pid}`),
-    within,
-  );
-  await remove(driver, container);
+  await until('both processes to be gone', () => !isAlive(pid) && !isAlive(exec.pid), within);
+  await drop(container);
 });
 
 test('a further process is wholly where the container is: namespaces, control groups, filter, rights', async () => {
-  const container = describeContainer(candidate);
+  const container = describeOne();
   const { pid } = await sleeping(container);
   const { pid: further } = await driver.exec(
     execOf(container),
@@ -94,19 +108,19 @@ test('a further process is wholly where the container is: namespaces, control gr
     deadline(candidate),
   );
   for (const name of ['mnt', 'pid', 'ipc', 'uts', 'net', 'cgroup', 'user'])
-    assert.equal(readlinkSync(`/proc/${further}/ns/${name}`), readlinkSync(`/proc/${pid}/ns/${name}`), name);
-  const groups = (id: number) => readFileSync(`/proc/${id}/cgroup`, 'utf8');
+    assert.equal(processLink(further, `ns/${name}`), processLink(pid, `ns/${name}`) ?? 'gone', name);
+  const groups = (id: number) => processText(id, 'cgroup');
   assert.equal(groups(further), groups(pid));
   const rights = (id: number) =>
-    readFileSync(`/proc/${id}/status`, 'utf8')
+    (processText(id, 'status') ?? '')
       .split('\n')
       .filter((line) => /^(Cap\w+|Seccomp|NoNewPrivs|Uid|Gid|Groups|Umask|SigBlk|SigIgn):/.test(line));
   assert.deepEqual(rights(further), rights(pid));
-  await remove(driver, container);
+  await drop(container);
 });
 
 test('a further process has no descriptor but its streams, and a program that nobody can change', async () => {
-  const container = describeContainer(candidate);
+  const container = describeOne();
   const { supervisorPid } = await sleeping(container);
   const { streams } = await driver.exec(
     execOf(container),
@@ -121,28 +135,23 @@ test('a further process has no descriptor but its streams, and a program that no
   );
   // A file that runs refuses to be written anyhow; its mode is asked of the mount alone.
   assert.throws(() => chmodSync(`/proc/${supervisorPid}/exe`, 0o755), { code: 'EROFS' });
-  await remove(driver, container);
+  await drop(container);
 });
 
 test('a keeper that is killed is replaced', async () => {
-  const container = describeContainer(candidate);
+  const container = describeOne();
   const { supervisorPid } = await sleeping(container);
-  const keeper = () =>
-    Number(
-      readFileSync(`/proc/${supervisorPid}/task/${supervisorPid}/children`, 'utf8')
-        .split(' ')
-        .find((pid) => pid !== '' && readFileSync(`/proc/${pid}/comm`, 'utf8') === 'twofold-keeper\n'),
-    );
+  const keeper = () => childrenOf(supervisorPid).find((pid) => processName(pid) === 'twofold-keeper');
   const first = await until('the keeper', keeper, within);
   process.kill(first, 'SIGKILL');
-  await until('another keeper', () => keeper() > 0 && keeper() !== first, within);
-  await remove(driver, container);
+  await until('another keeper', () => [undefined, first].includes(keeper()) === false, within);
+  await drop(container);
 });
 
 test('nonsense on its socket ends the conversation and nothing else', async () => {
-  const container = describeContainer(candidate);
+  const container = describeOne();
   const { supervisorPid } = await sleeping(container);
-  const descriptors = () => readdirSync(`/proc/${supervisorPid}/fd`).length;
+  const descriptors = () => processEntries(supervisorPid, 'fd').length;
   const atFirst = descriptors();
   const types = Object.values(FrameType).filter((type) => type !== FrameType.SHUTDOWN);
   const ids = new TlvWriter()
@@ -174,7 +183,7 @@ test('nonsense on its socket ends the conversation and nothing else', async () =
     deadline(candidate),
   );
   assert.equal((await collect(streams!)).stdout.toString(), 'alive\n');
-  await remove(driver, container);
+  await drop(container);
 });
 
 function say(path: string, bytes: Buffer): Promise<void> {
@@ -187,7 +196,7 @@ function say(path: string, bytes: Buffer): Promise<void> {
 }
 
 test('a hundred and twenty layers lie over each other', async () => {
-  const container = describeContainer(candidate);
+  const container = describeOne();
   // The kernel wants them to be different mounts, not different contents.
   const [top, base] = candidate.layers as [(typeof candidate.layers)[0], (typeof candidate.layers)[0]];
   const many = Array.from({ length: 119 }, (_, index) => ({ path: top.path, name: `layer${'0'.repeat(20)}${index}` }));
@@ -201,11 +210,11 @@ test('a hundred and twenty layers lie over each other', async () => {
     deadline(candidate),
   );
   assert.equal((await collect(streams)).stdout.toString(), 'top\n');
-  await remove(driver, container);
+  await drop(container);
 });
 
 test('a layer whose mount is missing is refused, not taken for an empty one', async () => {
-  const container = describeContainer(candidate);
+  const container = describeOne();
   await driver.createSandbox(container.sandbox, deadline(candidate));
   await driver.releaseLayers(new Set());
   await assert.rejects(
@@ -218,13 +227,13 @@ test('a layer whose mount is missing is refused, not taken for an empty one', as
     ),
     (error) => isTwofoldError(error),
   );
-  await remove(driver, container);
+  await drop(container);
 });
 
 test('a layer whose image is gone is unmounted with the next sandbox that ends, and not before', async () => {
   const file = join(candidate.root, 'images', 'short-lived.erofs');
   copyFileSync(candidate.layers[0]!.path, file);
-  const container = describeContainer(candidate);
+  const container = describeOne();
   await prepare(candidate, driver, {
     ...container,
     spec: {
@@ -235,12 +244,12 @@ test('a layer whose image is gone is unmounted with the next sandbox that ends, 
   const isMounted = () => readFileSync('/proc/self/mountinfo', 'utf8').includes('layers/shortlived ');
   assert.equal(isMounted(), true);
   rmSync(file);
-  await remove(driver, container);
+  await drop(container);
   assert.equal(isMounted(), false);
 });
 
 test('a log rotates between lines and keeps as many files as it may', async () => {
-  const base = describeContainer(candidate);
+  const base = describeOne();
   const container = { ...base, spec: { ...base.spec, log: { ...base.spec.log!, maxBytes: 100_000, maxFiles: 3 } } };
   const { streams } = await run(candidate, driver, ['seq', '1', '30000'], { container });
   const { stdout } = await collect(streams);
@@ -250,7 +259,7 @@ test('a log rotates between lines and keeps as many files as it may', async () =
   for (const file of files) assert.ok(readFileSync(file).length < 200_000, file);
   const kept = Buffer.concat(files.map((file) => logTexts(readFileSync(file)).stdout));
   assert.ok(stdout.subarray(-kept.length).equals(kept));
-  await remove(driver, container);
+  await drop(container);
 });
 
 test('a disk that is full stops the log, not the container, and leaves whole records', async () => {
@@ -258,7 +267,7 @@ test('a disk that is full stops the log, not the container, and leaves whole rec
   mkdirSync(small);
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', small]);
   try {
-    const base = describeContainer(candidate);
+    const base = describeOne();
     const container = {
       ...base,
       spec: { ...base.spec, log: { path: join(small, 'container.log'), maxBytes: 0, maxFiles: 1 } },
@@ -269,7 +278,7 @@ test('a disk that is full stops the log, not the container, and leaves whole rec
     const { stdout: logged } = logTexts(readFileSync(container.spec.log.path));
     assert.ok(logged.length > 10_000 && logged.length < stdout.length);
     assert.ok(stdout.subarray(0, 10_000).equals(logged.subarray(0, 10_000)));
-    await remove(driver, container);
+    await drop(container);
   } finally {
     execFileSync('umount', ['--lazy', small]);
   }
@@ -296,7 +305,7 @@ test('an image whose passwd is a pipe, a device or a way out is refused or read 
         'short\n::::::\nalice:x:99999999999:5::/x:\nalice:x:77:78:x:/there:/bin/sh:more:fields\n',
       );
     });
-    const container = describeContainer(candidate, { user: 'alice' });
+    const container = describeOne({ user: 'alice' });
     await driver.createSandbox(container.sandbox, deadline(candidate));
     const attempt = driver.createContainer(
       { ...container.spec, rootfs: { ...container.spec.rootfs, layers: [top, ...candidate.layers] } },
@@ -308,12 +317,12 @@ test('an image whose passwd is a pipe, a device or a way out is refused or read 
         attempt,
         (error) => isTwofoldError(error, 'invalid-argument') && expected.test(error.message),
       );
-    await remove(driver, container);
+    await drop(container);
   }
 });
 
 test('the end of a veth in the sandbox takes its name, address and route', async () => {
-  const base = describeContainer(candidate);
+  const base = describeOne();
   const name = `tfcv${randomBytes(3).toString('hex')}`;
   const container: Container = {
     ...base,
@@ -368,6 +377,6 @@ test('the end of a veth in the sandbox takes its name, address and route', async
     /lo: <LOOPBACK,UP/,
   ])
     assert.match(shown, part);
-  await remove(driver, container);
+  await drop(container);
   await until('the link to be gone', () => !existsSync(`/sys/class/net/${name}`), within);
 });

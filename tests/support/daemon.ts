@@ -8,31 +8,28 @@ import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { after, afterEach, before } from 'node:test';
 import { readCommandLine } from '@twofold/daemon/command-line.ts';
 import { sweep } from '@twofold/daemon/sweep.ts';
 import { command, type CommandResult } from './command.ts';
 import { leftovers } from './leftovers.ts';
+import { claimSlot } from './slot.ts';
 import { until } from './until.ts';
 
 const MAIN = join(import.meta.dirname, '../../packages/daemon/src/main.ts');
-
-let made = 0;
 
 export class TestDaemon implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'tft-'));
   readonly socket = join(this.directory, 's');
   readonly dataRoot = join(this.directory, 'd');
   readonly runRoot = join(this.directory, 'r');
-  /** Two letters, so that the daemons of a run differ: `ta`, `tb` … */
-  readonly linkPrefix: string;
+  readonly #slot = claimSlot();
+  readonly linkPrefix = this.#slot.linkPrefix;
   readonly #flags: readonly string[];
   #process: ChildProcess | null = null;
 
   constructor(flags: readonly string[] = []) {
-    // The process id keeps test files that run at once apart, the count the daemons of one file.
-    const slot = (process.pid + 67 * made++) % 200;
-    this.linkPrefix = `t${(slot + 36).toString(36)}`.slice(0, 4);
-    const firstUid = 1_900_000_000 + slot * 1000;
+    const { addressPool, workerUids } = this.#slot;
     this.#flags = [
       '--data-root',
       this.dataRoot,
@@ -43,11 +40,11 @@ export class TestDaemon implements AsyncDisposable {
       '--bridge-prefix',
       this.linkPrefix,
       '--default-address-pool',
-      `base=10.${100 + (slot % 50)}.${Math.floor(slot / 50) * 64}.0/18,size=24`,
+      addressPool,
       '--cgroup-parent',
       `/${basename(this.directory)}`,
       '--worker-uids',
-      `${firstUid}-${firstUid + 999}`,
+      `${workerUids.first}-${workerUids.last}`,
       '--vm-pool',
       '0',
       ...flags,
@@ -122,23 +119,52 @@ export class TestDaemon implements AsyncDisposable {
     return leftovers(this.directory, this.linkPrefix, basename(this.directory));
   }
 
+  /** Takes away the containers that were made at `sinceMs` or later. */
+  async removeContainers(sinceMs = 0): Promise<void> {
+    const lines = await this.docker(['ps', '--all', '--no-trunc', '--format', '{{.ID}}']);
+    const ids = lines.stdout.split('\n').filter((id) => id !== '');
+    if (lines.code !== 0 || ids.length === 0) return;
+    const made = await this.docker(['inspect', '--format', '{{.Id}} {{.Created}}', ...ids]);
+    const late = made.stdout.split('\n').flatMap((line) => {
+      const [id, created] = line.split(' ');
+      return created !== undefined && Date.parse(created) >= sinceMs ? [id!] : [];
+    });
+    if (late.length > 0) await this.docker(['rm', '--force', ...late]);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    if ((await this.docker(['version'])).code === 0) {
-      const ids = (await this.docker(['ps', '--all', '--quiet', '--no-trunc'])).stdout
-        .split('\n')
-        .filter((id) => id !== '');
-      if (ids.length > 0) await this.docker(['rm', '--force', ...ids]);
-    }
+    await this.removeContainers();
     await this.kill('SIGTERM');
     await sweep(readCommandLine(this.#flags)!, () => undefined);
     const left = await this.leftovers();
     const log = this.log();
     await rm(this.directory, { recursive: true, force: true });
+    this.#slot[Symbol.dispose]();
     if (left.length > 0)
       throw new Error(
         `The daemon left behind:\n${left.join('\n')}\n--- its log:\n${log.split('\n').slice(-30).join('\n')}`,
       );
   }
+}
+
+/**
+ * A daemon for the tests of a file: up before the first, gone after the last. A test that fails leaves the next ones
+ * nothing to fall over: the containers that it made are removed.
+ */
+export function daemonForTests(flags: readonly string[] = []): TestDaemon {
+  const daemon = new TestDaemon(flags);
+  let lastEndMs = 0;
+  before(async () => {
+    await daemon.start();
+    lastEndMs = Date.now();
+  });
+  afterEach(async (context) => {
+    // What was made before the first test, or by a test that went well, is there for a reason.
+    if (!('passed' in context && context.passed === true)) await daemon.removeContainers(lastEndMs);
+    lastEndMs = Date.now();
+  });
+  after(() => daemon[Symbol.asyncDispose]());
+  return daemon;
 }
 
 /** A started daemon. */

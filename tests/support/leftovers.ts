@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { command } from './command.ts';
+import { processesNaming } from './processes.ts';
 
 /**
  * Processes that were started with a path below `directory`, mounts below it, links named with `linkPrefix`, nftables
@@ -10,10 +11,7 @@ import { command } from './command.ts';
  */
 export async function leftovers(directory: string, linkPrefix: string, mark: string): Promise<string[]> {
   const found: string[] = [];
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== String(process.pid))) {
-    const line = readQuietly(`/proc/${pid}/cmdline`).replaceAll('\0', ' ');
-    if (line.includes(directory)) found.push(`process ${pid}: ${line.slice(0, 200)}`);
-  }
+  for (const line of processesNaming(directory)) found.push(`process ${line}`);
   for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n'))
     if (line.includes(directory)) found.push(`mount: ${line.slice(0, 200)}`);
   for (const name of readdirSync('/sys/class/net')) if (name.startsWith(linkPrefix)) found.push(`link: ${name}`);
@@ -39,16 +37,6 @@ function listQuietly(path: string): string[] {
       .map((entry) => entry.name);
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
-    throw error;
-  }
-}
-
-function readQuietly(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    // The process ended while we looked.
-    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
     throw error;
   }
 }

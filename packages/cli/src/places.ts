@@ -38,6 +38,6 @@ export const libraryParts = (libRoot: string) => ({
   /** PowerShell for this machine (host/) and for containers (image.erofs). */
   powershell: join(libRoot, 'powershell'),
   stamps: join(libRoot, 'stamps'),
-  /** What Node has compiled of the daemon (daemon/main.ts). */
+  /** What Node has compiled of the daemon (packages/daemon/src/main.ts). */
   compiled: join(libRoot, 'compiled'),
 });

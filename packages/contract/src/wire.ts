@@ -1,6 +1,6 @@
 // Owns the bytes of the frame protocol that daemon, supervisor and guest agent speak (docs/protocol.md), and of the
-// tag-length-value lists inside frames. Mirrors native/common/wire.h; tests/fixtures/wire holds both sides to the same
-// bytes. Does not own sockets: host/supervisor-connection.ts does.
+// tag-length-value lists inside frames. Mirrors native/common/wire.h; tests/supervisor/wire-header.test.ts holds both
+// to the same numbers. Does not own sockets: host/supervisor-connection.ts does.
 
 import { TwofoldError } from './errors.ts';
 

@@ -1,6 +1,6 @@
 // Owns conversations with a sandbox's supervisor over its unix socket: requests and their answers, a process's streams,
-// the stream of events; with back-pressure both ways. The frames are contract/wire.ts's. Does not own the supervisor's
-// process (supervisor-process.ts), nor what the requests mean.
+// the stream of events; with back-pressure both ways. The frames are packages/contract/src/wire.ts's. Does not own the
+// supervisor's process (supervisor-process.ts), nor what the requests mean.
 
 import { FrameType, isTwofoldError, TlvReader, TwofoldError, TlvWriter } from '@twofold/contract';
 import { Conversation, errorOf } from './conversation.ts';
