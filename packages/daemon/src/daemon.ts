@@ -15,6 +15,7 @@ import { openImages } from './images/open.ts';
 import { openNetworks } from './networks/open.ts';
 import { verbRunner } from './run-verb.ts';
 import type { Settings } from './settings.ts';
+import { makeDataRoot } from './state/data-root.ts';
 import { openDatabase, type Database } from './state/database.ts';
 import { lockDataRoot } from './state/lock.ts';
 import { DiskReserve } from './state/reserve.ts';
@@ -65,7 +66,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
   process.umask(0o022);
   const stop = signalled();
   await using house = new AsyncDisposableStack();
-  mkdirSync(settings.dataRoot, { recursive: true, mode: 0o711 });
+  makeDataRoot(settings.dataRoot);
   mkdirSync(settings.runRoot, { recursive: true, mode: 0o711 });
   house.use(lockDataRoot(settings.dataRoot));
   const reserve = house.use(new DiskReserve(join(settings.dataRoot, 'reserve')));
@@ -106,7 +107,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
   const pidFile = join(settings.runRoot, 'twofoldd.pid');
   await api.listen();
   house.defer(() => closeInTime(api.close(), log));
-  writeFileSync(pidFile, `${process.pid}\n`);
+  writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
   house.defer(() => rmSync(pidFile, { force: true }));
   log.info(
     { socket: settings.socket, dataRoot: settings.dataRoot, startMs: Math.round(performance.now()) },

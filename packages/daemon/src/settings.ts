@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import type { Isolation } from '@twofold/contract';
 
 export interface Settings {
-  /** State that outlives a reboot; 0711. */
+  /** State that outlives a reboot; 0700. */
   readonly dataRoot: string;
   /** Sockets and mounts; gone after a reboot. Short: sockets below it have paths of 107 bytes at most. */
   readonly runRoot: string;

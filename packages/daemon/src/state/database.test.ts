@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -36,6 +36,25 @@ test('migrations run once each, in order, and rooms do not disturb each other', 
   database.migrate('one', ['CREATE TABLE a (x INTEGER)', 'ALTER TABLE a ADD COLUMN y INTEGER DEFAULT 3']);
   assert.deepEqual({ ...database.get<object>('SELECT * FROM a') }, { x: 7, y: 3 });
   assert.throws(() => database.migrate('one', []), /later version/);
+});
+
+test('what was deleted is not in the file any more, and nobody else may read it', () => {
+  const path = join(directory, 'a.db');
+  const fill = (database: ReturnType<typeof openDatabase>) => {
+    database.migrate('test', ['CREATE TABLE t (a TEXT)']);
+    database.run('INSERT INTO t VALUES (?)', 'PASSWORD=secret');
+  };
+  {
+    using database = openDatabase(path);
+    fill(database);
+    for (const name of [path, `${path}-wal`, `${path}-shm`]) assert.equal(statSync(name).mode & 0o777, 0o600, name);
+  }
+  assert.ok(readFileSync(path).includes('PASSWORD=secret'), 'it is seen where it is');
+  {
+    using database = openDatabase(path);
+    database.run('DELETE FROM t');
+  }
+  assert.ok(!readFileSync(path).includes('PASSWORD=secret'));
 });
 
 test('a second holder of a data root is refused, in another process too, and a dead one holds nothing', () => {

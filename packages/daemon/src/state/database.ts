@@ -3,6 +3,7 @@
 
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { TwofoldError } from '@twofold/contract';
+import { makePrivateFile } from './data-root.ts';
 
 export type SqlValue = SQLInputValue;
 export type SqlRow = Record<string, SQLOutputValue>;
@@ -128,9 +129,11 @@ export class Database implements Disposable {
 export function openDatabase(path: string, makeRoom: () => boolean = () => false): Database {
   let sqlite: DatabaseSync;
   try {
+    // The WAL takes the database's mode. What is deleted is overwritten: rows hold passwords.
+    if (path !== ':memory:') makePrivateFile(path);
     sqlite = new DatabaseSync(path, { timeout: 5_000 });
     sqlite.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 4194304',
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 4194304',
     );
     const sick = sqlite.prepare('PRAGMA quick_check(1)').get() as { quick_check: string } | undefined;
     if (sick?.quick_check !== 'ok') throw new Error(`quick_check: ${sick?.quick_check}`);

@@ -5,12 +5,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { TwofoldError } from '@twofold/contract';
+import { makePrivateFile } from './data-root.ts';
 
 /** Takes the data root for this process, or throws `conflict` naming the process that has it. */
 export function lockDataRoot(dataRoot: string): Disposable {
   const holderPath = join(dataRoot, 'daemon.pid');
   // SQLite's exclusive lock is the kernel's byte-range lock; Node itself has no call for one.
-  const sqlite = new DatabaseSync(join(dataRoot, 'lock.db'), { timeout: 0 });
+  const lockPath = join(dataRoot, 'lock.db');
+  makePrivateFile(lockPath); // SQLite would let others read it, and so hold it
+  const sqlite = new DatabaseSync(lockPath, { timeout: 0 });
   try {
     sqlite.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
   } catch (cause) {
@@ -21,7 +24,7 @@ export function lockDataRoot(dataRoot: string): Disposable {
       { cause },
     );
   }
-  writeFileSync(holderPath, `${process.pid}\n`);
+  writeFileSync(holderPath, `${process.pid}\n`, { mode: 0o600 });
   return { [Symbol.dispose]: () => sqlite.isOpen && sqlite.close() };
 }
 
