@@ -1,9 +1,13 @@
 // Owns where things are by default, as far as the CLI must know before there is a daemon to ask. Makes nothing.
 
 import { join, resolve } from 'node:path';
+import { installedDirectory } from '@twofold/daemon/host/own-program.ts';
 
-/** The checkout that this CLI runs from. */
-export const repository = resolve(import.meta.dirname, '../../..');
+/**
+ * What set-up builds from (native/, powershell/, packaging/): the checkout, or, when the installed program runs, its
+ * own copy of them. Nothing that is installed reads a checkout.
+ */
+export const repository = installedDirectory ?? resolve(import.meta.dirname, '../../..');
 
 export interface Places {
   readonly dataRoot: string;
@@ -27,6 +31,8 @@ export function placesOf(named: Partial<Places> = {}): Places {
 
 /** What set-up builds below the library root, and where. */
 export const libraryParts = (libRoot: string) => ({
+  /** CLI and daemon, bundled, with the Node that runs them: a directory for each version (setup/app/). */
+  app: join(libRoot, 'app'),
   programs: join(libRoot, 'bin'),
   kernel: join(libRoot, 'kernel'),
   initramfs: join(libRoot, 'initramfs'),

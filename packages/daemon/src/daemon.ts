@@ -9,6 +9,7 @@ import { createApi } from './api/server.ts';
 import { readCommandLine } from './command-line.ts';
 import { buildDrivers } from './build-drivers.ts';
 import type { EngineInfo } from './engine/engine.ts';
+import { buildName, version } from './host/own-program.ts';
 import { openEngine } from './engine/open.ts';
 import { createSpecifications, ordinarySpecification } from './engine/specifications.ts';
 import { openImages } from './images/open.ts';
@@ -21,7 +22,6 @@ import { lockDataRoot } from './state/lock.ts';
 import { DiskReserve } from './state/reserve.ts';
 import { sweep } from './sweep.ts';
 
-const version = '0.1.0';
 /** Requests under way may end in this time when the daemon goes down. */
 const closeTimeoutMs = 10_000;
 
@@ -101,7 +101,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
     logger: log,
     socketPath: settings.socket,
     group: settings.socketGroup,
-    versionInfo: { version },
+    versionInfo: { version, gitCommit: buildName },
     runVerb: verbRunner(settings.socket),
   });
   const pidFile = join(settings.runRoot, 'twofoldd.pid');

@@ -15,7 +15,8 @@ process.exitCode = await main();
 
 /**
  * Begins anew, as the same process, with one arena for malloc and a small young generation: both are read before any of
- * our code runs. With 50 + 50 containers alive that is 87 MiB in place of 139, for 20 ms of the start (measured).
+ * our code runs. Its first word is then the file itself and no link to it: whoever removes old versions of the program
+ * sees which one runs. With 50 + 50 containers alive that is 87 MiB in place of 139, for 20 ms of the start (measured).
  */
 function beLean(): void {
   if (process.env['MALLOC_ARENA_MAX'] !== undefined) return;
@@ -23,7 +24,7 @@ function beLean(): void {
   process.removeAllListeners('warning');
   process.execve!(
     process.execPath,
-    [process.execPath, '--max-semi-space-size=2', ...process.execArgv, ...process.argv.slice(1)],
+    [process.execPath, '--max-semi-space-size=2', ...process.execArgv, import.meta.filename, ...process.argv.slice(2)],
     { ...process.env, MALLOC_ARENA_MAX: '1' },
   );
 }

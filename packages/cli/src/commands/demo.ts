@@ -46,10 +46,10 @@ async function demo(): Promise<void> {
       '  docker run --rm -it --isolation=hyperv nanoserver cmd',
       '  docker run --rm --isolation=hyperv windowsservercore cat /etc/os-release',
       "and with Twofold's own:",
-      '  npm run -s twofold -- ps -a             containers with their isolation',
-      '  npm run -s twofold -- compute           worker processes',
-      '  npm run -s twofold -- doctor            what this machine has, and what it means',
-      '  sudo npm run -s twofold -- down         stop the daemon (--purge removes everything)',
+      '  twofold ps -a             containers with their isolation',
+      '  twofold compute           worker processes',
+      '  twofold doctor            what this machine has, and what it means',
+      '  sudo twofold down         stop the daemon (--purge removes everything)',
     ].join('\n'),
   );
 }

@@ -20,7 +20,7 @@ export function register(program: Command): void {
     .action(async (options: { libRoot?: string; service?: true; tests?: true }) => {
       await setUp(options);
       if (options.service !== true) return;
-      await installService(options.libRoot === undefined ? [] : ['--lib-root', options.libRoot]);
+      await installService(placesOf(options).libRoot);
       tell('The service is installed and enabled; `twofold up` starts it.');
     });
 }
@@ -32,6 +32,7 @@ export async function setUp(
 ): Promise<void> {
   if (process.getuid?.() !== 0)
     throw new TwofoldError('forbidden', 'Set-up installs packages and needs root: run it with sudo.');
+  process.umask(0o022); // what is installed is for root to write, whatever its shell has set
   const places = placesOf(options);
   const started = performance.now();
   const progress = (line: string): void => tell(paint('dim', `      ${line.slice(0, 160)}`, here.stderr));

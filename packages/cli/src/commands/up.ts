@@ -32,7 +32,7 @@ async function up(words: readonly string[], foreground: boolean): Promise<void> 
     const lacking = await lackingParts(settings.libRoot);
     if (lacking.length > 0)
       throw new TwofoldError('conflict', `Set-up is not complete (${lacking.join(', ')}). Run: sudo twofold setup`);
-    const [program, ...rest] = daemonCommand(words);
+    const [program, ...rest] = daemonCommand(settings.libRoot, words);
     process.emitWarning = () => undefined; // execve is stable in its use here, and its notice would be the log's first line
     process.execve!(program, [program, ...rest], process.env);
   }

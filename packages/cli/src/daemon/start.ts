@@ -9,18 +9,21 @@ import { TwofoldError } from '@twofold/contract';
 import { startBackground } from '@twofold/daemon/host/background.ts';
 import { runCommand } from '@twofold/daemon/host/command.ts';
 import type { Settings } from '@twofold/daemon/settings.ts';
-import { libraryParts, placesOf, repository } from '../places.ts';
+import { libraryParts, placesOf } from '../places.ts';
+import { appCommand } from '../setup/app/place.ts';
 import { ping } from './ask.ts';
 
 export const unitFile = '/etc/systemd/system/twofold.service';
-const daemonScript = join(repository, 'packages/daemon/src/main.ts');
 const pauseMs = 20;
 
 export const logFileOf = (settings: Settings): string => join(settings.runRoot, 'twofoldd.log');
 
-/** The daemon's command line, for `up` and for the unit. */
-export function daemonCommand(words: readonly string[]): [string, ...string[]] {
-  return [process.execPath, '--disable-warning=ExperimentalWarning', daemonScript, ...words];
+/**
+ * The daemon's command line, for `up` and for the unit: the installed program's, whoever asks. `npm run twofoldd` runs
+ * it from the sources.
+ */
+export function daemonCommand(libRoot: string, words: readonly string[]): [string, ...string[]] {
+  return [...appCommand(libRoot, 'daemon'), ...words];
 }
 
 /** True when systemd runs this machine and has our unit. */
@@ -32,6 +35,7 @@ export function bySystemd(): boolean {
 export async function lackingParts(libRoot: string): Promise<string[]> {
   const parts = libraryParts(libRoot);
   const needed: [string, string][] = [
+    ['Twofold itself', daemonCommand(libRoot, [])[0]],
     ['native programs', join(parts.programs, 'twofold-supervisor')],
     ['kernel of the utility VM', join(parts.kernel, 'release')],
     ['initramfs of the utility VM', parts.initramfs],
@@ -57,7 +61,8 @@ export async function startDaemon(
   );
   let ended: string | null = null;
   if (systemd) await runCommand('start the service', ['systemctl', 'start', 'twofold.service'], { timeoutMs });
-  else void startBackground(daemonCommand(words), logFileOf(settings)).gone.then((how) => (ended = how));
+  else
+    void startBackground(daemonCommand(settings.libRoot, words), logFileOf(settings)).gone.then((how) => (ended = how));
   const deadline = performance.now() + timeoutMs;
   while ((await ping(settings.socket)) === null) {
     const why = ended as string | null;

@@ -1,7 +1,8 @@
 // Owns the doctor's round: set-up's steps first, then host, runtime and daemon. Changes nothing.
 
 import { isTwofoldError } from '@twofold/contract';
-import { ping } from '../daemon/ask.ts';
+import { ask, ping } from '../daemon/ask.ts';
+import { currentVersion } from '../setup/app/place.ts';
 import { emulationNotice, readAccelerator } from '../setup/steps/accelerator.ts';
 import { steps } from '../setup/steps.ts';
 import type { Context, Step } from '../setup/step.ts';
@@ -48,8 +49,18 @@ const examineEmulation: Examination = async ({ places }) => {
 
 const examineDaemon: Examination = async ({ places }) => {
   const version = await ping(places.socket);
-  if (version !== null)
-    return fine('daemon', `answers on ${places.socket}${version === '' ? '' : ` (API ${version})`}`);
+  if (version !== null) {
+    const found = `answers on ${places.socket}${version === '' ? '' : ` (API ${version})`}`;
+    const [runs, installed] = await Promise.all([buildOf(places.socket), currentVersion(places.libRoot)]);
+    if (runs === installed || installed === null) return fine('daemon', found);
+    return {
+      name: 'daemon',
+      state: 'warning',
+      found: `${found}; it is ${runs === '' ? 'of an unknown build' : runs}, and ${installed} is installed`,
+      meaning: 'What set-up has installed since its start does not run yet.',
+      mend: 'sudo twofold down, then sudo twofold up; containers run on',
+    };
+  }
   return {
     name: 'daemon',
     state: 'warning',
@@ -58,6 +69,12 @@ const examineDaemon: Examination = async ({ places }) => {
     mend: 'sudo twofold up',
   };
 };
+
+/** Which build of Twofold answers there. */
+async function buildOf(socket: string): Promise<string> {
+  const answer = await ask(socket, 'GET', '/version', 2_000);
+  return answer?.status === 200 ? String((JSON.parse(answer.body) as { GitCommit?: string }).GitCommit ?? '') : '';
+}
 
 const examineNode: Examination = async () => fine('node', process.version);
 

@@ -4,6 +4,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '@twofold/daemon/host/command.ts';
+import { installedDirectory } from '@twofold/daemon/host/own-program.ts';
 import { libraryParts, repository } from '../places.ts';
 import { unitFile } from '../daemon/start.ts';
 import { commandFile, isOurCommand } from '../setup/steps/command.ts';
@@ -23,8 +24,9 @@ export async function removeInstallation(libRoot: string): Promise<string[]> {
   for (const path of Object.values(libraryParts(libRoot))) await rm(path, { recursive: true, force: true });
   await rm(installedListFile(libRoot), { force: true });
   await runCommand('remove the library', ['rmdir', '--ignore-fail-on-non-empty', '--', libRoot], { accept: [0, 1] });
-  for (const name of ['native', 'powershell', 'test-tools'])
-    await rm(join(repository, 'build', name), { recursive: true, force: true });
+  if (installedDirectory === null)
+    for (const name of ['native', 'powershell', 'test-tools'])
+      await rm(join(repository, 'build', name), { recursive: true, force: true });
   return Array.isArray(installed) ? installed.map(String) : [];
 }
 

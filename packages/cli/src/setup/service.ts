@@ -13,21 +13,18 @@ import { repository } from '../places.ts';
 const quoted = (word: string): string =>
   `"${word.replace(/["\\]/g, '\\$&').replaceAll('%', '%%').replaceAll('$', '$$$$')}"`;
 
-/** The unit's text for this checkout. */
-export function renderUnit(template: string, words: readonly string[]): string {
-  return template
-    .replace(/^(ExecStart=)@TWOFOLDD@$/m, (_, key: string) => `${key}${daemonCommand(words).map(quoted).join(' ')}`)
-    .replaceAll('@REPOSITORY@', repository.replaceAll('%', '%%'));
+/** The unit's text for the program that is installed below `libRoot`. */
+export function renderUnit(template: string, libRoot: string): string {
+  const words = daemonCommand(libRoot, ['--lib-root', libRoot]);
+  return template.replace(/(?<=^ExecStart=)@TWOFOLDD@$/m, () => words.map(quoted).join(' '));
 }
 
-/** Installs and enables the unit, with a library root of one's own if one is given. */
-export async function installService(words: readonly string[]): Promise<void> {
+/** Installs and enables the unit. */
+export async function installService(libRoot: string): Promise<void> {
   if (!existsSync('/run/systemd/system'))
     throw new TwofoldError('unsupported', 'This machine is not run by systemd: start the daemon with twofold up.');
-  await writeFile(
-    unitFile,
-    renderUnit(await readFile(join(repository, 'packaging/systemd/twofold.service'), 'utf8'), words),
-  );
+  const template = await readFile(join(repository, 'packaging/systemd/twofold.service'), 'utf8');
+  await writeFile(unitFile, renderUnit(template, libRoot));
   await runCommand('tell systemd of the unit', ['systemctl', 'daemon-reload']);
   await runCommand('enable the service', ['systemctl', 'enable', 'twofold.service']);
 }

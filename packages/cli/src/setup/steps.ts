@@ -1,7 +1,9 @@
 // Owns which steps set-up has, and their order: each may use what the ones before it brought.
 
 import type { Step } from './step.ts';
+import { installedDirectory } from '@twofold/daemon/host/own-program.ts';
 import { accelerator } from './steps/accelerator.ts';
+import { app } from './steps/app.ts';
 import { nanoserver, windowsServerCore } from './steps/base-images.ts';
 import { command } from './steps/command.ts';
 import { group } from './steps/group.ts';
@@ -23,6 +25,8 @@ export const steps: readonly Step[] = [
   accelerator,
   nanoserver,
   windowsServerCore,
+  // The installed program cannot install another one: that takes a checkout.
+  ...(installedDirectory === null ? [app] : []),
   command,
   powershellModule,
   powershell,

@@ -7,6 +7,7 @@ import type { Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { TwofoldError, type Digest, type ImageId } from '@twofold/contract';
+import { layerReader } from '../host/own-program.ts';
 import type { Settings } from '../settings.ts';
 import { loadBaseArchives } from './base-archives.ts';
 import { isBrokenCompression } from './compression.ts';
@@ -24,24 +25,19 @@ import { sealedReader } from './sealed.ts';
 export interface ImagesParts {
   readonly settings: Pick<Settings, 'dataRoot' | 'runRoot' | 'libRoot' | 'minimumFreeBytes'>;
   readonly rows: Rows;
-  /** The program that reads layers (erofs/child.ts); a bundle has it elsewhere. */
-  readonly readerProgram?: string;
   /** The program twofold-layer; the library's. */
   readonly layerTool?: string;
 }
-
-const besideUs = join(import.meta.dirname, 'erofs', 'child.ts');
 
 /** Opens the store below the data root (which exists), and sweeps what an earlier daemon left unfinished. */
 export function openImages({
   settings,
   rows,
-  readerProgram = besideUs,
   layerTool = join(settings.libRoot, 'bin', 'twofold-layer'),
 }: ImagesParts): Images {
   const records = new ImageRecords(rows);
   const content = new ContentStore(settings.dataRoot, settings.minimumFreeBytes);
-  const layers = new LayerStore(settings.dataRoot, records, content, readerProgram);
+  const layers = new LayerStore(settings.dataRoot, records, content, layerReader);
   const parts = { records, content, layers, readSealed: sealedReader(settings.runRoot, layerTool) };
   const listeners: ((event: ImageEvent) => void)[] = [];
   const tell = (action: ImageEvent['action'], id: ImageId, reference: string = id) => {

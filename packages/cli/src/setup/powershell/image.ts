@@ -7,7 +7,7 @@ import { basename, join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { tarEnd, tarHeader, tarPadding } from '@twofold/contract/tar-header.ts';
 import { writeLayer } from '@twofold/daemon/host/layer-writer.ts';
-import { repository } from '../../places.ts';
+import { layerReader } from '@twofold/daemon/host/own-program.ts';
 import { buildEpoch } from '../base-images/oci-archive.ts';
 import { loaderAndLibraries, withLoader } from './loader.ts';
 
@@ -21,7 +21,7 @@ const unneeded =
 export async function writePowerShellImage(host: string, target: string, signal: AbortSignal): Promise<void> {
   const libraries = await loaderAndLibraries();
   await writeLayer(Readable.from(archive(host, libraries), { objectMode: false }), target, {
-    program: join(repository, 'packages/daemon/src/images/erofs/child.ts'),
+    program: layerReader,
     form: 'oci',
     signal,
   });

@@ -7,7 +7,8 @@ import { constants } from 'node:fs';
 import { access, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TwofoldError } from '@twofold/contract';
-import { libraryParts, repository } from '../../places.ts';
+import { libraryParts } from '../../places.ts';
+import { appCommand } from '../app/place.ts';
 import type { Step } from '../step.ts';
 
 export const commandFile = '/usr/local/bin/twofold';
@@ -18,24 +19,24 @@ const longestFirstLine = 127;
 
 /** The file, for the library below `libRoot`. */
 export function commandText(libRoot: string): string {
-  const firstLine = `#!${join(libraryParts(libRoot).programs, 'twofold-front')}`;
+  const { programs, compiled } = libraryParts(libRoot);
+  const firstLine = `#!${join(programs, 'twofold-front')}`;
   const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
-  const build = quoted(join(repository, 'build'));
-  // Node keeps what it compiles for each user apart, and writes it or does without: who can't write in the checkout has
-  // it at home. Not in a home that is another's (sudo may leave it so), since what lies there is run.
+  // Node keeps what it compiles. What root runs lies where root alone writes; everybody else's lies at home, unless the
+  // home is another's (sudo may leave it so), since what lies there is run.
   return [
     firstLine.length <= longestFirstLine && !/\s/.test(firstLine) ? firstLine : '#!/bin/sh',
     mark,
-    `cache=${build}/compile-cache`,
-    `[ -w ${build} ] || [ ! -O "$HOME" ] || cache="$HOME/.cache/twofold"`,
+    `cache=${quoted(compiled)}`,
+    `[ -w ${quoted(libRoot)} ] || [ ! -O "$HOME" ] || cache="$HOME/.cache/twofold"`,
     ': "${NODE_COMPILE_CACHE:=$cache}"',
     'export NODE_COMPILE_CACHE',
-    `exec ${quoted(process.execPath)} --disable-warning=ExperimentalWarning ${quoted(join(repository, 'packages/cli/src/main.ts'))} "$@"`,
+    `exec ${appCommand(libRoot, 'cli').map(quoted).join(' ')} "$@"`,
     '',
   ].join('\n');
 }
 
-/** True for the file that this step writes, of whichever checkout. */
+/** True for the file that this step writes. */
 export async function isOurCommand(): Promise<boolean> {
   return readFile(commandFile, 'utf8').then(
     (text) => text.includes(mark),
@@ -47,7 +48,7 @@ export const command: Step = {
   name: 'command',
   title: 'The command twofold',
   purpose: 'Without it the CLI is called by npm run twofold -- …',
-  byHand: `a script ${commandFile} that runs packages/cli/src/main.ts`,
+  byHand: `a script ${commandFile} that runs the installed program`,
   inputs: async ({ places }) => [commandText(places.libRoot)],
   async check() {
     const present = await readFile(commandFile, 'utf8').catch(() => null);

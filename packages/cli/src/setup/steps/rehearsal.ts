@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { tarEnd, tarHeader, tarPadding } from '@twofold/contract/tar-header.ts';
 import { writeLayer } from '@twofold/daemon/host/layer-writer.ts';
-import { libraryParts, repository } from '../../places.ts';
+import { layerReader } from '@twofold/daemon/host/own-program.ts';
+import { libraryParts } from '../../places.ts';
 import type { Step } from '../step.ts';
 
 const programs = ['csrss', 'cmd'] as const;
 /** What images have, so that nothing needs to be made in a writable layer. */
 const directories = ['dev', 'etc', 'proc', 'sys'].map((name) => `${name}/`);
-const reader = join(repository, 'packages/daemon/src/images/erofs/child.ts');
 
 const contents = (libRoot: string): Promise<Buffer[]> =>
   Promise.all(
@@ -40,7 +40,7 @@ export const rehearsal: Step = {
     ]);
     const empty = directories.map((path) => tarHeader({ path, kind: 'directory', mode: 0o755 }));
     await writeLayer(Readable.from([...empty, ...files.flat(), tarEnd()]), libraryParts(places.libRoot).rehearsal, {
-      program: reader,
+      program: layerReader,
       form: 'private',
       signal,
     });
