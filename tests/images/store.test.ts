@@ -326,6 +326,27 @@ test('tags move, and an image goes with its last name, its files with it', async
   assert.deepEqual(store.images.list(), []);
 });
 
+test('what an event tells of is there with it or not at all', async () => {
+  using store = new Store();
+  const [image] = await store.load(dockerArchive(['a'], [base]));
+  const before = store.images.list();
+  store.images.onEvent(() => {
+    throw new Error('the event cannot be written');
+  });
+  const refusal = { message: 'the event cannot be written' };
+  await assert.rejects(store.load(dockerArchive(['b'], [base, top])), refusal);
+  await assert.rejects(
+    store.images.import(stream(base), { reference: 'c', changes: [], message: '' }, signal),
+    refusal,
+  );
+  assert.throws(() => store.images.tag('a', 'd'), refusal);
+  assert.throws(() => store.images.remove('a', unused), refusal);
+  assert.throws(() => store.images.remove(image!.id, { ...unused, force: true }), refusal);
+  assert.deepEqual(store.images.list(), before);
+  store.reopen();
+  assert.deepEqual(store.images.list(), before);
+});
+
 test('an image that a container uses is kept, whatever is asked', async () => {
   using store = new Store();
   const [image] = await store.load(dockerArchive(['a'], [base]));

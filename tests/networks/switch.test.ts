@@ -272,6 +272,20 @@ test('a switch is made, filled, and only removed when empty', async () => {
   assert.equal((await readdir('/sys/class/net')).includes(small.bridge), false);
 });
 
+test('a switch whose event cannot be written is neither made nor removed', async () => {
+  const { id } = await networks.create({ name: 'told', internal: true });
+  const refusal = { message: 'the event cannot be written' };
+  networks.onEvent(() => {
+    throw new Error(refusal.message);
+  });
+  await assert.rejects(networks.create({ name: 'untold', internal: true }), refusal);
+  await assert.rejects(networks.remove('told'), refusal);
+  assert.throws(() => networks.find('untold'), { code: 'network-not-found' });
+  assert.equal(networks.find('told').id, id);
+  networks.onEvent(() => undefined);
+  await networks.remove('told');
+});
+
 test('addresses come out of the range that was asked for, and the MTU is that of the options', async () => {
   const ranged = await networks.create({
     name: 'ranged',

@@ -4,7 +4,7 @@
 import { TwofoldError, guid, isTwofoldError, type ComputeProcess } from '@twofold/contract';
 import { endHard, endsWithin } from './containers/stop.ts';
 import { containerOf, sandboxOf } from './places.ts';
-import { publishContainer, type Room } from './room.ts';
+import { noteContainer, type Room } from './room.ts';
 import type { StoredContainer } from './containers/records.ts';
 
 /** From the worker's death to its supervisor's last word. */
@@ -37,7 +37,7 @@ export async function stopCompute(room: Room, reference: string, signal: AbortSi
   // No policy starts it again.
   room.records.change(id, { stoppedByUser: true });
   if (!(await endHard(room, id))) throw noSuch(reference);
-  publishContainer(room, id, 'kill', { signal: '9' });
+  noteContainer(room, id, 'kill', { signal: '9' });
   if (!(await endsWithin(room, id, endTimeoutMs, signal)))
     throw new TwofoldError(
       'internal',

@@ -6,6 +6,7 @@ import { addAdapter, changeAdapter, connectNetwork, disconnectNetwork, removeAda
 import { createContainer } from './containers/create.ts';
 import { checkName } from './containers/name.ts';
 import { endpointNames } from './containers/plan.ts';
+import { pauseContainer, unpauseContainer } from './containers/pause.ts';
 import { PendingAttachment } from './containers/pending-attachment.ts';
 import { finishRemoval, removeContainer } from './containers/remove.ts';
 import { allocatedBytes } from './containers/size.ts';
@@ -14,9 +15,9 @@ import { updateContainer } from './containers/update.ts';
 import { waitForContainer } from './containers/wait.ts';
 import type { ContainerRecord, Containers } from './engine.ts';
 import { execsOf } from './execs.ts';
-import { after, isUp, judge, type Command } from './lifecycle.ts';
+import { isUp, judge, type Command } from './lifecycle.ts';
 import { sandboxOf, writableDirectory } from './places.ts';
-import { publishContainer, type Room } from './room.ts';
+import { noteContainer, publishContainer, type Room } from './room.ts';
 import type { StoredContainer } from './containers/records.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -89,7 +90,7 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
             if (!isTwofoldError(error, 'already-in-that-state')) throw error;
           });
           await supervisor.start(id, signal);
-          publishContainer(room, id, 'restart');
+          noteContainer(room, id, 'restart');
         },
         signal,
         true,
@@ -98,40 +99,34 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
     kill: async (reference, signal) => killContainer(room, find(reference).id, signal),
     pause: async (reference) => {
       const { id } = find(reference);
-      await inTurn(id, async () => {
-        const { isolation } = allow('pause', records.need(id));
-        await room.driver(isolation).pause(refOf(id));
-        records.change(id, { life: after(records.need(id).life, { kind: 'paused' }) });
-        publishContainer(room, id, 'pause');
-      });
+      await inTurn(id, () => pauseContainer(room, id));
     },
     unpause: async (reference) => {
       const { id } = find(reference);
-      await inTurn(id, async () => {
-        const { isolation } = allow('unpause', records.need(id));
-        await room.driver(isolation).resume(refOf(id));
-        records.change(id, { life: after(records.need(id).life, { kind: 'resumed' }) });
-        publishContainer(room, id, 'unpause');
-      });
+      await inTurn(id, () => unpauseContainer(room, id));
     },
     rename: async (reference, name) => {
       const { id, name: before } = find(reference);
       const wanted = checkName(name);
       if (wanted === before)
         throw new TwofoldError('invalid-argument', 'Renaming a container with the same name as its current name');
-      const renamed = records.change(id, { name: wanted });
-      // Those on its switches find it by the new name from now on.
-      const up = new Set(room.networks.endpointsOf(id).map(({ adapter }) => adapter));
-      for (const adapter of renamed.adapters)
-        if (up.has(adapter.id)) room.networks.rename(adapter.id, endpointNames(renamed, adapter));
-      publishContainer(room, id, 'rename', { oldName: `/${before}` });
+      room.together(() => {
+        const renamed = records.change(id, { name: wanted });
+        // Those on its switches find it by the new name from now on.
+        const up = new Set(room.networks.endpointsOf(id).map(({ adapter }) => adapter));
+        for (const adapter of renamed.adapters)
+          if (up.has(adapter.id)) room.networks.rename(adapter.id, endpointNames(renamed, adapter));
+        publishContainer(room, renamed, 'rename', { oldName: `/${before}` });
+      });
     },
     remove: async (reference, options, signal) => {
-      const { id, life } = find(reference);
-      if (life.at !== 'dead') allow(options.force ? 'remove-forced' : 'remove', find(reference));
+      const record = find(reference);
+      const { id } = record;
+      const cutShort = record.life.at === 'dead' || (record.life.at === 'removing' && presences.of(id).queue.idle);
+      if (!cutShort) allow(options.force ? 'remove-forced' : 'remove', record);
       await inTurn(
         id,
-        () => (life.at === 'dead' ? finishRemoval(room, id, 0) : removeContainer(room, id, options.force, signal)),
+        () => (cutShort ? finishRemoval(room, id, 0) : removeContainer(room, id, options.force, signal)),
         signal,
         options.force,
       );
@@ -157,13 +152,13 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
         if (streams === null) attachment.giveUp();
         else await attachment.connect(streams);
       } else pending.add(attachment);
-      publishContainer(room, id, 'attach');
+      noteContainer(room, id, 'attach');
       return attachment;
     },
     resize: async (reference, size) => {
       const { id, isolation } = allow('resize', find(reference));
       await room.driver(isolation).resize(refOf(id), size);
-      publishContainer(room, id, 'resize', { height: String(size.rows), width: String(size.columns) });
+      noteContainer(room, id, 'resize', { height: String(size.rows), width: String(size.columns) });
     },
     update: async (reference, change) => updateContainer(room, find(reference).id, change.hostConfig),
     addAdapter: (reference, wanted) => changeAdapters(reference, (id) => addAdapter(room, id, wanted)),

@@ -1,6 +1,11 @@
 // Owns the events that the engine tells: the last 1,000 are kept in the database, the coming ones go to whoever
 // listens. Events tell; nobody steers by them.
+//
+//   publish   with the row that it tells of: one transaction, then the listeners. It throws with the transaction.
+//   note      what has happened and changes no row: told in any case, kept where that can be done.
 
+import { TwofoldError } from '@twofold/contract';
+import type { Logger } from 'pino';
 import type { Database } from '../state/database.ts';
 import type { EngineEvent } from './engine.ts';
 
@@ -11,35 +16,72 @@ const migrations = [
   'CREATE TABLE events (id INTEGER PRIMARY KEY, time TEXT NOT NULL, type TEXT NOT NULL, action TEXT NOT NULL, actor TEXT NOT NULL, attributes TEXT NOT NULL) STRICT',
 ];
 
+type Happening = Omit<EngineEvent, 'timeNano'>;
+
 export class EventLog {
   readonly #database: Database;
+  readonly #log: Logger;
   readonly #listeners = new Set<(event: EngineEvent) => void>();
   #lastTime = 0n;
   #sincePruned = 0;
+  /** Told and not kept, since the last one that was. */
+  #lost = 0;
 
-  constructor(database: Database) {
+  constructor(database: Database, log: Logger) {
     this.#database = database;
+    this.#log = log;
     database.migrate('events', migrations);
   }
 
+  /** A part of the transaction under way, which changes what it tells of: both are there, or neither. */
+  publish(event: Happening): void {
+    if (!this.#database.inTransaction)
+      throw new TwofoldError('internal', `The event ${event.action} is not told with what it tells of.`);
+    const whole = this.#stamped(event);
+    this.#keep(whole);
+    this.#database.afterCommit('tell', () => this.#tell(whole));
+  }
+
+  /** Never throws: what it tells of has been done, and who did it must not hear of a failure. */
+  note(event: Happening): void {
+    this.#database.afterCommit('tell', () => this.#note(event));
+  }
+
+  #note(event: Happening): void {
+    const whole = this.#stamped(event);
+    try {
+      this.#database.transaction(() => this.#keep(whole));
+      if (this.#lost > 0) this.#log.warn({ lost: this.#lost }, 'Events are kept again; some were told and not kept.');
+      this.#lost = 0;
+    } catch (error) {
+      if (this.#lost++ === 0) this.#log.error({ err: error, action: event.action }, 'An event could not be kept.');
+    }
+    this.#tell(whole);
+  }
+
   /** Times are unique and in the order of publication, so that `since` misses and repeats nothing. */
-  publish(event: Omit<EngineEvent, 'timeNano'>): void {
+  #stamped(event: Happening): EngineEvent {
     const now = BigInt(Date.now()) * 1_000_000n;
     this.#lastTime = now > this.#lastTime ? now : this.#lastTime + 1n;
-    const whole: EngineEvent = { ...event, timeNano: this.#lastTime };
+    return { ...event, timeNano: this.#lastTime };
+  }
+
+  #keep({ timeNano, type, action, actor, attributes }: EngineEvent): void {
     this.#database.run(
       'INSERT INTO events (time, type, action, actor, attributes) VALUES (?, ?, ?, ?, ?)',
-      String(whole.timeNano),
-      whole.type,
-      whole.action,
-      whole.actor,
-      JSON.stringify(whole.attributes),
+      String(timeNano),
+      type,
+      action,
+      actor,
+      JSON.stringify(attributes),
     );
-    if (++this.#sincePruned >= 100) {
-      this.#sincePruned = 0;
-      this.#database.run('DELETE FROM events WHERE id <= (SELECT MAX(id) FROM events) - ?', kept);
-    }
-    for (const listener of [...this.#listeners]) listener(whole);
+    if (++this.#sincePruned < 100) return;
+    this.#sincePruned = 0;
+    this.#database.run('DELETE FROM events WHERE id <= (SELECT MAX(id) FROM events) - ?', kept);
+  }
+
+  #tell(event: EngineEvent): void {
+    for (const listener of [...this.#listeners]) listener(event);
   }
 
   /**

@@ -13,7 +13,7 @@ import type { ProcessRef, ProcessStreams } from '../drivers/driver.ts';
 import type { Attachment, ExecRecord, Execs } from './engine.ts';
 import { judge } from './lifecycle.ts';
 import { sandboxOf } from './places.ts';
-import { publishContainer, type Room } from './room.ts';
+import { noteContainer, type Room } from './room.ts';
 
 /** Ended ones are kept this long for those who ask for the exit code. */
 const keptMs = 300_000;
@@ -39,7 +39,7 @@ export function createExecs(room: Room): Execs {
       if ((request.Cmd ?? []).length === 0) throw new TwofoldError('invalid-argument', 'No exec command specified');
       const id = newId<ExecId>();
       room.execs.set(id, { id, container: record.id, request, life: { at: 'created' } });
-      publishContainer(room, record, `exec_create: ${request.Cmd!.join(' ')}`, { execID: id });
+      noteContainer(room, record.id, `exec_create: ${request.Cmd!.join(' ')}`, { execID: id });
       return id;
     },
     find: need,
@@ -63,7 +63,7 @@ export function createExecs(room: Room): Execs {
       try {
         const user = await driver.resolveUser(refOf(exec), request.User || (record.config.User ?? ''), within);
         const process = room.specifications.exec(record, request, user);
-        publishContainer(room, record, `exec_start: ${request.Cmd!.join(' ')}`, { execID: exec.id });
+        noteContainer(room, record.id, `exec_start: ${request.Cmd!.join(' ')}`, { execID: exec.id });
         const { pid, streams } = await driver.exec(
           refOf(exec),
           { process, stdin: request.AttachStdin === true && !options.detach },
@@ -105,7 +105,7 @@ export function finishExec(room: Room, id: ExecId, exitCode: number): void {
     ...exec,
     life: { at: 'exited', pid: exec.life.at === 'running' ? exec.life.pid : 0, exitCode },
   });
-  if (started) publishContainer(room, exec.container, 'exec_die', { execID: id, exitCode: String(exitCode) });
+  if (started) noteContainer(room, exec.container, 'exec_die', { execID: id, exitCode: String(exitCode) });
   setTimeout(() => room.execs.delete(id), keptMs).unref();
 }
 

@@ -43,7 +43,8 @@ export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisp
     log: parts.log,
     specifications: parts.specifications,
     records: new ContainerRecords(parts.database),
-    events: new EventLog(parts.database),
+    events: new EventLog(parts.database, parts.log),
+    together: (work, options) => parts.database.transaction(work, options),
     presences: new Presences(),
     execs: new Map(),
     closing: closing.signal,
@@ -65,7 +66,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisp
   room.networks.onEvent(({ action, network }) => publishNetwork(room, action, network));
   room.images.onEvent(({ action, id, reference }) => {
     room.events.publish({ type: 'image', action, actor: id, attributes: { name: reference } });
-    if (action === 'delete') void releaseLayers(room);
+    if (action === 'delete') parts.database.afterCommit('tell', () => void releaseLayers(room));
   });
   return {
     containers: { ...createContainers(room, supervisor), ...createContent(room) },

@@ -7,7 +7,6 @@ import type { ContainerId, SandboxId } from '@twofold/contract';
 import { cleanUpSoon } from './containers/clean-up.ts';
 import { sweepConversions } from './containers/convert.ts';
 import type { StoredContainer } from './containers/records.ts';
-import { finishRemoval } from './containers/remove.ts';
 import { exitCodeOf, isUp } from './lifecycle.ts';
 import { containerDirectory, sandboxDirectory, sandboxOf, sandboxesDirectory } from './places.ts';
 import { startsWithDaemon } from './restart-policy.ts';
@@ -28,7 +27,7 @@ export async function reconnectAll(room: Room, supervisor: Supervisor): Promise<
       .map((record) => reconnect(room, supervisor, record)),
   );
   await sweepConversions(room);
-  for (const record of records.all()) settle(room, supervisor, record);
+  for (const { id } of records.all()) supervisor.inTheEnd(id, () => settle(room, supervisor, id));
   restoreNetworks(room);
   await removeOrphans(room, sandboxes);
 }
@@ -62,8 +61,10 @@ async function reconnect(room: Room, supervisor: Supervisor, record: StoredConta
   }
 }
 
-function settle(room: Room, supervisor: Supervisor, record: StoredContainer): void {
-  const { id, life, hostConfig, stoppedByUser, restartCount } = room.records.need(record.id);
+function settle(room: Room, supervisor: Supervisor, id: ContainerId): void {
+  const record = room.records.get(id);
+  if (record === undefined) return;
+  const { life, hostConfig, stoppedByUser, restartCount } = record;
   const presence = room.presences.of(id);
   switch (life.at) {
     case 'running':
@@ -71,11 +72,7 @@ function settle(room: Room, supervisor: Supervisor, record: StoredContainer): vo
     case 'dead':
       return;
     case 'removing':
-      presence.queue
-        .run(() => finishRemoval(room, id, 0))
-        .catch((error: unknown) =>
-          room.log.warn({ container: id, err: error }, 'A removal that was cut short could not be finished.'),
-        );
+      supervisor.removeSoon(id);
       return;
     case 'created':
       // Its start was cut short; whoever asked for it has been told of a failure, and with --rm that is the end of it.

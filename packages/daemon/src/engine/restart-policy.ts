@@ -3,7 +3,7 @@
 import type { HostConfig } from '@twofold/contract';
 
 const firstDelayMs = 100;
-const longestDelayMs = 60_000;
+export const longestDelayMs = 60_000;
 /** A run at least this long makes the next delay the first one again. */
 export const longRunMs = 10_000;
 
@@ -19,7 +19,12 @@ export interface Ended {
 /** The delay until the restart, or null for none. */
 export function restartDelayMs(policy: HostConfig['RestartPolicy'], ended: Ended): number | null {
   if (ended.stoppedByUser || !wantsRestart(policy, ended)) return null;
-  return Math.min(firstDelayMs * 2 ** Math.min(ended.quickRestarts, 20), longestDelayMs);
+  return quickDelayMs(ended.quickRestarts);
+}
+
+/** The delay after so many restarts in a row that did not last. */
+export function quickDelayMs(quickRestarts: number): number {
+  return Math.min(firstDelayMs * 2 ** Math.min(quickRestarts, 20), longestDelayMs);
 }
 
 /**

@@ -31,6 +31,11 @@ export interface Room {
   /** What lives in memory only, for each container: its queue, its waiters, its pending attachments. */
   readonly presences: Presences;
   readonly execs: Map<ExecId, ExecRecord>;
+  /**
+   * One unit of work: all rows that `work` writes and the events that it publishes, or nothing. Memory follows the
+   * commit, then listeners are told. A unit changes a container once, since it reads it as it was before. Synchronous.
+   */
+  together<T>(work: () => T, options?: { durable?: boolean }): T;
   /** Throws `unsupported` with the reason when this machine can't do that isolation. */
   driver(isolation: Isolation): Driver;
   /** Those that this machine has. */
@@ -54,19 +59,20 @@ export function publishNetwork(
   });
 }
 
-/** Publishes an event of a container with Docker's attributes. */
-export function publishContainer(
-  room: Room,
-  subject: ContainerId | ContainerRecord,
-  action: string,
-  extra: Readonly<Record<string, string>> = {},
-): void {
-  const record = typeof subject === 'string' ? room.records.get(subject) : subject;
-  if (record === undefined) return;
-  room.events.publish({
-    type: 'container',
-    action,
-    actor: record.id,
-    attributes: { image: record.imageName, name: record.name, ...record.config.Labels, ...extra },
-  });
+type Attributes = Readonly<Record<string, string>>;
+
+/** Publishes an event of a container with Docker's attributes, in the unit of work that changes its row. */
+export function publishContainer(room: Room, record: ContainerRecord, action: string, extra: Attributes = {}): void {
+  room.events.publish(eventOf(record, action, extra));
+}
+
+/** Tells what has happened to a container and changes no row of its. */
+export function noteContainer(room: Room, id: ContainerId, action: string, extra: Attributes = {}): void {
+  const record = room.records.get(id);
+  if (record !== undefined) room.events.note(eventOf(record, action, extra));
+}
+
+function eventOf(record: ContainerRecord, action: string, extra: Attributes) {
+  const attributes = { image: record.imageName, name: record.name, ...record.config.Labels, ...extra };
+  return { type: 'container', action, actor: record.id, attributes } as const;
 }

@@ -19,7 +19,8 @@ import { SimulatedDriver, SimulatedWorld } from '../drivers/simulated/driver.ts'
 import type { Image, Images } from '../images/images.ts';
 import type { Endpoint, Network, Networks, Request } from '../networks/networks.ts';
 import type { Settings } from '../settings.ts';
-import { openDatabase } from '../state/database.ts';
+import { FillingDisk } from '../state/filling-disk.ts';
+import type { StoredContainer } from './containers/records.ts';
 import type { Engine, EngineInfo } from './engine.ts';
 import { openEngine } from './open.ts';
 import type { Specifications } from './room.ts';
@@ -29,8 +30,12 @@ const imageId = `sha256:${'1'.repeat(64)}` as ImageId;
 export interface House extends AsyncDisposable {
   engine: Engine;
   readonly world: SimulatedWorld;
+  /** Of the database. */
+  readonly disk: FillingDisk;
   readonly settings: Settings;
   readonly reserved: Map<AdapterId, Endpoint>;
+  /** What is written down of the containers. */
+  rows(): StoredContainer[];
   /** The daemon dies and another takes over; `between` is what happens meanwhile. */
   restart(between?: () => void): Promise<void>;
   run(args: string[], hostConfig?: HostConfig, config?: ContainerConfig): Promise<ContainerId>;
@@ -38,6 +43,7 @@ export interface House extends AsyncDisposable {
 }
 
 export async function openHouse(options: { image?: ImageConfig } = {}): Promise<House> {
+  const disk = new FillingDisk();
   const root = mkdtempSync(join(tmpdir(), 'twofold-engine-'));
   const settings = {
     dataRoot: root,
@@ -53,7 +59,7 @@ export async function openHouse(options: { image?: ImageConfig } = {}): Promise<
   const reserved = new Map<AdapterId, Endpoint>();
   const never = AbortSignal.any([]);
   const open = async () => {
-    const database = openDatabase(join(root, 'state.db'));
+    const database = disk.open(join(root, 'state.db'));
     const engine = await openEngine({
       settings,
       database,
@@ -78,6 +84,11 @@ export async function openHouse(options: { image?: ImageConfig } = {}): Promise<
   const house: House = {
     engine: daemon.engine,
     world,
+    disk,
+    rows: () =>
+      daemon.database
+        .all<{ record: string }>('SELECT record FROM containers ORDER BY rowid')
+        .map(({ record }) => JSON.parse(record) as StoredContainer),
     settings,
     reserved,
     async restart(between = () => undefined) {

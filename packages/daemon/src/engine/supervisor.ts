@@ -1,38 +1,40 @@
 // Owns what happens to containers by themselves: their ends, restarts by policy, removal by --rm. It is the only writer
-// of a container's state besides the commands in containers/, and the only reader of the drivers' events: commit, then
-// publish. Does not own what is found at the daemon's start (reconnect.ts).
+// of a container's state besides the commands in containers/, and the only reader of the drivers' events. What can't be
+// written down is tried again until it can. Does not own what is found at the daemon's start (reconnect.ts).
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerId } from '@twofold/contract';
 import type { Driver, DriverEvent, ExitStatus } from '../drivers/driver.ts';
+import { Backlog } from './backlog.ts';
 import { cleanUpSoon } from './containers/clean-up.ts';
-import { removeContainer } from './containers/remove.ts';
+import { finishRemoval, removeContainer } from './containers/remove.ts';
 import { startContainer } from './containers/start.ts';
 import { finishExec } from './execs.ts';
 import { after, isUp } from './lifecycle.ts';
 import { containerOf } from './places.ts';
-import { longRunMs, restartDelayMs } from './restart-policy.ts';
-import { publishContainer, type Room } from './room.ts';
+import { longRunMs, longestDelayMs, quickDelayMs, restartDelayMs } from './restart-policy.ts';
+import { noteContainer, publishContainer, type Room } from './room.ts';
 import type { TraceStep } from './trace.ts';
 
 /** Exit code of a container whose end nobody saw, as Docker has it. */
 const unseenExitCode = 255;
 const killedExitCode = 137;
 const retryMs = 1_000;
-const maxRetries = 3_600;
 
 export class Supervisor {
   readonly #room: Room;
+  readonly #backlog: Backlog;
 
   constructor(room: Room) {
     this.#room = room;
+    this.#backlog = new Backlog(retryMs, room.log, room.closing);
   }
 
   /** Reads a driver's events until the daemon closes. */
   async watch(driver: Driver): Promise<void> {
     const { log, closing } = this.#room;
     try {
-      for await (const event of driver.watch(closing)) this.#takeOrRetry(event, 0);
+      for await (const event of driver.watch(closing)) this.#take(event);
     } catch (error) {
       if (!closing.aborted) log.error({ err: error, isolation: driver.isolation }, 'A driver tells no more events.');
     }
@@ -53,8 +55,17 @@ export class Supervisor {
     return steps;
   }
 
-  /** Writes an end down and sees to what follows. A second report of the same end changes nothing. */
+  /** Writes an end down, now or when it can be, and sees to what follows. A second report of it changes nothing. */
   recordExit(id: ContainerId, status: ExitStatus, error = ''): void {
+    this.inTheEnd(id, () => this.#recordExit(id, status, error));
+  }
+
+  /** Does what must be done in the end, and after what waits of that container: see Backlog. */
+  inTheEnd(id: ContainerId, step: () => void): void {
+    this.#backlog.take(id, step);
+  }
+
+  #recordExit(id: ContainerId, status: ExitStatus, error: string): void {
     const room = this.#room;
     const record = room.records.get(id);
     if (record === undefined) return;
@@ -64,29 +75,32 @@ export class Supervisor {
       if (presence.starting !== null) presence.earlyExit = status;
       return;
     }
-    if (status.finishedAt - life.startedAt >= longRunMs) presence.quickRestarts = 0;
+    const quickRestarts = status.finishedAt - life.startedAt >= longRunMs ? 0 : presence.quickRestarts;
     const delayMs = restartDelayMs(record.hostConfig.RestartPolicy, {
       exitCode: status.code,
       restartCount: record.restartCount,
       stoppedByUser: record.stoppedByUser,
-      quickRestarts: presence.quickRestarts,
+      quickRestarts,
     });
     const finishedAt = Math.max(status.finishedAt, life.startedAt);
-    room.records.change(id, {
-      life: after(life, {
-        kind: 'exited',
-        exitCode: status.code,
-        oomKilled: status.oomKilled,
-        at: finishedAt,
-        error,
-        restarts: delayMs !== null,
-      }),
+    room.together(() => {
+      room.records.change(id, {
+        life: after(life, {
+          kind: 'exited',
+          exitCode: status.code,
+          oomKilled: status.oomKilled,
+          at: finishedAt,
+          error,
+          restarts: delayMs !== null,
+        }),
+      });
+      if (status.oomKilled) publishContainer(room, record, 'oom');
+      publishContainer(room, record, 'die', {
+        exitCode: String(status.code),
+        execDuration: String(Math.round((finishedAt - life.startedAt) / 1000)),
+      });
     });
-    if (status.oomKilled) publishContainer(room, id, 'oom');
-    publishContainer(room, id, 'die', {
-      exitCode: String(status.code),
-      execDuration: String(Math.round((finishedAt - life.startedAt) / 1000)),
-    });
+    presence.quickRestarts = quickRestarts;
     for (const exec of room.execs.values()) if (exec.container === id) finishExec(room, exec.id, 137);
     presence.tell({ kind: 'exit', exitCode: status.code, willRestart: delayMs !== null });
     if (delayMs !== null) this.restartLater(id, delayMs);
@@ -96,7 +110,7 @@ export class Supervisor {
 
   /**
    * Starts it again after the delay, unless somebody gives it up before (stop.ts). The container's state is
-   * `restarting`.
+   * `restarting`, and while it is that the start is tried.
    */
   restartLater(id: ContainerId, delayMs: number): void {
     const room = this.#room;
@@ -104,52 +118,41 @@ export class Supervisor {
     const given = new AbortController();
     presence.restarting = given;
     presence.quickRestarts++;
-    given.signal.addEventListener(
-      'abort',
-      () => {
-        presence.restarting = null;
-        const record = room.records.get(id);
-        if (record === undefined || record.life.at !== 'restarting') return;
-        const { exitCode } = record.life;
-        room.records.change(id, { life: after(record.life, { kind: 'restart-given-up' }) });
-        presence.tell({ kind: 'exit', exitCode, willRestart: false });
-        cleanUpSoon(room, id);
-      },
-      { once: true },
-    );
+    const over = () => given.signal.aborted || room.closing.aborted || room.records.get(id)?.life.at !== 'restarting';
     const work = async () => {
       await delay(delayMs, undefined, { signal: AbortSignal.any([given.signal, room.closing]), ref: false });
       await presence.queue.run(async () => {
-        if (given.signal.aborted || room.closing.aborted || room.records.get(id)?.life.at !== 'restarting') return;
-        room.records.change(id, { restartCount: room.records.need(id).restartCount + 1 });
-        presence.restarting = null;
+        if (over()) return;
         await this.start(id, room.closing, { byPolicy: true });
+        if (presence.restarting === given) presence.restarting = null;
       });
     };
     work().catch((error: unknown) => {
       if (given.signal.aborted || room.closing.aborted) return;
-      const record = room.records.get(id);
-      if (record?.life.at === 'restarting') {
-        // What was left of its last run could not be taken away, so that the start did not even begin.
-        room.records.change(id, { life: after(record.life, { kind: 'restart-given-up' }) });
-        presence.tell({ kind: 'exit', exitCode: record.life.exitCode, willRestart: false });
-      }
       room.log.warn({ container: id, err: error }, 'A container could not be started again by its restart policy.');
+      // What was left of its last run could not be taken away, or how the start failed could not be written down.
+      if (!over()) this.restartLater(id, quickDelayMs(presence.quickRestarts));
     });
   }
 
-  /** `--rm`, when its turn comes. */
-  removeSoon(id: ContainerId): void {
+  /** `--rm`, when its turn comes; what keeps it from being removed is tried again. */
+  removeSoon(id: ContainerId, againMs = retryMs): void {
     const room = this.#room;
-    room.presences
-      .of(id)
-      .queue.run(async () => {
+    const { queue } = room.presences.of(id);
+    queue
+      .run(async () => {
         const life = room.records.get(id)?.life.at;
         if (life === 'exited' || life === 'created') await removeContainer(room, id, false, room.closing);
+        else if (life === 'removing' || life === 'dead') await finishRemoval(room, id, 0);
       })
-      .catch((error: unknown) =>
-        room.log.warn({ container: id, err: error }, 'A container could not be removed after its end.'),
-      );
+      .catch((error: unknown) => {
+        if (room.closing.aborted) return; // the next daemon's
+        room.log.warn(
+          { container: id, err: error },
+          'A container could not be removed after its end; it is tried again.',
+        );
+        setTimeout(() => this.removeSoon(id, Math.min(againMs * 2, longestDelayMs)), againMs).unref();
+      });
   }
 
   /** A sandbox that is gone: killed, where somebody asked for it, or nobody knows how. */
@@ -164,19 +167,6 @@ export class Supervisor {
     this.recordExit(id, { code: unseenExitCode, oomKilled: false, finishedAt: Date.now() }, reason);
   }
 
-  /** An end that can't be written down (a full disk) is tried again until it can be: nobody tells it twice. */
-  #takeOrRetry(event: DriverEvent, tries: number): void {
-    const { log, closing } = this.#room;
-    try {
-      this.#take(event);
-    } catch (error) {
-      if (tries === 0)
-        log.error({ err: error, event }, 'An event of a driver could not be taken in; it is tried again.');
-      if (tries < maxRetries && !closing.aborted)
-        setTimeout(() => this.#takeOrRetry(event, tries + 1), retryMs).unref();
-    }
-  }
-
   #take(event: DriverEvent): void {
     switch (event.kind) {
       case 'exited':
@@ -184,7 +174,7 @@ export class Supervisor {
         else this.recordExit(event.container, event.status);
         return;
       case 'oom':
-        publishContainer(this.#room, event.container, 'oom');
+        noteContainer(this.#room, event.container, 'oom');
         return;
       case 'sandbox-gone':
         this.recordGone(containerOf(event.sandbox), event.reason);

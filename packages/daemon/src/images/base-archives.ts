@@ -21,7 +21,7 @@ import {
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import * as v from 'valibot';
-import { loadArchive, type LoadParts } from './load.ts';
+import { addLoaded, loadArchive, type LoadParts } from './load.ts';
 import { hexOf } from './content-store.ts';
 import type { Image } from './images.ts';
 import type { StoredLayer } from './records.ts';
@@ -51,9 +51,8 @@ export interface LoadedBase {
 }
 
 /** Loads the archives that this store does not know yet. With nothing to do it costs one stat for each archive. */
-export async function loadBaseArchives(parts: LoadParts, libRoot: string, signal: AbortSignal): Promise<LoadedBase[]> {
+export async function loadBaseArchives(parts: LoadParts, libRoot: string, signal: AbortSignal): Promise<void> {
   const directory = join(libRoot, 'base-images');
-  const loaded: LoadedBase[] = [];
   for (const file of listArchives(directory)) {
     signal.throwIfAborted();
     const path = join(directory, file);
@@ -66,21 +65,18 @@ export async function loadBaseArchives(parts: LoadParts, libRoot: string, signal
     const hash = cache?.digest ?? (await hashFile(path, signal));
     if (known?.digest !== hash) {
       const fromCache = cache === null ? null : await loadFromCache(parts, cacheDirectory, cache);
-      if (fromCache !== null) loaded.push(...fromCache);
-      else {
+      if (fromCache === null) {
         using opened = new DisposableStack();
         const archive = opened.adopt(
           createReadStream(path, { highWaterMark: 1 << 20 }),
           (stream) => void stream.destroy(),
         );
         const images = await loadArchive(parts, archive, () => undefined, signal);
-        loaded.push(...images);
         writeCache(parts, cacheDirectory, { stamp, digest: hash }, images);
       }
     }
     parts.records.setBaseArchive(file, stamp, hash);
   }
-  return loaded;
 }
 
 function listArchives(directory: string): string[] {
@@ -119,11 +115,8 @@ function isOurs(directory: string): boolean {
   return uid === process.geteuid!() && (mode & 0o077) === 0;
 }
 
-async function loadFromCache(
-  { records, content, layers }: LoadParts,
-  directory: string,
-  cache: Cache,
-): Promise<LoadedBase[] | null> {
+async function loadFromCache(parts: LoadParts, directory: string, cache: Cache): Promise<LoadedBase[] | null> {
+  const { content, layers } = parts;
   using _held = layers.hold(cache.layers.map(({ diffId }) => diffId));
   try {
     for (const layer of cache.layers) {
@@ -140,7 +133,7 @@ async function loadFromCache(
   }
   return cache.images.map(({ config, tags }) => {
     const references = tags.map((tag) => parseReference(tag));
-    return { image: records.add(Buffer.from(config, 'base64'), '', references).image, tags: references };
+    return { image: addLoaded(parts, Buffer.from(config, 'base64'), references).image, tags: references };
   });
 }
 

@@ -39,6 +39,9 @@ export interface ImageEvent {
   readonly reference: string;
 }
 
+/** In the transaction that changes the rows it tells of. */
+export type Tell = (action: ImageEvent['action'], id: ImageId, reference: string) => void;
+
 /** A layer that belongs to one container alone. */
 export interface SealedLayer {
   readonly path: string;
@@ -120,5 +123,9 @@ export interface Images {
   sealedChanges(image: ImageId, layers: readonly SealedLayer[], signal: AbortSignal): Promise<Buffer>;
   /** Loads the built-in base images from the library where the store lacks them. */
   ensureBaseImages(signal: AbortSignal): Promise<void>;
+  /**
+   * The listener is called in the transaction that changes the rows: what it writes is committed with them, and what it
+   * throws undoes them.
+   */
   onEvent(listener: (event: ImageEvent) => void): void;
 }

@@ -17,7 +17,7 @@ import {
   readImage,
   type Descriptor,
 } from './documents.ts';
-import type { Image } from './images.ts';
+import type { Image, Tell } from './images.ts';
 import type { LayerStore } from './layer-store.ts';
 import type { ImageRecords } from './records.ts';
 import { familiarName, parseReference, shortId, withDefaultTag, type Reference } from './reference.ts';
@@ -26,6 +26,7 @@ export interface LoadParts {
   readonly records: ImageRecords;
   readonly content: ContentStore;
   readonly layers: LayerStore;
+  readonly tell: Tell;
 }
 
 interface Candidate {
@@ -140,13 +141,28 @@ function namesOf({ annotations }: Descriptor): Reference[] {
   return name === undefined ? [] : [withDefaultTag(parseReference(name))];
 }
 
+/** An image whose layers are there, its names, and the telling of it. */
+export function addLoaded(
+  { records, tell }: LoadParts,
+  config: Buffer,
+  tags: readonly Reference[],
+): { image: Image; added: boolean } {
+  return records.together(() => {
+    const loaded = records.add(config, '', tags);
+    const { id } = loaded.image;
+    for (const name of tags.length === 0 ? [id] : tags.map(familiarName)) tell('load', id, name);
+    return loaded;
+  });
+}
+
 async function store(
-  { records, layers }: LoadParts,
+  parts: LoadParts,
   candidate: Candidate,
   config: Buffer,
   progress: (line: string) => void,
   signal: AbortSignal,
 ): Promise<{ image: Image; added: boolean }> {
+  const { layers } = parts;
   const image = readImage(config);
   checkPlatform(
     image,
@@ -178,5 +194,5 @@ async function store(
   if (failure.signal.aborted) throw failure.signal.reason;
   if (made.some(({ status }) => status === 'rejected'))
     throw new TwofoldError('internal', 'A layer could not be made.');
-  return records.add(config, '', candidate.tags);
+  return addLoaded(parts, config, candidate.tags);
 }

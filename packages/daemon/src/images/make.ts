@@ -5,22 +5,23 @@ import type { Readable } from 'node:stream';
 import type { Digest, ImageConfig, ImageId } from '@twofold/contract';
 import { TwofoldError } from '@twofold/contract';
 import { hostArchitecture, layerLimit, writeImage } from './documents.ts';
-import type { Image, SealedLayer } from './images.ts';
+import type { Image, SealedLayer, Tell } from './images.ts';
 import { applyChanges } from './instructions.ts';
 import type { LayerStore } from './layer-store.ts';
 import type { ImageRecords } from './records.ts';
-import type { Reference } from './reference.ts';
+import { familiarName, type Reference } from './reference.ts';
 import type { SealedReader } from './sealed.ts';
 
 export interface MakeParts {
   readonly records: ImageRecords;
   readonly layers: LayerStore;
+  readonly tell: Tell;
   readonly readSealed: SealedReader;
 }
 
 /** One layer, one image. */
 export async function importImage(
-  { records, layers }: MakeParts,
+  { records, layers, tell }: MakeParts,
   tar: Readable,
   options: { reference: Reference | null; changes: readonly string[]; message: string },
   signal: AbortSignal,
@@ -38,7 +39,12 @@ export async function importImage(
     diffIds: [made.layer.diffId],
     history: [{ created, comment }],
   });
-  return records.add(bytes, '', options.reference === null ? [] : [options.reference]).image;
+  const { reference } = options;
+  return records.together(() => {
+    const { image } = records.add(bytes, '', reference === null ? [] : [reference]);
+    tell('import', image.id, reference === null ? image.id : familiarName(reference));
+    return image;
+  });
 }
 
 export interface CommitOptions {
@@ -52,7 +58,7 @@ export interface CommitOptions {
 
 /** The parent's layers, the container's sealed ones made public, and its changes. */
 export async function commitImage(
-  { records, layers, readSealed }: MakeParts,
+  { records, layers, tell, readSealed }: MakeParts,
   parent: ImageId,
   sealed: readonly SealedLayer[],
   diff: Readable,
@@ -96,5 +102,10 @@ export async function commitImage(
       ),
     ],
   });
-  return records.add(bytes, parent, options.reference === null ? [] : [options.reference]).image;
+  const { reference } = options;
+  return records.together(() => {
+    const { image } = records.add(bytes, parent, reference === null ? [] : [reference]);
+    if (reference !== null) tell('tag', image.id, familiarName(reference));
+    return image;
+  });
 }

@@ -12,7 +12,7 @@ import type { Settings } from '../settings.ts';
 import { loadBaseArchives } from './base-archives.ts';
 import { isBrokenCompression } from './compression.ts';
 import { ContentStore } from './content-store.ts';
-import type { Image, ImageEvent, Images, SealedLayer } from './images.ts';
+import type { Image, ImageEvent, Images, SealedLayer, Tell } from './images.ts';
 import { LayerStore } from './layer-store.ts';
 import { loadArchive } from './load.ts';
 import { commitImage, importImage } from './make.ts';
@@ -38,11 +38,11 @@ export function openImages({
   const records = new ImageRecords(rows);
   const content = new ContentStore(settings.dataRoot, settings.minimumFreeBytes);
   const layers = new LayerStore(settings.dataRoot, records, content, layerReader);
-  const parts = { records, content, layers, readSealed: sealedReader(settings.runRoot, layerTool) };
   const listeners: ((event: ImageEvent) => void)[] = [];
-  const tell = (action: ImageEvent['action'], id: ImageId, reference: string = id) => {
+  const tell: Tell = (action, id, reference) => {
     for (const listener of listeners) listener({ action, id, reference });
   };
+  const parts = { records, content, layers, tell, readSealed: sealedReader(settings.runRoot, layerTool) };
   /** Work that makes layers: layers that it leaves without an image go when it fails. */
   const making = async <T>(signal: AbortSignal, source: Readable, work: () => Promise<T>): Promise<T> => {
     try {
@@ -83,8 +83,6 @@ export function openImages({
 
     async load(archive, progress, signal) {
       const loaded = await making(signal, archive, () => loadArchive(parts, archive, progress, signal));
-      for (const { image, tags } of loaded)
-        for (const name of tags.length === 0 ? [image.id] : tags.map(familiarName)) tell('load', image.id, name);
       return loaded.map(({ image }) => present(records, image.id));
     },
 
@@ -109,34 +107,35 @@ export function openImages({
 
     async import(tar, options, signal) {
       const reference = options.reference === null ? null : target(options.reference);
-      const image = await making(signal, tar, () => importImage(parts, tar, { ...options, reference }, signal));
-      tell('import', image.id, reference === null ? image.id : familiarName(reference));
-      return image;
+      return making(signal, tar, () => importImage(parts, tar, { ...options, reference }, signal));
     },
 
     async commit(parent, sealed, diff, options, signal) {
       const reference = options.reference === null ? null : target(options.reference);
-      const image = await making(signal, diff, () =>
-        commitImage(parts, parent, sealed, diff, { ...options, reference }, signal),
-      );
-      if (reference !== null) tell('tag', image.id, familiarName(reference));
-      return image;
+      return making(signal, diff, () => commitImage(parts, parent, sealed, diff, { ...options, reference }, signal));
     },
 
     tag(source, name) {
       const reference = target(name);
-      const image = records.tag(find(source).image.id, reference);
-      tell('tag', image.id, familiarName(reference));
-      return image;
+      const { id } = find(source).image;
+      return records.together(() => {
+        tell('tag', id, familiarName(reference));
+        return records.tag(id, reference);
+      });
     },
 
     remove(given, options) {
       const { image, named } = find(given);
-      const result = removeImage(records, given, image, named, options);
-      for (const name of result.untagged) tell('untag', image.id, name);
-      const collected = result.deleted.length === 0 ? [] : layers.collect();
-      for (const id of result.deleted) tell('delete', id);
-      return { untagged: result.untagged, deleted: [...result.deleted, ...collected] };
+      const { untagged, deleted } = records.together(
+        () => {
+          const result = removeImage(records, given, image, named, options);
+          for (const name of result.untagged) tell('untag', image.id, name);
+          for (const id of result.deleted) tell('delete', id, id);
+          return result;
+        },
+        { durable: true },
+      );
+      return { untagged, deleted: [...deleted, ...(deleted.length === 0 ? [] : layers.collect())] };
     },
 
     seal,
@@ -156,8 +155,7 @@ export function openImages({
     },
 
     async ensureBaseImages(signal) {
-      for (const { image, tags } of await loadBaseArchives(parts, settings.libRoot, signal))
-        for (const tag of tags) tell('load', image.id, familiarName(tag));
+      await loadBaseArchives(parts, settings.libRoot, signal);
       // A rebuilt base image leaves its predecessor without a name; containers may still use it, so it stays until
       // somebody removes it.
     },

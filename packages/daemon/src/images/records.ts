@@ -14,6 +14,7 @@ export interface Rows {
   get<T>(sql: string, ...values: (string | number)[]): T | undefined;
   all<T>(sql: string, ...values: (string | number)[]): T[];
   transaction<T>(work: () => T, options?: { durable?: boolean }): T;
+  afterCommit(when: 'remember' | 'tell', step: () => void): void;
 }
 
 export interface StoredLayer {
@@ -42,6 +43,11 @@ export class ImageRecords {
     this.#rows = rows;
     rows.migrate('images', migrations);
     for (const { id } of rows.all<{ id: ImageId }>('SELECT id FROM images')) this.#refresh(id);
+  }
+
+  /** All that `work` writes, or nothing. `durable`: files are deleted afterwards. */
+  together<T>(work: () => T, options: { durable?: boolean } = {}): T {
+    return this.#rows.transaction(work, options);
   }
 
   list(): Image[] {
@@ -90,21 +96,21 @@ export class ImageRecords {
    */
   add(config: Buffer, parent: string, tags: readonly Reference[]): { image: Image; added: boolean } {
     const { id, diffIds } = readImage(config);
-    const moved = new Set<ImageId>([id]);
-    const added = this.#rows.transaction(() => {
-      const isNew =
+    const moved = new Set<ImageId>();
+    return this.together(() => {
+      const added =
         this.#rows.run(
           'INSERT INTO images (id, config, parent) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
           id,
           config,
           parent,
         ) > 0;
-      if (isNew)
+      if (added)
         for (const [position, diffId] of diffIds.entries())
           this.#rows.run('INSERT INTO image_layer_use VALUES (?, ?, ?)', id, position, diffId);
       for (const tag of tags) {
         const before = this.byReference(tag);
-        if (before !== undefined) moved.add(before.id);
+        if (before !== undefined && before.id !== id) moved.add(before.id);
         this.#rows.run(
           'INSERT INTO image_tags VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET name = excluded.name, image = excluded.image',
           referenceKey(tag),
@@ -113,10 +119,9 @@ export class ImageRecords {
           id,
         );
       }
-      return isNew;
+      for (const changed of moved) this.#refresh(changed);
+      return { image: this.#refresh(id)!, added };
     });
-    for (const changed of moved) this.#refresh(changed);
-    return { image: this.#images.get(id)!, added };
   }
 
   tag(id: ImageId, tag: Reference): Image {
@@ -124,15 +129,22 @@ export class ImageRecords {
   }
 
   untag(name: string, key: string): void {
-    const row = this.#rows.get<{ image: ImageId }>('SELECT image FROM image_tags WHERE key = ?', key);
-    this.#rows.run('DELETE FROM image_tags WHERE key = ? AND name = ?', key, name);
-    if (row !== undefined) this.#refresh(row.image);
+    this.together(() => {
+      const row = this.#rows.get<{ image: ImageId }>('SELECT image FROM image_tags WHERE key = ?', key);
+      this.#rows.run('DELETE FROM image_tags WHERE key = ? AND name = ?', key, name);
+      if (row !== undefined) this.#refresh(row.image);
+    });
   }
 
   /** Its files may be deleted afterwards, hence durable. */
   remove(id: ImageId): void {
-    this.#rows.transaction(() => this.#rows.run('DELETE FROM images WHERE id = ?', id), { durable: true });
-    this.#images.delete(id);
+    this.together(
+      () => {
+        this.#rows.run('DELETE FROM images WHERE id = ?', id);
+        this.#rows.afterCommit('remember', () => this.#images.delete(id));
+      },
+      { durable: true },
+    );
   }
 
   layer(diffId: Digest): StoredLayer | undefined {
@@ -166,7 +178,7 @@ export class ImageRecords {
   }
 
   removeLayers(diffIds: readonly Digest[]): void {
-    this.#rows.transaction(
+    this.together(
       () => diffIds.forEach((diffId) => this.#rows.run('DELETE FROM image_layers WHERE diff_id = ?', diffId)),
       { durable: true },
     );
@@ -185,12 +197,22 @@ export class ImageRecords {
     );
   }
 
-  #refresh(id: ImageId): void {
+  /** What the rows say of an image; remembered when they are committed. */
+  #refresh(id: ImageId): Image | undefined {
+    const image = this.#read(id);
+    this.#rows.afterCommit('remember', () => {
+      if (image === undefined) this.#images.delete(id);
+      else this.#images.set(id, image);
+    });
+    return image;
+  }
+
+  #read(id: ImageId): Image | undefined {
     const row = this.#rows.get<{ config: Uint8Array; parent: string }>(
       'SELECT config, parent FROM images WHERE id = ?',
       id,
     );
-    if (row === undefined) return void this.#images.delete(id);
+    if (row === undefined) return undefined;
     const tags = this.#rows
       .all<{ name: string }>('SELECT name FROM image_tags WHERE image = ? ORDER BY key', id)
       .map(({ name }) => name);
@@ -198,6 +220,6 @@ export class ImageRecords {
       'SELECT COALESCE(SUM(size_bytes), 0) AS bytes FROM image_layer_use JOIN image_layers USING (diff_id) WHERE image = ?',
       id,
     )!.bytes;
-    this.#images.set(id, { ...readImage(Buffer.from(row.config)), tags, sizeBytes: size, parent: row.parent });
+    return { ...readImage(Buffer.from(row.config)), tags, sizeBytes: size, parent: row.parent };
   }
 }

@@ -69,7 +69,10 @@ export interface NetworkEvent {
 }
 
 export interface Networks {
-  /** Of networks that are made or removed from now on; one listener. */
+  /**
+   * Of networks that are made or removed from now on; one listener. It is called in the transaction that makes or
+   * removes the row: what it writes is committed with that, and what it throws undoes it.
+   */
   onEvent(listener: (event: NetworkEvent) => void): void;
   list(): Network[];
   /** By name (without regard to case), id or unique prefix. Throws `network-not-found`, `ambiguous-prefix`. */

@@ -121,16 +121,12 @@ class Room implements Networks, AsyncDisposable {
   }
 
   create(spec: NewNetwork): Promise<Network> {
-    const done = this.#creating.then(async () => {
-      const network = await this.make(spec, 'bridge', false);
-      this.#tell({ action: 'create', network });
-      return network;
-    });
+    const done = this.#creating.then(() => this.make(spec, 'bridge', false));
     this.#creating = done.catch(() => undefined);
     return done;
   }
 
-  /** create() without waiting its turn, for built-in networks too. */
+  /** create() without waiting its turn, for built-in networks too, of which nothing is told. */
   async make(spec: NewNetwork, driver: Network['driver'], builtIn: boolean): Promise<Network> {
     if (!/^[A-Za-z0-9][A-Za-z0-9_. -]{0,127}$/.test(spec.name))
       throw new TwofoldError(
@@ -157,7 +153,10 @@ class Room implements Networks, AsyncDisposable {
       builtIn,
       created: new Date().toISOString(),
     };
-    this.#store.insertNetwork(network);
+    this.#store.together(() => {
+      this.#store.insertNetwork(network);
+      if (!builtIn) this.#tell({ action: 'create', network });
+    });
     return network;
   }
 
@@ -170,12 +169,14 @@ class Room implements Networks, AsyncDisposable {
         'forbidden',
         `error while removing network: network ${network.name} id ${network.id} has active endpoints`,
       );
-    this.#store.deleteNetwork(network.id);
+    this.#store.together(() => {
+      this.#store.deleteNetwork(network.id);
+      this.#tell({ action: 'destroy', network });
+    });
     await this.#forget(network.id);
     await this.#plugs.settled();
     await removeSwitch(network);
     await this.#replaceRules();
-    this.#tell({ action: 'destroy', network });
   }
 
   checkAddress(id: NetworkId | null, address: string): void {

@@ -26,6 +26,8 @@ export interface EndpointRow {
 }
 
 export interface NetworkStore {
+  /** All that `work` writes, or nothing. */
+  together(work: () => void): void;
   networks(): Network[];
   insertNetwork(network: Network): void;
   deleteNetwork(id: NetworkId): void;
@@ -99,6 +101,7 @@ function toEndpointRow(row: Row): EndpointRow {
 export function openNetworkStore(database: Database): NetworkStore {
   database.migrate('networks', migrations);
   return {
+    together: (work) => database.transaction(work),
     networks: () => database.all<Row>('SELECT * FROM networks ORDER BY rowid').map(toNetwork),
     insertNetwork: (n) =>
       void database.run(

@@ -24,6 +24,54 @@ test('a transaction that throws leaves nothing behind', () => {
   assert.equal(database.all('SELECT * FROM t').length, 0);
 });
 
+test('what follows from a transaction follows its commit: memory first, then who is told; and nothing where it is rolled back', async () => {
+  using database = openDatabase(':memory:');
+  database.migrate('test', ['CREATE TABLE t (a INTEGER)']);
+  const done: string[] = [];
+  const rows = () => database.all('SELECT * FROM t').length;
+  const change = () =>
+    database.transaction(() => {
+      database.afterCommit('tell', () => done.push(`told, ${rows()} rows`));
+      database.run('INSERT INTO t VALUES (1)');
+      database.transaction(() => database.afterCommit('remember', () => done.push('remembered')));
+    });
+  assert.throws(() =>
+    database.transaction(() => {
+      change();
+      throw new Error('no');
+    }),
+  );
+  assert.deepEqual(done, []);
+  change();
+  assert.deepEqual(done, ['remembered', 'told, 1 rows']);
+});
+
+test('a listener that throws makes no committed change look as failed, and keeps nobody else from being told', () => {
+  const script = `
+    import { openDatabase } from ${JSON.stringify(new URL('./database.ts', import.meta.url).href)};
+    process.on('unhandledRejection', (error) => console.log(error.message));
+    const database = openDatabase(':memory:');
+    database.transaction(() => {
+      database.afterCommit('tell', () => { throw new Error('a mistake'); });
+      database.afterCommit('tell', () => console.log('told'));
+    });
+    console.log('committed');`;
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  assert.equal(stdout, 'told\ncommitted\na mistake\n');
+});
+
+test('a change that must survive a power cut is never a part of one that need not', () => {
+  using database = openDatabase(':memory:');
+  assert.throws(
+    () => database.transaction(() => database.transaction(() => undefined, { durable: true })),
+    (error) => isTwofoldError(error, 'internal'),
+  );
+  assert.equal(
+    database.transaction(() => database.transaction(() => 'done', { durable: true }), { durable: true }),
+    'done',
+  );
+});
+
 test('migrations run once each, in order, and rooms do not disturb each other', () => {
   const path = join(directory, 'a.db');
   {

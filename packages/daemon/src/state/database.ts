@@ -18,6 +18,10 @@ export class Database implements Disposable {
   /** Makes room on a full disk; false when it can't. */
   readonly #makeRoom: () => boolean;
   #depth = 0;
+  /** The transaction under way waits for the disk. */
+  #durable = false;
+  /** What waits for the commit: changes of memory, then those who are told. */
+  #committed: { readonly remember: (() => void)[]; readonly tell: (() => void)[] } = { remember: [], tell: [] };
 
   constructor(sqlite: DatabaseSync, makeRoom: () => boolean) {
     this.#sqlite = sqlite;
@@ -42,18 +46,41 @@ export class Database implements Disposable {
    * Everything that `work` writes, or nothing. Synchronous: there is one connection, and an await inside would let
    * others' writes in. Survives the death of the daemon at any moment. `durable` waits for the disk, so that it
    * survives a power cut too: for rows that something is deleted by afterwards. Nested calls belong to the outer
-   * transaction.
+   * transaction. On a full disk `work` may be done twice.
    */
   transaction<T>(work: () => T, options: { durable?: boolean } = {}): T {
-    if (this.#depth > 0) return work();
-    return this.#withRoom(() => this.#transaction(work, options));
+    if (this.#depth > 0) {
+      if (options.durable === true && !this.#durable)
+        throw new TwofoldError('internal', 'A durable change is a part of a transaction that is not durable.');
+      return work();
+    }
+    const result = this.#withRoom(() => this.#transaction(work, options));
+    const { remember, tell } = this.#takeCommitted();
+    for (const step of [...remember, ...tell]) guarded(step);
+    return result;
+  }
+
+  get inTransaction(): boolean {
+    return this.#depth > 0;
+  }
+
+  /**
+   * What follows from a commit, and from nothing else: first what is remembered of it, then those who are told. Left
+   * out when the transaction is rolled back; done at once where there is none. A step that throws changes nothing for
+   * the others, nor for the transaction, which is over.
+   */
+  afterCommit(when: 'remember' | 'tell', step: () => void): void {
+    if (this.#depth > 0) this.#committed[when].push(step);
+    else guarded(step);
   }
 
   #transaction<T>(work: () => T, options: { durable?: boolean }): T {
-    if (options.durable === true) this.#sqlite.exec('PRAGMA synchronous = FULL');
-    this.#sqlite.exec('BEGIN IMMEDIATE');
+    this.#takeCommitted();
+    this.#durable = options.durable === true;
     this.#depth++;
     try {
+      if (this.#durable) this.#sqlite.exec('PRAGMA synchronous = FULL');
+      this.#sqlite.exec('BEGIN IMMEDIATE');
       const result = work();
       this.#sqlite.exec('COMMIT');
       return result;
@@ -62,8 +89,14 @@ export class Database implements Disposable {
       throw error;
     } finally {
       this.#depth--;
-      if (options.durable === true) this.#sqlite.exec('PRAGMA synchronous = NORMAL');
+      if (this.#durable) this.#sqlite.exec('PRAGMA synchronous = NORMAL');
     }
+  }
+
+  #takeCommitted(): { remember: (() => void)[]; tell: (() => void)[] } {
+    const taken = this.#committed;
+    this.#committed = { remember: [], tell: [] };
+    return taken;
   }
 
   /**
@@ -153,6 +186,15 @@ export function openDatabase(path: string, makeRoom: () => boolean = () => false
     `PRAGMA user_version = ${fileFormat}; CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT`,
   );
   return new Database(sqlite, makeRoom);
+}
+
+/** A mistake of ours in one step is told as such (daemon.ts), and makes nothing that is committed look as failed. */
+function guarded(step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    void Promise.reject(error);
+  }
 }
 
 /** SQLITE_FULL, or SQLITE_IOERR of a write that the disk refused. */

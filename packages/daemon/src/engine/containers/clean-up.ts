@@ -50,8 +50,10 @@ async function giveBackEndpoints(room: Room, id: ContainerId): Promise<void> {
   const endpoints = room.networks.endpointsOf(id);
   if (endpoints.length === 0) return;
   for (const endpoint of endpoints) await room.networks.disconnect(endpoint);
-  room.networks.release(id);
-  for (const { network } of endpoints) publishNetwork(room, 'disconnect', room.networks.find(network), id);
+  room.together(() => {
+    room.networks.release(id);
+    for (const { network } of endpoints) publishNetwork(room, 'disconnect', room.networks.find(network), id);
+  });
 }
 
 /** Cleans up in the background when its turn comes, unless a new start has done so before. */

@@ -10,10 +10,10 @@ import {
   type ImageId,
 } from '@twofold/contract';
 import type { Containers } from '../engine.ts';
-import { after, judge } from '../lifecycle.ts';
-import { sandboxOf } from '../places.ts';
-import { publishContainer, type Room } from '../room.ts';
+import { judge } from '../lifecycle.ts';
+import { noteContainer, type Room } from '../room.ts';
 import { openFilesInTurn, outputOf } from './files.ts';
+import { pauseContainer, unpauseContainer } from './pause.ts';
 
 type Options = Parameters<Containers['commit']>[1];
 
@@ -29,18 +29,14 @@ export async function commitContainer(
   if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
   await using stack = new AsyncDisposableStack();
   if (options.pause && record.life.at === 'running') {
-    const driver = room.driver(record.isolation);
-    const ref = { sandbox: sandboxOf(id), container: id };
     // Written down, as docker does it: if the daemon dies now, the container is shown as what it is and can be
     // unpaused.
-    await driver.pause(ref);
+    await pauseContainer(room, id);
     stack.defer(() =>
       resume(room, id).catch((error: unknown) =>
         room.log.warn({ container: id, err: error }, 'A container could not be resumed after a commit.'),
       ),
     );
-    room.records.change(id, { life: after(room.records.need(id).life, { kind: 'paused' }) });
-    publishContainer(room, id, 'pause');
   }
   const run = stack.use(await openFilesInTurn(room, id, { verb: 'diff', form: 'oci' }, signal));
   run.stdin.end();
@@ -60,21 +56,13 @@ export async function commitContainer(
     },
     signal,
   );
-  publishContainer(room, id, 'commit', {
-    comment: options.message,
-    imageID: image.id,
-    imageRef: options.reference ?? '',
-  });
+  noteContainer(room, id, 'commit', { comment: options.message, imageID: image.id, imageRef: options.reference ?? '' });
   return image.id;
 }
 
 /** Unless it has ended, or somebody resumed it to kill it. */
 async function resume(room: Room, id: ContainerId): Promise<void> {
-  const { isolation, life } = room.records.need(id);
-  if (life.at !== 'paused') return;
-  await room.driver(isolation).resume({ sandbox: sandboxOf(id), container: id });
-  room.records.change(id, { life: after(room.records.need(id).life, { kind: 'resumed' }) });
-  publishContainer(room, id, 'unpause');
+  if (room.records.need(id).life.at === 'paused') await unpauseContainer(room, id);
 }
 
 /** What the image runs with: the container's configuration, and over it what the request brings. */

@@ -85,13 +85,15 @@ class World {
   open(): Room {
     const database = openDatabase(join(this.root, 'state.db'));
     const drivers = (['process', 'hyperv'] as const).map((isolation) => this.driver(isolation));
+    const log = pino({ level: 'silent' });
     return (this.room = {
       settings: this.settings,
       records: new ContainerRecords(database),
-      events: new EventLog(database),
+      events: new EventLog(database, log),
+      together: (work: () => unknown, options: object) => database.transaction(work, options),
       presences: new Presences(),
       images: this.images(),
-      log: pino({ level: 'silent' }),
+      log,
       networks: { endpointsOf: () => [] },
       specifications: { check: () => undefined },
       closing: new AbortController().signal,

@@ -57,12 +57,15 @@ export async function convertContainer(
   const added = (await old.hasWritable(writable)) ? await seal(room, record, signal) : null;
   const sealedLayers =
     added === null ? record.sealedLayers : await merged(room, id, [...record.sealedLayers, added], signal);
-  room.records.change(
-    id,
-    { ...asked, isolation: to, sealedLayers, machine: target.machine, accelerator: target.accelerator },
+  room.together(
+    () => {
+      const { machine, accelerator } = target;
+      room.records.change(id, { ...asked, isolation: to, sealedLayers, machine, accelerator });
+      publishContainer(room, record, 'convert', { from: record.isolation, to });
+    },
+    // On the disk before what the old row needs is deleted.
     { durable: true },
   );
-  publishContainer(room, id, 'convert', { from: record.isolation, to });
   // The conversion is done. What can't be taken away now is taken away at the next start of the daemon.
   try {
     await old.discardWritable(writable);

@@ -1,7 +1,7 @@
 // Owns the making of a container: everything about it is decided and written down; nothing runs and nothing is mounted.
 // Start does the rest.
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
 import { TwofoldError, isTwofoldError, newId, type ContainerId } from '@twofold/contract';
 import type { Network } from '../../networks/networks.ts';
@@ -13,6 +13,7 @@ import { checkHostConfig, readIsolation } from './checks.ts';
 import { mergeConfiguration } from './configuration.ts';
 import { checkName, makeUpName } from './name.ts';
 import { machineFor } from './plan.ts';
+import type { StoredContainer } from './records.ts';
 
 type Command = Parameters<Containers['create']>[0];
 
@@ -43,7 +44,7 @@ export async function createContainer(room: Room, command: Command): Promise<{ i
       ? new TwofoldError('no-space', 'The disk is full: make room, or remove containers and images.', { cause })
       : cause;
   });
-  records.insert({
+  const record: StoredContainer = {
     id,
     name,
     config,
@@ -64,8 +65,16 @@ export async function createContainer(room: Room, command: Command): Promise<{ i
     logPath: logPath(settings, id),
     execIds: [],
     stoppedByUser: false,
-  });
-  publishContainer(room, id, 'create');
+  };
+  try {
+    room.together(() => {
+      records.insert(record);
+      publishContainer(room, record, 'create');
+    });
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
   return { id, warnings };
 }
 

@@ -10,7 +10,7 @@ import type { FileRequest, ToolRun } from '../../drivers/driver.ts';
 import type { PathStat } from '../engine.ts';
 import { isUp, judge } from '../lifecycle.ts';
 import { sandboxOf, writableDirectory } from '../places.ts';
-import { publishContainer, type Room } from '../room.ts';
+import { noteContainer, type Room } from '../room.ts';
 import { mergeChanges, parseChanges, type Change } from './changes.ts';
 import { cleanUp } from './clean-up.ts';
 import { containerSpec } from './plan.ts';
@@ -105,7 +105,7 @@ export async function readArchive(
   signal: AbortSignal,
 ): Promise<{ stat: PathStat; tar: AsyncIterable<Buffer> }> {
   const stat = await statPath(room, id, path, signal);
-  publishContainer(room, id, 'archive-path');
+  noteContainer(room, id, 'archive-path');
   return { stat, tar: stream(room, id, { verb: 'pack', path }, signal) };
 }
 
@@ -121,7 +121,7 @@ export async function writeArchive(
   if (room.records.need(id).hostConfig.ReadonlyRootfs === true)
     throw new TwofoldError('invalid-argument', 'container rootfs is marked read-only');
   await named(room, id, path, () => unpack(room, id, path, tar, options, signal));
-  publishContainer(room, id, 'extract-to-dir');
+  noteContainer(room, id, 'extract-to-dir');
 }
 
 async function unpack(
@@ -165,7 +165,7 @@ async function named<T>(room: Room, id: ContainerId, path: string, work: () => P
 /** See Containers.export. Whether it can be done is known before the first byte. */
 export async function exportFiles(room: Room, id: ContainerId, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
   const run = await openFiles(room, id, { verb: 'export' }, signal);
-  publishContainer(room, id, 'export');
+  noteContainer(room, id, 'export');
   return streamOf(run);
 }
 

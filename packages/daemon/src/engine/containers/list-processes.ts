@@ -4,7 +4,7 @@ import { totalmem, uptime } from 'node:os';
 import { TwofoldError, type ContainerId } from '@twofold/contract';
 import { isUp } from '../lifecycle.ts';
 import { sandboxOf } from '../places.ts';
-import { publishContainer, type Room } from '../room.ts';
+import { noteContainer, type Room } from '../room.ts';
 import { bootTimeMs, renderTop } from './top.ts';
 import { namesFor } from './user-names.ts';
 
@@ -29,6 +29,6 @@ export async function listProcesses(
     memoryBytes: guest ? (record.machine?.memoryBytes ?? totalmem()) : totalmem(),
     ...names,
   });
-  publishContainer(room, id, 'top');
+  noteContainer(room, id, 'top');
   return answer;
 }

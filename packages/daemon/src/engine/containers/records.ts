@@ -1,5 +1,5 @@
-// Owns the table of containers and its copy in memory: reading is from memory, a change is committed first. Does not
-// decide what a container may do (lifecycle.ts) nor tell anybody of it (events.ts).
+// Owns the table of containers and its copy in memory: reading is from memory, which follows the commit of a change
+// (Room.together). Does not decide what a container may do (lifecycle.ts) nor tell anybody of it (events.ts).
 
 import { TwofoldError, type ContainerId } from '@twofold/contract';
 import type { Database } from '../../state/database.ts';
@@ -87,38 +87,34 @@ export class ContainerRecords {
       record.name,
       JSON.stringify(record),
     );
-    this.#remember(record);
+    this.#database.afterCommit('remember', () => this.#remember(record));
   }
 
-  /** `durable`: on the disk before this returns, because something is deleted afterwards that the old record needs. */
-  change(
-    id: ContainerId,
-    change: Partial<Omit<StoredContainer, 'id'>>,
-    options: { durable?: boolean } = {},
-  ): StoredContainer {
+  /** Gives the container as it is after the commit. */
+  change(id: ContainerId, change: Partial<Omit<StoredContainer, 'id'>>): StoredContainer {
     const before = this.need(id);
     const after = { ...before, ...change };
     if (after.name !== before.name) this.#refuseTaken(after.name, id);
-    this.#database.transaction(
-      () =>
-        this.#database.run(
-          'UPDATE containers SET name = ?, record = ? WHERE id = ?',
-          after.name,
-          JSON.stringify(after),
-          id,
-        ),
-      options,
+    this.#database.run(
+      'UPDATE containers SET name = ?, record = ? WHERE id = ?',
+      after.name,
+      JSON.stringify(after),
+      id,
     );
-    this.#byName.delete(before.name);
-    this.#remember(after);
+    this.#database.afterCommit('remember', () => {
+      this.#byName.delete(before.name);
+      this.#remember(after);
+    });
     return after;
   }
 
   delete(id: ContainerId): void {
+    const { name } = this.need(id);
     this.#database.run('DELETE FROM containers WHERE id = ?', id);
-    const record = this.#byId.get(id);
-    this.#byId.delete(id);
-    if (record !== undefined) this.#byName.delete(record.name);
+    this.#database.afterCommit('remember', () => {
+      this.#byId.delete(id);
+      this.#byName.delete(name);
+    });
   }
 
   #remember(record: StoredContainer): void {

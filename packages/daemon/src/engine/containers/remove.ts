@@ -10,20 +10,21 @@ import { containerDirectory } from '../places.ts';
 import { publishContainer, type Room } from '../room.ts';
 import { Trace } from '../trace.ts';
 import { cleanUp } from './clean-up.ts';
-import { giveUpRestart, killForGood } from './stop.ts';
+import { killForGood } from './stop.ts';
 
 /** See Containers.remove. The caller holds the container's queue. */
 export async function removeContainer(room: Room, id: ContainerId, force: boolean, signal: AbortSignal): Promise<void> {
   const { life, ...who } = room.records.need(id);
   const verdict = judge(force ? 'remove-forced' : 'remove', life, who);
   if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
-  room.records.change(id, { stoppedByUser: true });
-  giveUpRestart(room, id);
-  if (isUp(life)) await killForGood(room, id, signal);
+  if (isUp(life)) {
+    room.records.change(id, { stoppedByUser: true });
+    await killForGood(room, id, signal);
+  }
   const ended = room.records.need(id);
-  const exitCode = exitCodeOf(ended.life);
-  room.records.change(id, { life: after(ended.life, { kind: 'removal-began' }) });
-  await finishRemoval(room, id, exitCode);
+  room.records.change(id, { stoppedByUser: true, life: after(ended.life, { kind: 'removal-began' }) });
+  room.presences.of(id).restarting?.abort();
+  await finishRemoval(room, id, exitCodeOf(ended.life));
 }
 
 /** The part after the row says `removing`; may be done again. */
@@ -35,18 +36,29 @@ export async function finishRemoval(room: Room, id: ContainerId, exitCode: numbe
     await cleanUp(room, id, { trace, discard: true });
     await trace.step('files', removeFiles(room, id));
   } catch (cause) {
-    const message = `container ${id} could not be removed entirely; removing it again tries the rest.`;
-    room.records.change(id, { life: { at: 'dead', error: message } });
-    throw new TwofoldError('internal', message, { cause });
+    throw noteFailure(room, id, cause);
   }
-  room.records.delete(id);
-  if (record.sealedLayers.length > 0) await releaseLayers(room);
-  publishContainer(room, record, 'destroy');
+  room.together(() => {
+    room.records.delete(id);
+    publishContainer(room, record, 'destroy');
+  });
   for (const [execId, exec] of room.execs) if (exec.container === id) room.execs.delete(execId);
   for (const attachment of presence.pending) attachment.giveUp();
   presence.tell({ kind: 'removed', exitCode });
   room.log.debug({ container: id, ms: trace.report() }, 'A container was removed.');
   room.presences.forget(id);
+  if (record.sealedLayers.length > 0) await releaseLayers(room);
+}
+
+/** The container is `dead`; where that can't be written it stays `removing`, which is tried again as well. */
+function noteFailure(room: Room, id: ContainerId, cause: unknown): TwofoldError {
+  const message = `container ${id} could not be removed entirely; removing it again tries the rest.`;
+  try {
+    room.records.change(id, { life: { at: 'dead', error: message } });
+  } catch (unwritten) {
+    room.log.error({ container: id, err: unwritten }, 'How a removal failed could not be written down.');
+  }
+  return new TwofoldError('internal', message, { cause });
 }
 
 async function removeFiles(room: Room, id: ContainerId): Promise<void> {

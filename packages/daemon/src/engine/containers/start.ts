@@ -7,7 +7,7 @@ import { TwofoldError, isTwofoldError, type ContainerId, type NetworkId } from '
 import type { ProcessRef } from '../../drivers/driver.ts';
 import type { Endpoint } from '../../networks/networks.ts';
 import type { Adapter } from '../engine.ts';
-import { after, judge } from '../lifecycle.ts';
+import { after, exitCodeOf, judge } from '../lifecycle.ts';
 import { containerDirectory, sandboxOf, writableDirectory } from '../places.ts';
 import { publishContainer, publishNetwork, type Room } from '../room.ts';
 import { Trace, type TraceStep } from '../trace.ts';
@@ -37,34 +37,20 @@ export async function startContainer(
   presence.earlyExit = null;
   presence.endedHard = false;
   const within = AbortSignal.any([signal, presence.starting.signal, room.closing, AbortSignal.timeout(startTimeoutMs)]);
+  const trace = new Trace();
   try {
-    const trace = new Trace();
-    const { pid, endpoints } = await takeSteps(room, record, trace, within);
-    const told = trace.steps();
-    room.log.debug({ container: id, ms: trace.report() }, 'A container was started.');
-    const startedAt = Date.now();
-    room.records.change(id, {
-      life: after(record.life, { kind: 'started', pid, at: startedAt }),
-      stoppedByUser: false,
-      adapters: record.adapters.map((adapter) => leased(adapter, endpoints)),
-    });
-    for (const { network } of endpoints) publishNetwork(room, 'connect', room.networks.find(network), id);
-    publishContainer(room, id, 'start');
-    joinLate(room, record);
-    return told;
+    await takeSteps(room, record, trace, within);
   } catch (error) {
     return noteFailure(room, record, error, within);
   } finally {
     presence.starting = null;
   }
+  room.log.debug({ container: id, ms: trace.report() }, 'A container was started.');
+  joinLate(room, record);
+  return trace.steps();
 }
 
-async function takeSteps(
-  room: Room,
-  record: StoredContainer,
-  trace: Trace,
-  signal: AbortSignal,
-): Promise<{ pid: number; endpoints: Endpoint[] }> {
+async function takeSteps(room: Room, record: StoredContainer, trace: Trace, signal: AbortSignal): Promise<void> {
   const { settings, networks } = room;
   const { id } = record;
   const driver = room.driver(record.isolation);
@@ -130,9 +116,26 @@ async function takeSteps(
     stdinOnce: record.config.StdinOnce === true && record.config.Tty !== true,
   };
   const { pid } = await trace.step('start', driver.startContainer(ref, spec, options, signal));
+  // What can't be written down does not run: the undo ends it.
+  writeStart(room, record, pid, endpoints);
   undo.move();
-  return { pid, endpoints };
 }
+
+function writeStart(room: Room, record: StoredContainer, pid: number, endpoints: readonly Endpoint[]): void {
+  room.together(() => {
+    room.records.change(record.id, {
+      life: after(record.life, { kind: 'started', pid, at: Date.now() }),
+      stoppedByUser: false,
+      restartCount: record.restartCount + restartsOf(record),
+      adapters: record.adapters.map((adapter) => leased(adapter, endpoints)),
+    });
+    for (const { network } of endpoints) publishNetwork(room, 'connect', room.networks.find(network), record.id);
+    publishContainer(room, record, 'start');
+  });
+}
+
+/** 1 for a start by the restart policy, whether it succeeds or not. */
+const restartsOf = ({ life }: StoredContainer): number => (life.at === 'restarting' ? 1 : 0);
 
 /** Attachments that came after the others had been connected and before the container was running. */
 function joinLate(room: Room, record: StoredContainer): void {
@@ -230,23 +233,33 @@ async function checkFreeSpace({ settings }: Room): Promise<void> {
 function noteFailure(room: Room, record: StoredContainer, error: unknown, within: AbortSignal): never {
   const presence = room.presences.of(record.id);
   const failure = worded(error, within);
-  if (record.life.at === 'restarting' && presence.starting?.signal.aborted === true) {
-    // A stop called off what the restart policy had begun: the end of the last run stands.
-    room.records.change(record.id, { life: after(record.life, { kind: 'restart-given-up' }) });
-    presence.tell({ kind: 'exit', exitCode: record.life.exitCode, willRestart: false });
-    throw failure;
-  }
+  // A stop called off what the restart policy had begun: the end of the last run stands.
+  const calledOff = record.life.at === 'restarting' && presence.starting?.signal.aborted === true;
   const exitCode = isTwofoldError(failure, 'command-not-found')
     ? 127
     : isTwofoldError(failure, 'command-not-executable')
       ? 126
       : 128;
-  room.records.change(record.id, {
-    life: after(record.life, { kind: 'start-failed', exitCode, error: failure.message, at: Date.now() }),
-  });
-  for (const attachment of presence.pending) attachment.giveUp();
-  presence.pending.clear();
-  presence.tell({ kind: 'start-failed', exitCode, error: failure.message });
+  try {
+    room.records.change(
+      record.id,
+      calledOff
+        ? { life: after(record.life, { kind: 'restart-given-up' }) }
+        : {
+            life: after(record.life, { kind: 'start-failed', exitCode, error: failure.message, at: Date.now() }),
+            restartCount: record.restartCount + restartsOf(record),
+          },
+    );
+  } catch (unwritten) {
+    room.log.error({ container: record.id, err: unwritten }, 'How a start failed could not be written down.');
+    if (record.life.at === 'restarting') throw failure; // it is still, and will be tried again
+  }
+  if (calledOff) presence.tell({ kind: 'exit', exitCode: exitCodeOf(record.life), willRestart: false });
+  else {
+    for (const attachment of presence.pending) attachment.giveUp();
+    presence.pending.clear();
+    presence.tell({ kind: 'start-failed', exitCode, error: failure.message });
+  }
   throw failure;
 }
 

@@ -2,9 +2,10 @@
 // it is waited for.
 
 import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
-import { isUp, judge } from '../lifecycle.ts';
+import { after, isUp, judge } from '../lifecycle.ts';
 import { sandboxOf } from '../places.ts';
-import { publishContainer, type Room } from '../room.ts';
+import { noteContainer, type Room } from '../room.ts';
+import { cleanUpSoon } from './clean-up.ts';
 import { orAborted } from './queue.ts';
 import { signalNumber } from './signals.ts';
 
@@ -31,15 +32,15 @@ export async function stopContainer(
   if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
   const number = signalNumber(options.signal ?? record.config.StopSignal ?? 'SIGTERM');
   const seconds = options.timeoutSeconds ?? record.config.StopTimeout ?? defaultStopSeconds;
+  if (giveUpRestart(room, id)) return noteContainer(room, id, 'stop');
   room.records.change(id, { stoppedByUser: true });
-  if (giveUpRestart(room, id)) return publishContainer(room, id, 'stop');
   const heard =
     (record.life.at !== 'paused' || (await isAnswered(resume(room, id), signal))) &&
     (await send(room, id, number, signal));
   const ended =
     heard && (await endsWithin(room, id, seconds < 0 ? null : Math.min(seconds * 1000, longestTimerMs), signal));
   if (!ended) await killForGood(room, id, signal);
-  publishContainer(room, id, 'stop');
+  noteContainer(room, id, 'stop');
 }
 
 /** See Containers.kill. Not in the queue: it must reach a container that a patient stop is waiting for. */
@@ -49,14 +50,14 @@ export async function killContainer(room: Room, id: ContainerId, text: string): 
   const verdict = judge('kill', record.life, record);
   if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
   const ends = number === 9 || number === signalNumber(record.config.StopSignal ?? 'SIGTERM');
-  if (ends) room.records.change(id, { stoppedByUser: true });
   if (record.life.at === 'restarting') {
     if (ends) giveUpRestart(room, id);
     return;
   }
+  if (ends) room.records.change(id, { stoppedByUser: true });
   await room.driver(record.isolation).signal({ sandbox: sandboxOf(id), container: id }, number, false);
   if (number === 9 && record.life.at === 'paused') await resume(room, id);
-  publishContainer(room, id, 'kill', { signal: String(number) });
+  noteContainer(room, id, 'kill', { signal: String(number) });
 }
 
 /** SIGKILL, then the end of the sandbox if need be. After it the container is not running. */
@@ -83,8 +84,13 @@ export async function endHard(room: Room, id: ContainerId): Promise<boolean> {
 /** A container that waits for its restart is let rest. True when it was so. */
 export function giveUpRestart(room: Room, id: ContainerId): boolean {
   const presence = room.presences.of(id);
-  if (room.records.need(id).life.at !== 'restarting' || presence.restarting === null) return false;
-  presence.restarting.abort();
+  const { life } = room.records.need(id);
+  if (life.at !== 'restarting') return false;
+  // The row first: when that fails the container waits on, and who asked hears of it.
+  room.records.change(id, { life: after(life, { kind: 'restart-given-up' }), stoppedByUser: true });
+  presence.restarting?.abort();
+  presence.tell({ kind: 'exit', exitCode: life.exitCode, willRestart: false });
+  cleanUpSoon(room, id);
   return true;
 }
 
@@ -102,7 +108,7 @@ async function send(room: Room, id: ContainerId, number: number, signal: AbortSi
       ))
     )
       return false;
-    publishContainer(room, id, 'kill', { signal: String(number) });
+    noteContainer(room, id, 'kill', { signal: String(number) });
   } catch (error) {
     if (!isTwofoldError(error, 'container-not-running') && !isTwofoldError(error, 'sandbox-gone')) throw error;
   }

@@ -47,10 +47,12 @@ export function updateContainer(room: Room, id: ContainerId, change: Partial<Hos
   const hostConfig: HostConfig = { ...record.hostConfig, ...asked, ...policy };
   const warnings = checkHostConfig(record.config, hostConfig, availableParallelism());
   room.specifications.check({ ...record, hostConfig });
-  room.records.change(id, {
-    hostConfig,
-    ...(record.isolation === 'hyperv' ? { machine: machineFor(room.settings, hostConfig) } : {}),
+  room.together(() => {
+    room.records.change(id, {
+      hostConfig,
+      ...(record.isolation === 'hyperv' ? { machine: machineFor(room.settings, hostConfig) } : {}),
+    });
+    publishContainer(room, record, 'update');
   });
-  publishContainer(room, id, 'update');
   return { warnings };
 }
