@@ -2,12 +2,11 @@
 // both isolations.
 
 import assert from 'node:assert/strict';
-import { before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { daemonForTests } from '../support/daemon.ts';
 import { isolations } from '../support/isolations.ts';
 
-const daemon = daemonForTests();
-before(async () => {
+const daemon = daemonForTests([], async (daemon) => {
   for (const [name, subnet] of [
     ['Lab', '10.217.1.0/24'],
     ['Rear', '10.217.2.0/24'],

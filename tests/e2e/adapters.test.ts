@@ -2,20 +2,16 @@
 // both isolations.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { Twofold, TwofoldApiError } from '@twofold/sdk';
 import { daemonForTests } from '../support/daemon.ts';
 import { isolations } from '../support/isolations.ts';
 
-const daemon = daemonForTests();
-let twofold: Twofold;
-before(async () => {
-  twofold = new Twofold({ socketPath: daemon.socket });
+const daemon = daemonForTests([], async () => {
   await twofold.networks.create('Lab', { subnet: '10.218.1.0/24' });
 });
-after(async () => {
-  await twofold[Symbol.asyncDispose]();
-});
+const twofold = new Twofold({ socketPath: daemon.socket });
+after(() => twofold[Symbol.asyncDispose]());
 
 const refused =
   (status: number, message: RegExp) =>

@@ -8,7 +8,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { after, afterEach, before } from 'node:test';
+import { after, afterEach, before, beforeEach } from 'node:test';
 import { readCommandLine } from '@twofold/daemon/command-line.ts';
 import { sweep } from '@twofold/daemon/sweep.ts';
 import { command, type CommandResult } from './command.ts';
@@ -148,20 +148,26 @@ export class TestDaemon implements AsyncDisposable {
 }
 
 /**
- * A daemon for the tests of a file: up before the first, gone after the last. A test that fails leaves the next ones
- * nothing to fall over: the containers that it made are removed.
+ * A daemon for the tests of a file: up before the first, with what `prepare` makes, and gone after the last (hooks of a
+ * file that are not in a suite are not waited for one after the other, so that this is no second `before`). A test that
+ * fails leaves the next ones nothing to fall over: the containers that it made are removed.
  */
-export function daemonForTests(flags: readonly string[] = []): TestDaemon {
+export function daemonForTests(
+  flags: readonly string[] = [],
+  prepare: (daemon: TestDaemon) => Promise<void> = async () => undefined,
+): TestDaemon {
   const daemon = new TestDaemon(flags);
-  let lastEndMs = 0;
+  let beganMs = 0;
   before(async () => {
     await daemon.start();
-    lastEndMs = Date.now();
+    await prepare(daemon);
+  });
+  beforeEach(() => {
+    beganMs = Date.now();
   });
   afterEach(async (context) => {
     // What was made before the first test, or by a test that went well, is there for a reason.
-    if (!('passed' in context && context.passed === true)) await daemon.removeContainers(lastEndMs);
-    lastEndMs = Date.now();
+    if (!('passed' in context && context.passed === true)) await daemon.removeContainers(beganMs);
   });
   after(() => daemon[Symbol.asyncDispose]());
   return daemon;
