@@ -19,10 +19,17 @@ const rootScripts = {
   'tools/test.ts': null,
   'tools/picture/main.ts': null,
   'bench/main.ts': null,
+  'tools/record-answers.ts': null,
   'packages/daemon/src/main.ts': null,
   'packages/cli/src/main.ts': ['setup', 'demo', 'up', 'down'],
 };
-const developmentScripts = ['tools/check.ts', 'tools/test.ts', 'tools/picture/main.ts', 'bench/main.ts'];
+const developmentScripts = [
+  'tools/check.ts',
+  'tools/record-answers.ts',
+  'tools/test.ts',
+  'tools/picture/main.ts',
+  'bench/main.ts',
+];
 
 function fail(message) {
   process.stderr.write(`twofold: ${message}\n`);

@@ -65,7 +65,7 @@ const supervisorsOf = (runRoot: string): string[] =>
   processesNaming(runRoot).filter((line) => line.includes('twofold-supervisor'));
 
 async function isolationOf(name: string): Promise<string> {
-  return daemon.ok(['inspect', '--format', '{{.HostConfig.Isolation}}', name]);
+  return daemon.ok(['inspect', '--format', '{{.Twofold.Isolation}}', name]);
 }
 
 test(

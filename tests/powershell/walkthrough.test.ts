@@ -81,7 +81,10 @@ for (const powershell of powershells) {
       assert.equal(await prompt.enter('Set-Container $con -RuntimeType Default'), '');
       await daemon.ok(['start', 'DEMO']);
       assert.equal(await daemon.ok(['exec', 'DEMO', 'cat', '/root/notes']), 'written before');
-      assert.equal(await daemon.ok(['inspect', '--format', '{{.HostConfig.Isolation}}', 'DEMO']), 'process');
+      assert.equal(
+        await daemon.ok(['inspect', '--format', '{{.HostConfig.Isolation}} {{.Twofold.Isolation}}', 'DEMO']),
+        'default process',
+      );
     });
 
     test('3: docker runs an image by its id on a terminal with cmd, and Get-Container shows the container', async () => {

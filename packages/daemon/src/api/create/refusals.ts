@@ -85,6 +85,19 @@ function hasPorts(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.values(value).some((bindings) => !isUnset(bindings));
 }
 
+const logDrivers = ['syslog', 'journald', 'gelf', 'fluentd', 'awslogs', 'splunk', 'etwlogs', 'gcplogs', 'logentries'];
+
+/** A value that nobody could carry out: the request's fault, and nothing that Twofold lacks. Docker's words. */
+function checkWords(host: Bag): void {
+  const { CgroupnsMode: cgroupns, MemorySwappiness: swappiness, Runtime: runtime } = host;
+  if (set(cgroupns) && !['private', 'host'].includes(String(cgroupns)))
+    throw new TwofoldError('invalid-argument', `invalid cgroup namespace mode: ${String(cgroupns).slice(0, 60)}`);
+  if (typeof swappiness === 'number' && swappiness !== -1 && (swappiness < 0 || swappiness > 100))
+    throw new TwofoldError('invalid-argument', `Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
+  if (set(runtime) && !['crun', 'runc', 'io.containerd.runc.v2'].includes(String(runtime)))
+    throw new TwofoldError('invalid-argument', `Unknown runtime specified ${String(runtime).slice(0, 60)}`);
+}
+
 /**
  * Throws `not-implemented` for the first word that can't be carried out; otherwise warnings for keys that nobody knows.
  */
@@ -104,6 +117,7 @@ export function refuseInConfig(config: Bag, known: Bag): string[] {
 }
 
 export function refuseInHostConfig(host: Bag, known: Bag): string[] {
+  checkWords(host);
   return [
     ...refuse(host, hostRows, known, 'HostConfig.'),
     ...refuseSecurity(host['SecurityOpt']),
@@ -152,10 +166,12 @@ function refuseSecurity(value: unknown): string[] {
       warnings.push('Twofold applies no SELinux label: label=disable changes nothing.');
       continue;
     }
-    throw new TwofoldError(
-      'not-implemented',
-      `Twofold does not have this yet: --security-opt ${String(option).slice(0, 80)}.`,
-    );
+    if (['apparmor', 'label', 'seccomp', 'systempaths', 'writable-cgroups'].includes(name))
+      throw new TwofoldError(
+        'not-implemented',
+        `Twofold does not have this yet: --security-opt ${String(option).slice(0, 80)}.`,
+      );
+    throw new TwofoldError('invalid-argument', `invalid --security-opt: "${String(option).slice(0, 80)}"`);
   }
   return warnings;
 }
@@ -169,7 +185,12 @@ function splitOption(option: string): [string, string] {
 function refuseLog(value: unknown): string[] {
   const log = (value ?? {}) as { Type?: string; Config?: Bag };
   const type = log.Type ?? '';
-  if (!['', 'json-file', 'local', 'none'].includes(type))
+  if (!['', 'json-file', 'local', 'none', ...logDrivers].includes(type))
+    throw new TwofoldError(
+      'invalid-argument',
+      `error looking up logging plugin ${type.slice(0, 60)}: plugin "${type.slice(0, 60)}" not found`,
+    );
+  if (logDrivers.includes(type))
     throw new TwofoldError('not-implemented', `Twofold does not have this yet: the log driver "${type.slice(0, 60)}".`);
   const option = Object.keys(log.Config ?? {}).find((key) => key !== 'max-size' && key !== 'max-file');
   if (option !== undefined)

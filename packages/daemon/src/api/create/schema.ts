@@ -64,6 +64,9 @@ const restartPolicy = v.optional(
   }),
 );
 
+/** What Twofold cannot do is left unset (refusals.ts); an empty list stays one, for who looks at what was asked. */
+const nothing = v.optional(v.array(v.never()));
+
 /** What `docker update` may change too. */
 export const resourceEntries = {
   Memory: whole,
@@ -118,6 +121,18 @@ export const hostConfig = v.object({
   GroupAdd: texts,
   MaskedPaths: texts,
   ReadonlyPaths: texts,
+  Binds: nothing,
+  VolumesFrom: nothing,
+  Links: nothing,
+  PortBindings: v.optional(v.record(v.string(), v.array(v.object({ HostIp: text, HostPort: text })))),
+  Devices: nothing,
+  DeviceCgroupRules: nothing,
+  DeviceRequests: nothing,
+  BlkioWeightDevice: nothing,
+  BlkioDeviceReadBps: nothing,
+  BlkioDeviceWriteBps: nothing,
+  BlkioDeviceReadIOps: nothing,
+  BlkioDeviceWriteIOps: nothing,
 });
 
 export const endpoint = v.looseObject({
@@ -143,7 +158,7 @@ export const execRequest = v.object({
   DetachKeys: text,
   Tty: flag,
   Env: texts,
-  Cmd: words,
+  Cmd: texts,
   Privileged: flag,
   User: text,
   WorkingDir: text,

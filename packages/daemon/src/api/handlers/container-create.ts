@@ -10,21 +10,24 @@ import { goArchitecture } from '../architecture.ts';
 
 export async function createContainer(context: Context): Promise<void> {
   const body = await readJson(context, createRequest);
-  checkPlatform(context.query.text('platform'));
+  checkPlatform(context.query.text('platform'), body.Image ?? '');
   const { command, warnings } = createCommand(context.query.text('name'), body, context.minor);
   const made = await context.engine.containers.create(command, context.lasting(changeLimitMs));
   sendJson(context, { Id: made.id, Warnings: [...warnings, ...made.warnings] }, 201);
 }
 
-function checkPlatform(platform: string | undefined): void {
+function checkPlatform(platform: string | undefined, image: string): void {
   if (platform === undefined) return;
   const [os, architecture] = platform.includes('/')
     ? platform.split('/')
-    : ['linux', platform === 'linux' ? undefined : platform];
+    : ['linux', 'windows', 'darwin'].includes(platform)
+      ? [platform, undefined]
+      : ['linux', platform];
   if (os !== 'linux' || (architecture !== undefined && architecture !== goArchitecture())) {
+    const wanted = platform.includes('/') ? platform : `${os}/${architecture ?? goArchitecture()}`;
     throw new TwofoldError(
-      'unsupported',
-      `This machine runs linux/${goArchitecture()} only, not ${platform.slice(0, 60)}.`,
+      'image-not-found',
+      `image with reference ${image.slice(0, 100)} was found but does not match the specified platform: wanted ${wanted.slice(0, 60)}, actual: linux/${goArchitecture()}`,
     );
   }
 }

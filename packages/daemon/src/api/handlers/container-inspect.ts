@@ -3,8 +3,10 @@
 import { guid } from '@twofold/contract';
 import type { ContainerRecord, Engine } from '../../engine/engine.ts';
 import type { Context } from '../context.ts';
+import { isUnset } from '../create/refusals.ts';
 import { sendJson } from '../respond.ts';
 import { networksView } from '../endpoints.ts';
+import { hostConfigView } from '../host-config-view.ts';
 import { adaptersView } from './adapters.ts';
 import { sizes } from './container-list.ts';
 
@@ -92,74 +94,15 @@ function configView({ config, imageName }: ContainerRecord): Record<string, unkn
     Tty: false,
     OpenStdin: false,
     StdinOnce: false,
-    Env: [],
     Cmd: null,
     Image: imageName,
-    Volumes: null,
     WorkingDir: '',
-    Entrypoint: null,
     OnBuild: null,
     Labels: {},
     ...config,
-  };
-}
-
-function hostConfigView({ hostConfig, isolation }: ContainerRecord): Record<string, unknown> {
-  return {
-    Binds: null,
-    ContainerIDFile: '',
-    PortBindings: {},
-    AutoRemove: false,
-    VolumeDriver: '',
-    VolumesFrom: null,
-    ConsoleSize: [0, 0],
-    CapAdd: null,
-    CapDrop: null,
-    CgroupnsMode: 'private',
-    Dns: [],
-    DnsOptions: [],
-    DnsSearch: [],
-    ExtraHosts: null,
-    GroupAdd: null,
-    IpcMode: 'private',
-    Cgroup: '',
-    Links: null,
-    OomScoreAdj: 0,
-    PidMode: '',
-    Privileged: false,
-    PublishAllPorts: false,
-    ReadonlyRootfs: false,
-    SecurityOpt: null,
-    UTSMode: '',
-    UsernsMode: '',
-    ShmSize: 64 << 20,
-    Runtime: 'crun',
-    CpuShares: 0,
-    Memory: 0,
-    NanoCpus: 0,
-    CgroupParent: '',
-    BlkioWeight: 0,
-    CpuPeriod: 0,
-    CpuQuota: 0,
-    CpusetCpus: '',
-    CpusetMems: '',
-    Devices: [],
-    MemoryReservation: 0,
-    MemorySwap: 0,
-    MemorySwappiness: null,
-    OomKillDisable: null,
-    PidsLimit: null,
-    Ulimits: [],
-    MaskedPaths: null,
-    ReadonlyPaths: null,
-    ...hostConfig,
-    NetworkMode: hostConfig.NetworkMode || 'default',
-    RestartPolicy: {
-      Name: hostConfig.RestartPolicy?.Name || 'no',
-      MaximumRetryCount: hostConfig.RestartPolicy?.MaximumRetryCount ?? 0,
-    },
-    LogConfig: { Type: hostConfig.LogConfig?.Type || 'json-file', Config: hostConfig.LogConfig?.Config ?? {} },
-    Isolation: isolation,
+    Entrypoint: config.Entrypoint?.length === 0 ? null : (config.Entrypoint ?? null),
+    Env: config.Env?.length === 0 ? null : (config.Env ?? null),
+    Volumes: isUnset(config.Volumes) ? null : config.Volumes,
   };
 }
 

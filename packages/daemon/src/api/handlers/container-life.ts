@@ -50,7 +50,9 @@ export async function unpause(context: Context): Promise<void> {
 }
 
 export async function rename(context: Context): Promise<void> {
-  await context.engine.containers.rename(target(context), checkName(context.query.required('name')));
+  const name = context.query.required('name');
+  const { id } = context.engine.containers.find(target(context));
+  await context.engine.containers.rename(id, checkName(name));
   sendEmpty(context);
 }
 

@@ -59,6 +59,9 @@ function newestFirst(a: ContainerRecord, b: ContainerRecord): number {
 
 /** Docker's filters: values of one name are alternatives, names add up; labels all have to fit. */
 function filterOf(engine: Engine, filters: Filters): (record: ContainerRecord) => boolean {
+  for (const code of filters.get('exited') ?? [])
+    if (!/^-?\d{1,10}$/.test(code))
+      throw new TwofoldError('invalid-argument', `invalid filter 'exited=${code.slice(0, 40)}'`);
   const names = filters.get('name')?.map(nameExpression);
   const ids = filters.get('id')?.map(nameExpression);
   const before = filters.get('before')?.map((reference) => engine.containers.find(reference).created);

@@ -1,6 +1,6 @@
 // Owns the image verbs without archives: list, inspect, history, tag, remove, prune.
 
-import type { ImageId } from '@twofold/contract';
+import { TwofoldError, type ImageId } from '@twofold/contract';
 import type { Image } from '../../images/images.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Context } from '../context.ts';
@@ -120,6 +120,8 @@ export function imageHistory(context: Context): void {
 
 export function tagImage(context: Context): void {
   const target = joinReference(context.query.required('repo'), context.query.text('tag'))!;
+  if (/[A-Z]/.test(target.replace(/[:@].*$/, '')))
+    throw new TwofoldError('invalid-argument', 'invalid reference format: repository name must be lowercase');
   context.engine.images.tag(reference(context), target);
   sendEmpty(context, 201);
 }

@@ -136,6 +136,23 @@ const drivers: Readonly<Record<string, { readonly internal: boolean }>> = {
   internal: { internal: true },
 };
 
+/** Drivers that Docker has and Twofold has not. */
+const lackingDrivers = ['overlay', 'macvlan', 'ipvlan', 'transparent', 'l2bridge', 'l2tunnel', 'ics', 'private'];
+
+/** Networks that are there from the start, and of which there is one each. */
+const predefined = ['bridge', 'host', 'none', 'default'];
+
+/** Throws as dockerd does for a name or a driver that nobody can have; a driver that is only lacking says so. */
+function checkKind(name: string, driver: string): void {
+  if (predefined.includes(name.toLowerCase()))
+    throw new TwofoldError('forbidden', `operation is not permitted on predefined ${name} network`);
+  if (Object.hasOwn(drivers, driver)) return;
+  if (['host', 'null'].includes(driver))
+    throw new TwofoldError('forbidden', `only one instance of "${driver}" network is allowed`);
+  if (lackingDrivers.includes(driver)) throw lacking(`the network driver "${driver}"`);
+  throw new TwofoldError('network-not-found', `plugin "${driver.slice(0, 60)}" not found`);
+}
+
 /** Key of the body, and what Twofold lacks when it is set. */
 const lackingWords = [
   ['EnableIPv6', 'IPv6'],
@@ -145,10 +162,12 @@ const lackingWords = [
 
 export async function createNetwork(context: Context): Promise<void> {
   const body = await readJson(context, createBody);
-  const driver = drivers[body.Driver.toLowerCase()];
-  if (driver === undefined) throw lacking(`the network driver "${body.Driver.slice(0, 60)}"`);
-  if (!['', 'default'].includes(body.IPAM.Driver ?? ''))
-    throw lacking(`the address driver "${body.IPAM.Driver!.slice(0, 60)}"`);
+  checkKind(body.Name, body.Driver.toLowerCase());
+  const driver = drivers[body.Driver.toLowerCase()]!;
+  const addressDriver = body.IPAM.Driver ?? '';
+  if (['null', 'dhcp', 'windows'].includes(addressDriver)) throw lacking(`the address driver "${addressDriver}"`);
+  if (!['', 'default'].includes(addressDriver))
+    throw new TwofoldError('network-not-found', `plugin "${addressDriver.slice(0, 60)}" not found`);
   for (const [key, what] of lackingWords) if (!isUnset(body[key])) throw lacking(what);
   if (!isUnset((body['ConfigFrom'] as { Network?: string } | undefined)?.Network))
     throw lacking('networks from a configuration');
@@ -181,7 +200,11 @@ function lacking(what: string): TwofoldError {
 }
 
 export async function connectNetwork(context: Context): Promise<void> {
-  const body = await readJson(context, v.object({ Container: v.string(), EndpointConfig: v.optional(endpoint, {}) }));
+  const body = await readJson(
+    context,
+    v.object({ Container: v.optional(v.string(), ''), EndpointConfig: v.optional(endpoint, {}) }),
+  );
+  checkContainer(body.Container);
   await context.engine.containers.connect(
     body.Container,
     context.parameters['name']!,
@@ -190,9 +213,17 @@ export async function connectNetwork(context: Context): Promise<void> {
   sendEmpty(context, 200);
 }
 
+function checkContainer(reference: string): void {
+  if (reference === '') throw new TwofoldError('invalid-argument', 'invalid name or ID supplied: ""');
+}
+
 /** `Force` is for endpoints that are stuck; there are none. */
 export async function disconnectNetwork(context: Context): Promise<void> {
-  const body = await readJson(context, v.object({ Container: v.string(), Force: v.optional(v.boolean()) }));
+  const body = await readJson(
+    context,
+    v.object({ Container: v.optional(v.string(), ''), Force: v.optional(v.boolean()) }),
+  );
+  checkContainer(body.Container);
   await context.engine.containers.disconnect(body.Container, context.parameters['name']!);
   sendEmpty(context, 200);
 }
