@@ -175,6 +175,11 @@ export function fakeEngine(): Fake {
   };
   const cells = new Map<string, Cell>();
   const execs = new Map<string, { record: ExecRecord; process: Process }>();
+  const findExec = (id: string): ExecRecord => {
+    const found = execs.get(id);
+    if (found === undefined) throw new TwofoldError('exec-not-found', `No such exec instance: ${id}`);
+    return found.record;
+  };
   const events: EngineEvent[] = [];
   const listeners = new Set<PassThrough>();
   const received: { path: string; bytes: number }[] = [];
@@ -514,13 +519,14 @@ export function fakeEngine(): Fake {
         execs.set(record.id, { record, process: new Process() });
         return record.id;
       },
-      find: (id) =>
-        execs.get(id)?.record ??
-        (() => {
-          throw new TwofoldError('exec-not-found', `No such exec instance: ${id}`);
-        })(),
+      find: findExec,
+      startable(id) {
+        mustRun(cellOf(findExec(id).container));
+        return findExec(id);
+      },
       async start(id, { detach }) {
         const cell = execs.get(id)!;
+        if (cell.record.life.at !== 'created') throw new TwofoldError('conflict', `exec command ${id} has already run`);
         const list = cell.record.request.Cmd ?? [];
         if (!programs.includes(list[0]!)) {
           cell.record = { ...cell.record, life: { at: 'exited', pid: 0, exitCode: 127 } };

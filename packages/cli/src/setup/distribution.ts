@@ -75,6 +75,7 @@ export function testPackages(): Package[] {
     { name: 'procps', purpose: 'shows processes as a person sees them' },
     { name: 'tmux', purpose: "a person's terminal, typed into and read like a screen" },
     { name: 'openssl', purpose: 'makes keys in utility VMs that were cloned' },
+    { name: 'python3-docker', purpose: "a client of Docker's API that Docker has written in another language" },
     { name: 'cpio', purpose: 'reads the initramfs that Twofold writes' },
   ];
 }

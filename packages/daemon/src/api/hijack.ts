@@ -24,13 +24,15 @@ export interface JoinOptions {
    * give input.
    */
   readonly endsInput: boolean;
+  /** The client wanted no output: it has done with the end of its input. */
+  readonly inputOnly?: boolean;
   /** Aborted when the client is gone. */
   readonly hangUp: AbortController;
 }
 
 /**
- * Resolves when output has ended and the socket with it, or the client has detached or is gone. Lets go of the
- * attachment.
+ * Resolves when output has ended and the socket with it, or the client has detached or is gone. What a client had sent
+ * before it went still reaches the process. The attachment stays the caller's, who lets go of it then.
  */
 export async function joinStreams(
   socket: Duplex,
@@ -38,24 +40,34 @@ export async function joinStreams(
   options: JoinOptions,
 ): Promise<'ended' | 'detached' | 'gone'> {
   const { hangUp } = options;
-  await using _held = attachment;
-  const detached = new AbortController();
-  passInput(socket, attachment.stdin, options, () => detached.abort());
+  const done = new AbortController();
+  let detached = false;
+  passInput(socket, attachment.stdin, options, {
+    detach: () => {
+      detached = true;
+      done.abort();
+    },
+    end: () => {
+      if (options.inputOnly === true) done.abort();
+    },
+  });
   using _probe = probeWhenHalfClosed(socket, hangUp.signal);
-  const leave = AbortSignal.any([hangUp.signal, detached.signal]);
+  const leave = AbortSignal.any([hangUp.signal, done.signal]);
   const left = Promise.withResolvers<void>();
   leave.addEventListener('abort', () => left.resolve(), { once: true });
   if (leave.aborted) left.resolve();
   const output = passOutput(socket, attachment, options.multiplexed, leave);
+  output.catch(() => undefined); // after leaving, its failure is only that the socket is gone
   try {
     await Promise.race([output, left.promise]);
   } finally {
-    output.catch(() => undefined); // after leaving, its failure is only that the socket is gone
     endSocket(socket);
   }
-  return hangUp.signal.aborted ? 'gone' : detached.signal.aborted ? 'detached' : 'ended';
+  if (!detached && attachment.stdin !== null) await Promise.race([settled(attachment.stdin), output]);
+  return hangUp.signal.aborted ? 'gone' : detached ? 'detached' : 'ended';
 }
 
+/** Once nobody reads any more, output is dropped: a process that is still taking its input must not be held up. */
 async function passOutput(
   socket: Duplex,
   attachment: Attachment,
@@ -63,9 +75,19 @@ async function passOutput(
   leave: AbortSignal,
 ): Promise<void> {
   for await (const { stream, data } of attachment.output) {
-    if (leave.aborted) return;
-    if (!sendPiece(socket, multiplexed ? stream : null, data)) await once(socket, 'drain', { signal: leave });
+    if (leave.aborted || sendPiece(socket, multiplexed ? stream : null, data)) continue;
+    await once(socket, 'drain', { signal: leave }).catch(() => undefined);
   }
+}
+
+/** Resolves when what was written has been passed on, its end included, or can't be any more. */
+function settled(stdin: Writable): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const event of ['finish', 'error', 'close']) stdin.once(event, () => resolve());
+  if (stdin.destroyed || stdin.writableFinished || stdin.errored !== null) resolve();
+  else if (!stdin.writableEnded && stdin.writableLength === 0) resolve();
+  else if (!stdin.writableEnded) stdin.write(Buffer.alloc(0), () => resolve());
+  return promise;
 }
 
 /** Writes one piece, framed unless `stream` is null; false when the client is slower. */
@@ -82,7 +104,12 @@ export function sendPiece(socket: Duplex, stream: 'stdout' | 'stderr' | null, da
  * What the client sends goes to the process, as fast as that takes it; where there is none it is dropped, so that the
  * client is not held up.
  */
-function passInput(socket: Duplex, stdin: Writable | null, options: JoinOptions, detach: () => void): void {
+function passInput(
+  socket: Duplex,
+  stdin: Writable | null,
+  options: JoinOptions,
+  told: { detach(): void; end(): void },
+): void {
   let target = stdin;
   const scanner = options.detachKeys === null ? null : new DetachScanner(options.detachKeys);
   stdin?.on('error', () => {
@@ -100,11 +127,12 @@ function passInput(socket: Duplex, stdin: Writable | null, options: JoinOptions,
     if (found.pass.length > 0 && !target.write(found.pass)) socket.pause();
     if (found.detached) {
       target = null;
-      detach();
+      told.detach();
     }
   });
   socket.on('end', () => {
     if (options.endsInput) target?.end();
+    told.end();
   });
   socket.resume();
 }

@@ -28,8 +28,8 @@ export interface HijackContext extends Caller {
   readonly body: Buffer;
   /** Aborted when the client is gone. */
   readonly hangUp: AbortController;
-  /** To be called once 101 has been sent: from then on no status can be told. */
-  accepted(): void;
+  /** To be called once 101 has been sent: from then on no status can be told, and what goes wrong is told by `tell`. */
+  accepted(tell?: (message: string) => void): void;
 }
 
 export type HijackHandler = (context: HijackContext) => Promise<void>;

@@ -106,7 +106,7 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     socket.on('close', () => hangUp.abort());
     socket.on('error', () => hangUp.abort());
     closing.signal.addEventListener('abort', () => socket.destroy(), { once: true, signal: hangUp.signal });
-    let accepted = false;
+    let accepted: ((message: string) => void) | null = null;
     try {
       if (request.rawHeaders.length / 2 > maxHeaderFields)
         return refuseUpgrade(socket, 431, `The request has more than ${maxHeaderFields} header fields.`);
@@ -121,15 +121,17 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
         socket,
         body,
         hangUp,
-        accepted: () => {
-          accepted = true;
+        accepted: (tell = () => undefined) => {
+          accepted = tell;
         },
       });
     } catch (error) {
       if (hangUp.signal.aborted) return;
       const rendered = fault(error, request, number);
-      if (accepted) endSocket(socket);
-      else refuseUpgrade(socket, rendered.status, rendered.message, rendered.code);
+      const tell = accepted as ((message: string) => void) | null;
+      if (tell === null) return refuseUpgrade(socket, rendered.status, rendered.message, rendered.code);
+      tell(rendered.message);
+      endSocket(socket);
     }
   };
 

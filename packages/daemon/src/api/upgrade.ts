@@ -73,6 +73,19 @@ export function refuseUpgrade(socket: Duplex, status: number, message: string, c
   socket.resume(); // unread input would turn the client's end of file into a reset
 }
 
-export function acceptUpgrade(socket: Duplex, contentType: string): void {
-  socket.write(`HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`);
+/**
+ * The 101. From here on the connection carries `contentType`. Docker's client in Python (and what is made with it) reads
+ * the head through a buffer and then drops that buffer, with whatever output has come into it: for it the head fills the
+ * buffer to the last byte, so that nothing else can.
+ */
+export function acceptUpgrade(socket: Duplex, request: IncomingMessage, contentType: string): void {
+  const head = `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n`;
+  const padding = dropsItsBuffer.test(request.headers['user-agent'] ?? '')
+    ? `Padding: ${'x'.repeat(pythonBufferBytes - head.length - 'Padding: \r\n\r\n'.length)}\r\n`
+    : '';
+  socket.write(`${head}${padding}\r\n`);
 }
+
+const dropsItsBuffer = /python|ansible|^docker-compose\/1\./i;
+/** io.DEFAULT_BUFFER_SIZE. */
+const pythonBufferBytes = 8192;

@@ -141,6 +141,8 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
         { ...want, stdin: want.stdin && config.OpenStdin === true },
         (gone) => pending.delete(gone),
       );
+      await using undo = new AsyncDisposableStack();
+      undo.use(attachment); // until it is the caller's, it is let go of when anything fails
       if (isUp(record.life)) {
         const streams = await room
           .driver(isolation)
@@ -153,6 +155,7 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
         else await attachment.connect(streams);
       } else pending.add(attachment);
       noteContainer(room, id, 'attach');
+      undo.move();
       return attachment;
     },
     resize: async (reference, size) => {

@@ -307,7 +307,12 @@ export interface Containers {
 export interface Execs {
   create(container: string, request: ExecCreateRequest): Promise<ExecId>;
   find(id: string): ExecRecord;
-  /** Null when detached. */
+  /** Throws what a start is refused for before anything is done: there is no such exec, its container does not run. */
+  startable(id: string): ExecRecord;
+  /**
+   * Null when detached. What fails here has begun: the exec has ended then, with 127 for a command that isn't there and
+   * with 126 for all else.
+   */
   start(
     id: string,
     options: { detach: boolean; consoleSize?: { rows: number; columns: number } },

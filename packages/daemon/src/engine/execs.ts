@@ -32,6 +32,12 @@ export function createExecs(room: Room): Execs {
     container: exec.container,
     exec: exec.id,
   });
+  const startable = (reference: string): ExecRecord => {
+    const exec = need(reference);
+    const record = room.records.need(exec.container);
+    refuse(judge('exec', record.life, record));
+    return exec;
+  };
   return {
     async create(reference, request) {
       const record = room.records.find(reference);
@@ -43,12 +49,12 @@ export function createExecs(room: Room): Execs {
       return id;
     },
     find: need,
+    startable,
     async start(reference, options, signal) {
-      const exec = need(reference);
+      const exec = startable(reference);
       if (exec.life.at === 'running') throw new TwofoldError('conflict', `exec command ${exec.id} is already running`);
       if (exec.life.at === 'exited') throw new TwofoldError('conflict', `exec command ${exec.id} has already run`);
       const record = room.records.need(exec.container);
-      refuse(judge('exec', record.life, record));
       const { consoleSize } = options;
       const request: ExecCreateRequest = {
         ...exec.request,

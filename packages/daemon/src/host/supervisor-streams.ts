@@ -7,7 +7,7 @@ import { exitOf, type Conversation, type WireExit } from './conversation.ts';
 
 export interface WantedStreams {
   readonly stdin: boolean;
-  /** Without it nobody need read the output for the exit to be known. */
+  /** Without it there is none to read, and it ends with the process all the same. */
   readonly output: boolean;
 }
 
@@ -29,9 +29,8 @@ export class SupervisorStreams implements AsyncDisposable {
     // Whoever only reads the output must not fall over an exit that nobody asked for.
     this.exit.catch(() => undefined);
     this.stdin = want.stdin ? inputOf(conversation) : null;
-    const frames = this.#output();
-    this.output = want.output ? frames : nothing();
-    if (!want.output) void drain(frames);
+    this.output = this.#output();
+    if (!want.output) this.output = silence(drain(this.output));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -59,6 +58,7 @@ export class SupervisorStreams implements AsyncDisposable {
   }
 }
 
+/** Read to its end at once, so that the exit is known though nobody reads. */
 async function drain(frames: AsyncIterable<StreamChunk>): Promise<void> {
   try {
     for await (const chunk of frames) void chunk;
@@ -67,7 +67,10 @@ async function drain(frames: AsyncIterable<StreamChunk>): Promise<void> {
   }
 }
 
-async function* nothing(): AsyncGenerator<StreamChunk, void, undefined> {}
+function silence(end: Promise<void>): AsyncIterable<StreamChunk> {
+  const next = () => end.then(() => ({ done: true as const, value: undefined }));
+  return { [Symbol.asyncIterator]: () => ({ next }) };
+}
 
 function inputOf(conversation: Conversation): Writable {
   return new Writable({

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { TwofoldError } from '@twofold/contract';
-import type { ContainerRecord, LogLine } from '../../engine/engine.ts';
+import type { Attachment, ContainerRecord, LogLine } from '../../engine/engine.ts';
 import type { Caller, Context } from '../context.ts';
 import { parseDetachKeys } from '../detach-keys.ts';
 import { endSocket, joinStreams, sendPiece } from '../hijack.ts';
@@ -44,25 +44,17 @@ export async function attach(context: HijackContext): Promise<void> {
   const record = find(context);
   const tty = record.config.Tty === true;
   const { socket, signal } = context;
-  // Attached before the log is read: a line may come twice at the seam, but none is missed.
-  const attachment = want.stream
-    ? await context.engine.containers.attach(
-        record.id,
-        { stdin: want.stdin, stdout: want.stdout, stderr: want.stderr },
-        signal,
-      )
-    : null;
-  acceptUpgrade(socket, streamType(!tty, context.minor));
+  // Attached before the log is read: a line may come twice at the seam, but none is missed. Held from here on: an
+  // attachment that nobody reads would stop the container's output.
+  await using attachment = await open(context, record, want, signal);
+  const replay = want.logs ? wholeLog(context, record, want) : null;
+  acceptUpgrade(socket, context.request, streamType(!tty, context.minor));
   context.accepted();
-  if (want.logs) {
-    for await (const line of context.engine.containers.logs(
-      record.id,
-      { stdout: want.stdout, stderr: want.stderr, follow: false, tail: 'all' },
-      signal,
-    )) {
+  if (replay !== null) {
+    for await (const line of replay) {
       if (!sendPiece(socket, tty ? null : line.stream, line.data))
         await once(socket, 'drain', { signal }).catch(() => undefined);
-      if (signal.aborted) break;
+      if (signal.aborted) return;
     }
   }
   if (attachment === null) return endSocket(socket);
@@ -70,6 +62,7 @@ export async function attach(context: HijackContext): Promise<void> {
     multiplexed: !tty,
     detachKeys: tty ? keys : null,
     endsInput: record.config.StdinOnce === true && !tty,
+    inputOnly: !want.stdout && !want.stderr,
     hangUp: context.hangUp,
   });
 }
@@ -87,30 +80,30 @@ export async function attachWithoutUpgrade(context: Context): Promise<void> {
     );
   const record = find(context);
   const tty = record.config.Tty === true;
-  const attachment = want.stream
-    ? await context.engine.containers.attach(
-        record.id,
-        { stdin: false, stdout: want.stdout, stderr: want.stderr },
-        context.signal,
-      )
-    : null;
+  await using attachment = await open(context, record, { ...want, stdin: false }, context.signal);
+  const replay = want.logs ? wholeLog(context, record, want) : null;
   beginStream(context, streamType(!tty, context.minor));
-  if (want.logs)
-    await sendLines(
-      context,
-      tty,
-      context.engine.containers.logs(
-        record.id,
-        { stdout: want.stdout, stderr: want.stderr, follow: false, tail: 'all' },
-        context.signal,
-      ),
-      (line) => line.data,
-    );
-  if (attachment !== null) {
-    await using held = attachment;
-    await sendOutput(context, held.output, tty);
-  }
+  if (replay !== null) await sendLines(context, tty, replay, (line) => line.data);
+  if (attachment !== null) await sendOutput(context, attachment.output, tty);
   context.response.end();
+}
+
+type Want = ReturnType<typeof wanted>;
+
+/** Null where only the log was asked for, or no stream at all. */
+async function open(
+  { engine }: Caller,
+  record: ContainerRecord,
+  { stream, stdin, stdout, stderr }: Want,
+  signal: AbortSignal,
+): Promise<Attachment | null> {
+  if (!stream || (!stdin && !stdout && !stderr)) return null;
+  return engine.containers.attach(record.id, { stdin, stdout, stderr }, signal);
+}
+
+/** Throws at once where there is no log to read. */
+function wholeLog({ engine, signal }: Caller, record: ContainerRecord, { stdout, stderr }: Want) {
+  return engine.containers.logs(record.id, { stdout, stderr, follow: false, tail: 'all' }, signal);
 }
 
 /**

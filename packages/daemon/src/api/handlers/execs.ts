@@ -6,11 +6,11 @@ import { parseJson, readJson } from '../body.ts';
 import { changeLimitMs, type Caller, type Context } from '../context.ts';
 import { execRequest, execStart } from '../create/schema.ts';
 import { parseDetachKeys } from '../detach-keys.ts';
-import { endSocket, joinStreams, sendPiece } from '../hijack.ts';
+import { joinStreams, sendPiece } from '../hijack.ts';
 import { renderError } from '../render-error.ts';
 import { beginStream, sendEmpty, sendJson } from '../respond.ts';
 import type { HijackContext } from '../routes.ts';
-import { rawStreamType, streamType } from '../stream-frames.ts';
+import { frameHeader, rawStreamType, streamType } from '../stream-frames.ts';
 import { acceptUpgrade } from '../upgrade.ts';
 import { terminalSize } from './container-life.ts';
 import { sendOutput } from './container-streams.ts';
@@ -35,54 +35,51 @@ function sizeOf(body: StartBody): { consoleSize?: { rows: number; columns: numbe
     : { consoleSize: { rows: body.ConsoleSize[0], columns: body.ConsoleSize[1] } };
 }
 
-function findFresh({ engine, parameters }: Caller): ExecRecord {
-  const record = engine.execs.find(parameters['id']!);
-  if (record.life.at !== 'created')
-    throw new TwofoldError(
-      'conflict',
-      `exec command ${record.id} ${record.life.at === 'running' ? 'is already running' : 'has already run'}`,
-    );
-  return record;
+/** How the output goes out is the client's word at the start, whatever the process has. */
+function framing(
+  body: StartBody,
+  record: ExecRecord,
+  { request }: Caller,
+): { multiplexed: boolean; stdoutOnly: boolean } {
+  const raw = body.Tty || request.headers.accept === rawStreamType;
+  // Without frames there is no telling the two streams apart; a terminal has only one.
+  return { multiplexed: !raw, stdoutOnly: raw && record.request.Tty !== true };
 }
 
 /**
- * With the connection taken over. A command that can't be run is told in the stream, and by the exec's exit code, as
- * docker expects it.
+ * With the connection taken over. The head goes first, as with dockerd: clients that read it together with what follows
+ * would lose output that came along. What fails after it is told in the stream, and by the exec's exit code.
  */
 export async function startExec(context: HijackContext): Promise<void> {
   const { socket, engine, minor } = context;
   const body = readStart(context);
-  const record = findFresh(context);
-  const tty = record.request.Tty === true;
+  const record = engine.execs.startable(context.parameters['id']!);
   if (body.Detach) {
     await engine.execs.start(record.id, { detach: true }, context.lasting(changeLimitMs));
     socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
     context.accepted();
     return;
   }
-  const raw = !tty && context.request.headers.accept === rawStreamType;
+  const tty = record.request.Tty === true;
   const keys = tty ? parseDetachKeys(record.request.DetachKeys) : null;
-  const attachment = await engine.execs
-    .start(record.id, { detach: false, ...sizeOf(body) }, context.signal)
-    .catch((error: unknown) => {
-      if (isTwofoldError(error, 'command-not-found') || isTwofoldError(error, 'command-not-executable'))
-        return renderError(error, 0).message;
-      throw error;
-    });
-  if (attachment === null) throw new TwofoldError('internal', 'An exec that was not detached has no streams.');
-  const multiplexed = !tty && !raw;
-  acceptUpgrade(socket, streamType(multiplexed, minor));
-  context.accepted();
-  if (typeof attachment === 'string') {
-    sendPiece(socket, !multiplexed ? null : 'stdout', Buffer.from(`${attachment}\r\n`));
-    return endSocket(socket);
-  }
-  await joinStreams(socket, raw ? onlyStdout(attachment) : attachment, {
+  const { multiplexed, stdoutOnly } = framing(body, record, context);
+  acceptUpgrade(socket, context.request, streamType(multiplexed, minor));
+  context.accepted((message) => sendPiece(socket, multiplexed ? 'stdout' : null, failureText(message)));
+  await using attachment = await startAttached(context, record, body);
+  await joinStreams(socket, stdoutOnly ? onlyStdout(attachment) : attachment, {
     multiplexed,
     detachKeys: keys,
     endsInput: !tty,
     hangUp: context.hangUp,
   });
+}
+
+const failureText = (message: string): Buffer => Buffer.from(`${message}\r\n`);
+
+async function startAttached({ engine, signal }: Caller, record: ExecRecord, body: StartBody): Promise<Attachment> {
+  const attachment = await engine.execs.start(record.id, { detach: false, ...sizeOf(body) }, signal);
+  if (attachment === null) throw new TwofoldError('internal', 'An exec that was not detached has no streams.');
+  return attachment;
 }
 
 /**
@@ -99,7 +96,7 @@ function onlyStdout(attachment: Attachment): Attachment {
 /** Without taking over the connection: detached, or output only. */
 export async function startWithoutUpgrade(context: Context): Promise<void> {
   const body = await readJson(context, execStart, { empty: true });
-  const record = findFresh(context);
+  const record = context.engine.execs.startable(context.parameters['id']!);
   if (body.Detach) {
     await context.engine.execs.start(record.id, { detach: true }, context.lasting(changeLimitMs));
     return sendEmpty(context, 200);
@@ -109,12 +106,16 @@ export async function startWithoutUpgrade(context: Context): Promise<void> {
       'invalid-argument',
       'An exec with stdin needs a connection of its own: send "Connection: Upgrade" and "Upgrade: tcp".',
     );
-  const attachment = await context.engine.execs.start(record.id, { detach: false, ...sizeOf(body) }, context.signal);
-  if (attachment === null) throw new TwofoldError('internal', 'An exec that was not detached has no streams.');
-  await using held = attachment;
-  const tty = record.request.Tty === true;
-  beginStream(context, streamType(!tty, context.minor));
-  await sendOutput(context, held.output, tty);
+  const { multiplexed, stdoutOnly } = framing(body, record, context);
+  beginStream(context, streamType(multiplexed, context.minor));
+  try {
+    await using attachment = await startAttached(context, record, body);
+    await sendOutput(context, stdoutOnly ? onlyStdout(attachment).output : attachment.output, !multiplexed);
+  } catch (error) {
+    if (!isTwofoldError(error)) throw error;
+    const text = failureText(renderError(error, 0).message);
+    context.response.write(multiplexed ? Buffer.concat([frameHeader('stdout', text.length), text]) : text);
+  }
   context.response.end();
 }
 
