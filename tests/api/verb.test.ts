@@ -106,3 +106,26 @@ test('twenty clients at once each get what is theirs', async () => {
     }),
   );
 });
+
+test('a verb that says much waits for a client that reads slowly', async () => {
+  let taken = false;
+  const said = Promise.withResolvers<void>();
+  await using door = await openFront(fakeEngine().engine, async (_words, { stdout }) => {
+    const saying = stdout.write('x'.repeat(4 << 20)).then(() => (taken = true));
+    said.resolve();
+    await saying;
+    return 0;
+  });
+  using connection = await door.dial();
+  connection.socket.pause();
+  const body = JSON.stringify({ Words: ['ps'] });
+  connection.socket.write(
+    `POST /twofold/verb HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  await said.promise;
+  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(taken, false);
+  connection.socket.resume();
+  assert.ok((await connection.ended()).length > 4 << 20);
+  assert.equal(taken, true);
+});

@@ -10,7 +10,7 @@ import * as output from '@twofold/verbs/output.ts';
 /** Looked at when it is asked: opening a stream that nothing is written to costs time at the start. */
 function outputOf(name: 'stdout' | 'stderr'): Output {
   return {
-    write: (text) => void process[name].write(text),
+    write: (text) => new Promise((resolve) => process[name].write(text, () => resolve())),
     get colours() {
       return process[name].isTTY && process.env['NO_COLOR'] === undefined;
     },
@@ -28,12 +28,12 @@ export const here: Client = {
 };
 
 export function print(text: string): void {
-  output.print(here, text);
+  void output.print(here, text);
 }
 
 /** Progress and notices: not part of a command's answer. */
 export function tell(text: string): void {
-  here.stderr.write(`${text}\n`);
+  void here.stderr.write(`${text}\n`);
 }
 
 export function paint(colour: Parameters<typeof output.paint>[0], text: string, stream: Output = here.stdout): string {

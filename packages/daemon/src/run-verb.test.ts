@@ -21,7 +21,7 @@ test('a verb whose client has gone asks no more, and what it asks is called off'
   await new Promise<void>((resolve) => void server.listen(socket, resolve));
   try {
     const client = new AbortController();
-    const silent = { write: () => undefined, colours: false, columns: undefined };
+    const silent = { write: async () => undefined, colours: false, columns: undefined };
     const ended = verbRunner(socket)(['stop', 'one', 'two'], { stdout: silent, stderr: silent, signal: client.signal });
     await first.promise;
     client.abort();

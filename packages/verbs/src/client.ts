@@ -5,7 +5,8 @@ import type { Twofold } from '@twofold/sdk';
 
 /** One of the two streams that a verb writes to. */
 export interface Output {
-  write(text: string): void;
+  /** Resolves when more can be taken: who has much to say waits for it. */
+  write(text: string): Promise<void>;
   /** It is a terminal, and its owner wants colours there. */
   readonly colours: boolean;
   /** Of the terminal; undefined where it is none. */

@@ -29,11 +29,11 @@ function causes(error: unknown): string[] {
  * Tells the user and returns the exit code. An error that nobody raised on purpose shows its stack: it is a fault of
  * ours.
  */
-export function explain(error: unknown, { stderr }: Client): number {
+export async function explain(error: unknown, { stderr }: Client): Promise<number> {
   if (error instanceof ExitWith) return error.exitCode;
   const expected = isTwofoldError(error);
   const message = expected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
-  stderr.write(`${paint('red', 'twofold:', stderr)} ${message}\n`);
-  for (const line of causes(error)) stderr.write(`  because: ${line}\n`);
+  await stderr.write(`${paint('red', 'twofold:', stderr)} ${message}\n`);
+  for (const line of causes(error)) await stderr.write(`  because: ${line}\n`);
   return 1;
 }

@@ -18,8 +18,13 @@ export function renderTable(titles: readonly string[], rows: readonly (readonly 
 }
 
 /** A line, or several, of a verb's answer. */
-export function print(client: Client, text: string): void {
-  client.stdout.write(`${text}\n`);
+export function print(client: Client, text: string): Promise<void> {
+  return client.stdout.write(`${text}\n`);
+}
+
+/** Each on a line of its own, and nothing at all where there is none. */
+export async function printEach(client: Client, texts: readonly string[]): Promise<void> {
+  if (texts.length > 0) await print(client, texts.join('\n'));
 }
 
 const colours = { red: 31, green: 32, yellow: 33, bold: 1, dim: 2 } as const;

@@ -49,8 +49,8 @@ export async function run(words: readonly string[], verbs: Verbs, client: Client
     .exitOverride()
     .showHelpAfterError('(--help tells more)')
     .configureOutput({
-      writeOut: (text) => client.stdout.write(text),
-      writeErr: (text) => client.stderr.write(text),
+      writeOut: (text) => void client.stdout.write(text),
+      writeErr: (text) => void client.stderr.write(text),
       getOutHelpWidth: () => client.stdout.columns ?? widthWithoutTerminal,
       getErrHelpWidth: () => client.stderr.columns ?? widthWithoutTerminal,
       getOutHasColors: () => client.stdout.colours,

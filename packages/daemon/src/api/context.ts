@@ -13,7 +13,8 @@ export interface VersionInfo {
 
 /** One of the two streams that a verb writes to. */
 export interface VerbOutput {
-  write(text: string): void;
+  /** Resolves when the client can take more. */
+  write(text: string): Promise<void>;
   /** It ends at a terminal whose owner wants colours. */
   readonly colours: boolean;
   /** Of that terminal; undefined where there is none. */

@@ -74,9 +74,9 @@ export function refuseUpgrade(socket: Duplex, status: number, message: string, c
 }
 
 /**
- * The 101. From here on the connection carries `contentType`. Docker's client in Python (and what is made with it) reads
- * the head through a buffer and then drops that buffer, with whatever output has come into it: for it the head fills the
- * buffer to the last byte, so that nothing else can.
+ * The 101. From here on the connection carries `contentType`. Docker's client in Python (and what is made with it)
+ * reads the head through a buffer and then drops that buffer, with whatever output has come into it: for it the head
+ * fills the buffer to the last byte, so that nothing else can.
  */
 export function acceptUpgrade(socket: Duplex, request: IncomingMessage, contentType: string): void {
   const head = `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n`;

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -31,6 +40,15 @@ class Writer {
     if (keep === 0) rmSync(this.path);
     else renameSync(this.path, `${this.path}.1`);
     writeFileSync(this.path, '');
+  }
+}
+
+/** What a descriptor of ours leads to; null when it has been closed meanwhile. */
+function targetOf(fd: string): string | null {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return null;
   }
 }
 
@@ -196,6 +214,21 @@ describe('following a log', () => {
     const second = lines.next();
     stop.abort();
     assert.equal((await second).done, true);
+  });
+
+  it('holds no file that it has read out', { timeout: 30_000 }, async () => {
+    const log = new Writer();
+    const ended = new AbortController();
+    const lines = readLog(log.path, { ...all, follow: ended.signal }, never)[Symbol.asyncIterator]();
+    for (let n = 0; n < 20; n++) {
+      log.write('stdout', `${n}`);
+      assert.equal((await lines.next()).value?.data.toString(), `${n}\n`);
+      log.rotate();
+    }
+    const held = readdirSync('/proc/self/fd').filter((fd) => targetOf(fd)?.startsWith(`${log.path}`));
+    assert.ok(held.length <= 2, `${held.length} files of the log are open`);
+    ended.abort();
+    await lines.next();
   });
 
   it('goes on where it can when files were thrown away', { timeout: 30_000 }, async () => {

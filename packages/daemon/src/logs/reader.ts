@@ -79,6 +79,8 @@ export async function* readLog(path: string, options: ReadOptions, signal: Abort
       if (leftMs <= 0) return;
       await growth!.wait(leftMs);
     }
+    // Whoever follows for long holds no file that was rotated away, nor its room on the disk.
+    await file[Symbol.asyncDispose]();
     index++;
   }
 }

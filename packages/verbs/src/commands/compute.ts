@@ -19,7 +19,7 @@ export function register(program: Command, client: Client): void {
       withDaemon(command, client, async (twofold) => {
         const workers = await twofold.compute();
         if (options.format === 'json') return print(client, JSON.stringify(workers, null, 2));
-        print(
+        await print(
           client,
           renderTable(
             ['ID', 'NAME', 'OWNER', 'TYPE', 'PID', 'USER'],

@@ -20,9 +20,9 @@ export function forEach(
     for (const name of names) {
       try {
         await work(twofold, name);
-        print(client, name);
+        await print(client, name);
       } catch (error) {
-        failed = explain(explained(error, twofold.socketPath), client);
+        failed = await explain(explained(error, twofold.socketPath), client);
       }
     }
     if (failed !== 0) throw new ExitWith(failed);

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { Client } from '../client.ts';
 import { withDaemon } from '../connect.ts';
 import { formatOption, type Format } from '../options.ts';
-import { print, renderTable } from '../output.ts';
+import { print, printEach, renderTable } from '../output.ts';
 
 export function register(program: Command, client: Client): void {
   program
@@ -16,7 +16,11 @@ export function register(program: Command, client: Client): void {
       withDaemon(command, client, async (twofold) => {
         const images = await twofold.images.list();
         const short = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
-        if (options.quiet === true) return images.forEach(({ Id }) => print(client, short(Id)));
+        if (options.quiet === true)
+          return printEach(
+            client,
+            images.map(({ Id }) => short(Id)),
+          );
         if (options.format === 'json') return print(client, JSON.stringify(images, null, 2));
         const rows = images.flatMap((image) =>
           (image.RepoTags?.length ? image.RepoTags : ['<none>:<none>']).map((tag) => {
@@ -24,7 +28,7 @@ export function register(program: Command, client: Client): void {
             return [tag.slice(0, at), tag.slice(at + 1), short(image.Id), `${(image.Size / 1e6).toFixed(1)} MB`];
           }),
         );
-        print(client, renderTable(['REPOSITORY', 'TAG', 'IMAGE ID', 'SIZE'], rows));
+        await print(client, renderTable(['REPOSITORY', 'TAG', 'IMAGE ID', 'SIZE'], rows));
       }),
     );
 }

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { Client } from '../client.ts';
 import { withDaemon } from '../connect.ts';
 import { formatOption, gather, type Format } from '../options.ts';
-import { print, renderTable } from '../output.ts';
+import { print, printEach, renderTable } from '../output.ts';
 
 export function register(program: Command, client: Client): void {
   program
@@ -26,9 +26,13 @@ export function register(program: Command, client: Client): void {
           all: options.all === true,
           filters: Object.fromEntries(filters),
         });
-        if (options.quiet === true) return containers.forEach(({ Id }) => print(client, Id.slice(0, 12)));
+        if (options.quiet === true)
+          return printEach(
+            client,
+            containers.map(({ Id }) => Id.slice(0, 12)),
+          );
         if (options.format === 'json') return print(client, JSON.stringify(containers, null, 2));
-        print(
+        await print(
           client,
           renderTable(
             ['CONTAINER ID', 'IMAGE', 'COMMAND', 'STATUS', 'ISOLATION', 'NAME'],

@@ -16,7 +16,7 @@ export function register(program: Command, client: Client): void {
       withDaemon(command, client, async (twofold) => {
         const found = await twofold.switches();
         if (options.format === 'json') return print(client, JSON.stringify(found, null, 2));
-        print(
+        await print(
           client,
           renderTable(
             ['NAME', 'TYPE', 'BRIDGE', 'SUBNET', 'GATEWAY', 'CONTAINERS'],
@@ -47,7 +47,7 @@ export function register(program: Command, client: Client): void {
         command: Command,
       ) =>
         withDaemon(command, client, async (twofold) => {
-          print(client, (await twofold.networks.create(name, options)).id);
+          await print(client, (await twofold.networks.create(name, options)).id);
         }),
     );
   switches

@@ -4,6 +4,7 @@
 import * as v from 'valibot';
 import { readJson } from '../body.ts';
 import type { Context, VerbOutput } from '../context.ts';
+import { writePiece } from '../respond.ts';
 import { frameHeader, verbStreamType } from '../stream-frames.ts';
 
 /** Enough for `rm` of every container that a machine can have. */
@@ -25,8 +26,11 @@ export async function runVerb(context: Context): Promise<void> {
   const { response, signal } = context;
   const { Words, Stdout, Stderr } = await readJson(context, verbRequest);
   response.setHeader('Content-Type', verbStreamType);
-  const send = (stream: 'stdout' | 'stderr' | 'exit', data: Buffer): void => {
-    if (!signal.aborted) response.write(Buffer.concat([frameHeader(stream, data.length), data]));
+  const send = async (stream: 'stdout' | 'stderr' | 'exit', data: Buffer): Promise<void> => {
+    if (signal.aborted) return; // the verb itself is told by the signal
+    await writePiece(response, Buffer.concat([frameHeader(stream, data.length), data]), signal).catch((error) => {
+      if (!signal.aborted) throw error;
+    });
   };
   const outputOf = (stream: 'stdout' | 'stderr', { Colours, Columns }: v.InferOutput<typeof output>): VerbOutput => ({
     write: (text) => send(stream, Buffer.from(text)),
@@ -38,6 +42,6 @@ export async function runVerb(context: Context): Promise<void> {
     stderr: outputOf('stderr', Stderr),
     signal,
   });
-  send('exit', Buffer.of(code));
+  await send('exit', Buffer.of(code));
   response.end();
 }
