@@ -636,6 +636,8 @@ export function fakeEngine(): Fake {
       warnings: [],
     }),
     pool: () => ({ waiting: 1, wanted: 2 }),
+    lostThings: async () => [],
+    emptyLost: async () => [],
   };
   return { engine, held: () => held, lastCreate: () => last, received };
 }

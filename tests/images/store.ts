@@ -9,6 +9,7 @@ import { buffer } from 'node:stream/consumers';
 import { tarEnd, tarHeader, tarPadding, type TarHeader } from '@twofold/contract/tar-header.ts';
 import type { ImageEvent, Images } from '@twofold/daemon/images/images.ts';
 import { openImages } from '@twofold/daemon/images/open.ts';
+import { LostAndFound } from '@twofold/daemon/state/lost-and-found.ts';
 import { openDatabase, type Database } from '@twofold/daemon/state/database.ts';
 import { program } from '../support/library.ts';
 
@@ -39,6 +40,7 @@ export class Store implements Disposable {
         minimumFreeBytes: 0,
       },
       rows: database,
+      lose: new LostAndFound(this.dataRoot).take,
       layerTool: program('twofold-layer'),
     });
     images.onEvent((event) => this.events.push(event));

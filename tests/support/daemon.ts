@@ -25,12 +25,13 @@ export class TestDaemon implements AsyncDisposable {
   readonly runRoot = join(this.directory, 'r');
   readonly #slot = claimSlot();
   readonly linkPrefix = this.#slot.linkPrefix;
-  readonly #flags: readonly string[];
+  /** The daemon's own. */
+  readonly flags: readonly string[];
   #process: ChildProcess | null = null;
 
   constructor(flags: readonly string[] = []) {
     const { addressPool, workerUids } = this.#slot;
-    this.#flags = [
+    this.flags = [
       '--data-root',
       this.dataRoot,
       '--exec-root',
@@ -54,7 +55,7 @@ export class TestDaemon implements AsyncDisposable {
   /** Starts the daemon (again) and waits until it answers. */
   async start(): Promise<void> {
     const log = openSync(join(this.directory, 'log'), 'a');
-    this.#process = spawn(process.execPath, [MAIN, ...this.#flags], { stdio: ['ignore', log, log] });
+    this.#process = spawn(process.execPath, [MAIN, ...this.flags], { stdio: ['ignore', log, log] });
     closeSync(log);
     const child = this.#process;
     await until('the daemon answers', async () => {
@@ -82,7 +83,7 @@ export class TestDaemon implements AsyncDisposable {
   async reboot(): Promise<void> {
     const aside = `${this.dataRoot}-aside`;
     await rename(this.dataRoot, aside);
-    await sweep(readCommandLine(this.#flags)!, () => undefined);
+    await sweep(readCommandLine(this.flags)!, () => undefined);
     await rename(aside, this.dataRoot);
   }
 
@@ -135,7 +136,7 @@ export class TestDaemon implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.removeContainers();
     await this.kill('SIGTERM');
-    await sweep(readCommandLine(this.#flags)!, () => undefined);
+    await sweep(readCommandLine(this.flags)!, () => undefined);
     const left = await this.leftovers();
     const log = this.log();
     await rm(this.directory, { recursive: true, force: true });

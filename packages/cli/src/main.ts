@@ -16,6 +16,7 @@ const verbs: Verbs = {
   logs: () => import('./commands/logs.ts'),
   powershell: () => import('./commands/powershell.ts'),
   ps: askingVerbs.ps,
+  recover: () => import('./commands/recover.ts'),
   rm: askingVerbs.rm,
   run: () => import('./commands/run.ts'),
   setup: () => import('./commands/setup.ts'),

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { availableParallelism, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { pino, destination, type Logger } from 'pino';
-import { TwofoldError, newId, type ContainerId, type Isolation } from '@twofold/contract';
+import { TwofoldError, type Isolation } from '@twofold/contract';
 import { createApi } from './api/server.ts';
 import { readCommandLine } from './command-line.ts';
 import { buildDrivers } from './build-drivers.ts';
@@ -17,8 +17,9 @@ import { openNetworks } from './networks/open.ts';
 import { verbRunner } from './run-verb.ts';
 import type { Settings } from './settings.ts';
 import { makeDataRoot } from './state/data-root.ts';
-import { openDatabase, type Database } from './state/database.ts';
 import { lockDataRoot } from './state/lock.ts';
+import { LostAndFound } from './state/lost-and-found.ts';
+import { openState } from './state/open.ts';
 import { DiskReserve } from './state/reserve.ts';
 import { sweep } from './sweep.ts';
 
@@ -70,7 +71,8 @@ async function run(settings: Settings, log: Logger): Promise<void> {
   mkdirSync(settings.runRoot, { recursive: true, mode: 0o711 });
   house.use(lockDataRoot(settings.dataRoot));
   const reserve = house.use(new DiskReserve(join(settings.dataRoot, 'reserve')));
-  const database = house.use(openDatabase(join(settings.dataRoot, 'state.db'), () => reserve.release()));
+  const { database, identity } = house.use(openState(settings.dataRoot, () => reserve.release()));
+  const lost = new LostAndFound(settings.dataRoot);
   const warn = (sentence: string, facts: Record<string, unknown>) => log.warn(facts, sentence);
   const [networks, { drivers, facts, cgroupVersion, runtimeVersion, warnings, accelerator }] = await Promise.all([
     openNetworks({ settings, database, warn, linkTool: join(settings.libRoot, 'bin', 'twofold-links') }),
@@ -78,17 +80,18 @@ async function run(settings: Settings, log: Logger): Promise<void> {
   ]);
   house.use(networks);
   for (const warning of warnings) log.warn(warning);
-  const images = openImages({ settings, rows: database });
+  const images = openImages({ settings, rows: database, lose: lost.take });
   const engine = house.use(
     await openEngine({
       settings,
       database,
+      lost,
       images,
       networks,
       log,
       drivers,
       specifications: createSpecifications(facts),
-      info: describe(settings, database, { cgroupVersion, runtimeVersion, warnings, accelerator }),
+      info: describe(settings, identity, { cgroupVersion, runtimeVersion, warnings, accelerator }),
     }),
   );
   for (const [isolation, driver] of drivers)
@@ -154,11 +157,11 @@ async function closeInTime(closing: Promise<void>, log: Logger): Promise<void> {
 
 function describe(
   settings: Settings,
-  database: Database,
+  identity: string,
   found: Pick<EngineInfo, 'cgroupVersion' | 'runtimeVersion' | 'warnings' | 'accelerator'>,
 ): EngineInfo {
   return {
-    id: identityOf(database),
+    id: identity,
     defaultIsolation: settings.defaultIsolation satisfies Isolation,
     kernelVersion: release(),
     operatingSystem: /^PRETTY_NAME="?([^"\n]*)/m.exec(readOr('/etc/os-release', ''))?.[1] ?? 'Linux',
@@ -167,16 +170,6 @@ function describe(
     dataRoot: settings.dataRoot,
     ...found,
   };
-}
-
-/** The engine's id, made once for a data root. */
-function identityOf(database: Database): string {
-  database.migrate('identity', ['CREATE TABLE identity (id TEXT NOT NULL) STRICT']);
-  const known = database.get<{ id: string }>('SELECT id FROM identity')?.id;
-  if (known !== undefined) return known;
-  const fresh = newId<ContainerId>();
-  database.run('INSERT INTO identity (id) VALUES (?)', fresh);
-  return fresh;
 }
 
 function readOr(path: string, otherwise: string): string {

@@ -27,6 +27,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'daemon/command-line',
     'daemon/drivers',
     'daemon/sweep',
+    'daemon/recover',
+    'daemon/state',
   ],
   'daemon/settings': ['contract'],
   'daemon/host': ['contract'],
@@ -49,6 +51,7 @@ const builders = [
   'daemon/build-drivers',
   'daemon/run-verb',
   'daemon/sweep',
+  'daemon/recover',
 ];
 
 /** `daemon/engine` for a file in packages/daemon/src/engine, `daemon/main` for packages/daemon/src/main.ts. */

@@ -12,6 +12,7 @@ import {
   examineFileSystems,
   examineKvm,
   examineLimits,
+  examineLost,
   examineNetwork,
   examineRights,
   examineSpace,
@@ -93,6 +94,7 @@ export async function examine(context: Context): Promise<Finding[]> {
     ['limits', examineLimits],
     ['user names', examineUserNames],
     ['disk', examineSpace],
+    ['lost+found', examineLost],
     ['daemon', examineDaemon],
   ];
   return Promise.all(

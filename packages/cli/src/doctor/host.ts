@@ -4,6 +4,7 @@ import { access, constants, readFile, stat, statfs } from 'node:fs/promises';
 import { release } from 'node:os';
 import { dirname } from 'node:path';
 import { runCommand } from '@twofold/daemon/host/command.ts';
+import { LostAndFound } from '@twofold/daemon/state/lost-and-found.ts';
 import { fine, type Examination, type Finding } from './finding.ts';
 
 const capSysResource = 24n;
@@ -166,5 +167,19 @@ export const examineSpace: Examination = async ({ places }): Promise<Finding> =>
     found,
     meaning: 'Images and writable layers may find no room; starts are refused when it is nearly full.',
     mend: 'free some space, or choose another --data-root',
+  };
+};
+
+export const examineLost: Examination = async ({ places }): Promise<Finding> => {
+  if (process.getuid?.() !== 0) return fine('lost+found', 'for root to see');
+  const lost = new LostAndFound(places.dataRoot);
+  const paths = lost.paths();
+  if (paths.length === 0) return fine('lost+found', 'empty');
+  return {
+    name: 'lost+found',
+    state: 'warning',
+    found: `${paths.length} ${paths.length === 1 ? 'thing' : 'things'} in ${lost.directory}: ${paths.slice(0, 3).join(', ')}${paths.length > 3 ? ', …' : ''}`,
+    meaning: 'They were found in the data root and no row of the database knows them. Nothing uses them.',
+    mend: 'twofold down, twofold recover, twofold up bring back what a description is left of; docker builder prune deletes the rest',
   };
 };

@@ -86,7 +86,7 @@ const routes: readonly (readonly [method: string, path: string, handler: Handler
   ['GET', '/images/{name:.*}/get', archives.saveImage],
   ['POST', '/images/{name:.*}/tag', images.tagImage],
   ['DELETE', '/images/{name:.*}', images.removeImage],
-  ['POST', '/build/prune', images.pruneBuildCache],
+  ['POST', '/build/prune', system.pruneBuildCache],
 
   ['GET', '/networks', networks.listNetworks],
   ['POST', '/networks/create', networks.createNetwork],

@@ -335,6 +335,14 @@ export interface EngineInfo {
   readonly warnings: readonly string[];
 }
 
+export interface LostThing {
+  /** Below lost+found, as it was below the data root: `containers/<id>`. */
+  readonly path: string;
+  readonly bytes: number;
+  /** Unix milliseconds. */
+  readonly changedAt: number;
+}
+
 export interface Engine {
   readonly containers: Containers;
   readonly execs: Execs;
@@ -353,6 +361,10 @@ export interface Engine {
    */
   stopCompute(id: string, signal: AbortSignal): Promise<void>;
   info(): EngineInfo;
+  /** What was found on the disk without a row (lost+found); nothing of it is used. */
+  lostThings(): Promise<LostThing[]>;
+  /** Deletes what was found without a row; gives what there was. */
+  emptyLost(): Promise<LostThing[]>;
   /** Utility VMs that wait for containers, and how many should now; null where there are no such VMs. */
   pool(): { readonly waiting: number; readonly wanted: number } | null;
 }

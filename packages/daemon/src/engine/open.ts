@@ -7,8 +7,10 @@ import type { Images } from '../images/images.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Settings } from '../settings.ts';
 import type { Database } from '../state/database.ts';
+import type { LostAndFound } from '../state/lost-and-found.ts';
 import { listCompute, stopCompute } from './compute.ts';
 import { createContainers } from './containers.ts';
+import { ContainerDescriptions } from './containers/description.ts';
 import { Presences } from './containers/presence.ts';
 import { ContainerRecords } from './containers/records.ts';
 import { createContent } from './content.ts';
@@ -16,6 +18,7 @@ import type { Engine, EngineInfo } from './engine.ts';
 import { EventLog } from './events.ts';
 import { createExecs } from './execs.ts';
 import { releaseLayers } from './layer-use.ts';
+import { emptyLost, lostThings } from './lost-things.ts';
 import { reconnectAll } from './reconnect.ts';
 import { publishNetwork, type Room, type Specifications } from './room.ts';
 import { Supervisor } from './supervisor.ts';
@@ -26,6 +29,7 @@ export interface EngineParts {
   readonly images: Images;
   readonly networks: Networks;
   readonly log: Logger;
+  readonly lost: LostAndFound;
   readonly specifications: Specifications;
   readonly info: EngineInfo;
   /** A driver, or the reason why this machine has none. */
@@ -36,13 +40,19 @@ export interface EngineParts {
 export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisposable> {
   const closing = new AbortController();
   const drivers = [...parts.drivers.values()].filter((driver): driver is Driver => !('missing' in driver));
+  const records: ContainerRecords = new ContainerRecords(parts.database, (after, before) =>
+    descriptions.noteChange(after, before),
+  );
+  const descriptions = new ContainerDescriptions(parts.settings, (id) => records.get(id), parts.log);
   const room: Room = {
     settings: parts.settings,
     images: parts.images,
     networks: parts.networks,
     log: parts.log,
     specifications: parts.specifications,
-    records: new ContainerRecords(parts.database),
+    records,
+    descriptions,
+    lost: parts.lost,
     events: new EventLog(parts.database, parts.log),
     together: (work, options) => parts.database.transaction(work, options),
     presences: new Presences(),
@@ -77,6 +87,8 @@ export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisp
     compute: () => listCompute(room),
     stopCompute: (id, signal) => stopCompute(room, id, signal),
     info: () => parts.info,
+    lostThings: () => lostThings(parts.lost),
+    emptyLost: () => emptyLost(parts.lost),
     pool: () => drivers.find((driver) => driver.pool !== undefined)?.pool ?? null,
     async [Symbol.asyncDispose]() {
       closing.abort();
@@ -84,6 +96,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisp
         for (const attachment of room.presences.of(record.id).pending) attachment.giveUp();
       await Promise.all(drivers.map((driver) => driver[Symbol.asyncDispose]()));
       await Promise.all(watching);
+      descriptions[Symbol.dispose]();
     },
   };
 }

@@ -8,6 +8,12 @@ type Roots = Pick<Settings, 'dataRoot' | 'runRoot'>;
 
 /** All that outlives a reboot of one container (0700). */
 export const containerDirectory = (roots: Roots, id: ContainerId): string => join(roots.dataRoot, 'containers', id);
+/** What `recover` makes a container's row of. */
+export const descriptionPath = (roots: Roots, id: ContainerId): string =>
+  join(containerDirectory(roots, id), 'container.json');
+/** Directories of containers while they are deleted, by their ids. */
+export const doomedDirectories = (roots: Roots): string => join(roots.dataRoot, 'removing');
+export const doomedDirectory = (roots: Roots, id: ContainerId): string => join(doomedDirectories(roots), id);
 /** RootfsPlan.writableDirectory. */
 export const writableDirectory = (roots: Roots, id: ContainerId): string =>
   join(containerDirectory(roots, id), 'writable');

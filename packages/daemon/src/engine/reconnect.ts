@@ -1,14 +1,16 @@
 // Owns what is done when the daemon starts: every container that ran is found again or declared ended, ends that
 // happened meanwhile are written down, cut-short removals are finished, and what belongs to nobody is taken away.
 
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerId, SandboxId } from '@twofold/contract';
 import { cleanUpSoon } from './containers/clean-up.ts';
+import { removeTree } from '../host/remove-tree.ts';
 import { sweepConversions } from './containers/convert.ts';
 import type { StoredContainer } from './containers/records.ts';
 import { exitCodeOf, isUp } from './lifecycle.ts';
-import { containerDirectory, sandboxDirectory, sandboxOf, sandboxesDirectory } from './places.ts';
+import { containerDirectory, doomedDirectories, sandboxDirectory, sandboxOf, sandboxesDirectory } from './places.ts';
 import { startsWithDaemon } from './restart-policy.ts';
 import type { Room } from './room.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -26,8 +28,12 @@ export async function reconnectAll(room: Room, supervisor: Supervisor): Promise<
       .filter(({ life }) => isUp(life))
       .map((record) => reconnect(room, supervisor, record)),
   );
+  await finishDeletions(room, supervisor);
   await sweepConversions(room);
-  for (const { id } of records.all()) supervisor.inTheEnd(id, () => settle(room, supervisor, id));
+  for (const { id } of records.all()) {
+    room.descriptions.note(id);
+    supervisor.inTheEnd(id, () => settle(room, supervisor, id));
+  }
   restoreNetworks(room);
   await removeOrphans(room, sandboxes);
 }
@@ -50,6 +56,9 @@ async function reconnect(room: Room, supervisor: Supervisor, record: StoredConta
       .reconnect(sandboxOf(id), sandboxDirectory(room.settings, id), [id], room.closing);
     const state = found.containers.get(id);
     if (state?.at === 'exited') supervisor.recordExit(id, state.status);
+    else if (state?.at === 'running' && isUp(record.life) && record.life.pid === 0)
+      // Its row was made by `recover`, which could not know.
+      room.records.change(id, { life: { at: 'running', pid: state.pid, startedAt: state.startedAt } });
     else if (!found.alive || state?.at !== 'running')
       supervisor.recordUnseenEnd(
         id,
@@ -97,6 +106,24 @@ function settle(room: Room, supervisor: Supervisor, id: ContainerId): void {
   life satisfies never;
 }
 
+/**
+ * What was to be deleted is deleted. Where a row is left, a power cut has taken back what it said last: the container
+ * was being removed.
+ */
+async function finishDeletions(room: Room, supervisor: Supervisor): Promise<void> {
+  const { settings, records, log } = room;
+  const directory = doomedDirectories(settings);
+  for (const name of await readdir(directory).catch(() => [])) {
+    const record = records.get(name as ContainerId);
+    if (record !== undefined && !isUp(record.life))
+      supervisor.inTheEnd(record.id, () => records.change(record.id, { life: { at: 'removing' } }));
+    else if (record === undefined)
+      await removeTree(join(directory, name)).catch((error: unknown) =>
+        log.warn({ container: name, err: error }, 'A removal that was cut short could not be finished.'),
+      );
+  }
+}
+
 /** Bridges outlive the daemon, name servers don't: the switches of running containers are seen to behind. */
 function restoreNetworks(room: Room): void {
   const used = new Set(
@@ -111,7 +138,11 @@ function restoreNetworks(room: Room): void {
       .catch((error: unknown) => room.log.warn({ network: id, err: error }, 'A switch could not be brought up again.'));
 }
 
-/** Sandboxes, directories and addresses without a row: of a creation or a removal that was cut short. */
+/**
+ * Sandboxes, directories and addresses without a row: of a creation or a removal that was cut short, or of containers
+ * that a database does not know that is older than they are. What they hold is kept (docs/daemon.md), and what still
+ * runs of the latter is left alone.
+ */
 async function removeOrphans(room: Room, sandboxes: ReadonlySet<string>): Promise<void> {
   const { settings, records, networks, log } = room;
   const known = (name: string) => records.get(name as ContainerId) !== undefined;
@@ -119,6 +150,13 @@ async function removeOrphans(room: Room, sandboxes: ReadonlySet<string>): Promis
     log.warn({ orphan, err: error }, 'What an unknown container left could not be taken away.');
   for (const name of sandboxes) {
     if (known(name)) continue;
+    if (existsSync(containerDirectory(settings, name as ContainerId))) {
+      log.warn(
+        { orphan: name },
+        'A sandbox belongs to a container that the database does not know; it is left alone. `twofold recover` brings its row back.',
+      );
+      continue;
+    }
     const directory = sandboxDirectory(settings, name as SandboxId);
     const drivers = room.drivers();
     await Promise.all(drivers.map((driver) => driver.deleteSandbox(name as SandboxId, directory)))
@@ -126,8 +164,12 @@ async function removeOrphans(room: Room, sandboxes: ReadonlySet<string>): Promis
       .catch(warn(name));
   }
   for (const name of await readdir(join(settings.dataRoot, 'containers'))) {
-    if (!known(name))
-      await rm(containerDirectory(settings, name as ContainerId), { recursive: true, force: true }).catch(warn(name));
+    if (known(name) || sandboxes.has(name)) continue;
+    try {
+      room.lost.take(containerDirectory(settings, name as ContainerId));
+    } catch (error) {
+      warn(name)(error);
+    }
   }
   for (const network of networks.list()) {
     for (const endpoint of networks.endpoints(network.id)) {

@@ -7,6 +7,8 @@ import type { Driver, ResolvedUser } from '../drivers/driver.ts';
 import type { Images } from '../images/images.ts';
 import type { Network, Networks } from '../networks/networks.ts';
 import type { Settings } from '../settings.ts';
+import type { LostAndFound } from '../state/lost-and-found.ts';
+import type { ContainerDescriptions } from './containers/description.ts';
 import type { ContainerRecords } from './containers/records.ts';
 import type { Presences } from './containers/presence.ts';
 import type { EventLog } from './events.ts';
@@ -26,6 +28,9 @@ export interface Room {
   readonly networks: Networks;
   readonly log: Logger;
   readonly records: ContainerRecords;
+  readonly descriptions: Pick<ContainerDescriptions, 'note'>;
+  /** Where things go that no row knows. */
+  readonly lost: Pick<LostAndFound, 'take'>;
   readonly events: EventLog;
   readonly specifications: Specifications;
   /** What lives in memory only, for each container: its queue, its waiters, its pending attachments. */

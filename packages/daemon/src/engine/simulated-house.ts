@@ -20,6 +20,7 @@ import type { Image, Images } from '../images/images.ts';
 import type { Endpoint, Network, Networks, Request } from '../networks/networks.ts';
 import type { Settings } from '../settings.ts';
 import { FillingDisk } from '../state/filling-disk.ts';
+import { LostAndFound } from '../state/lost-and-found.ts';
 import type { StoredContainer } from './containers/records.ts';
 import type { Engine, EngineInfo } from './engine.ts';
 import { openEngine } from './open.ts';
@@ -63,6 +64,7 @@ export async function openHouse(options: { image?: ImageConfig } = {}): Promise<
     const engine = await openEngine({
       settings,
       database,
+      lost: new LostAndFound(root),
       log: pino({ level: 'silent' }),
       images: images(options.image ?? {}),
       networks: networks(reserved),
@@ -174,7 +176,7 @@ function networks(reserved: Map<AdapterId, Endpoint>): Networks {
     endpointsOf: (container: ContainerId) =>
       [...reserved.values()].filter((endpoint) => endpoint.container === container),
     checkAddress: () => undefined,
-    readMac: (_network: NetworkId | null, text: string) => text,
+    readMac: (text: string) => text,
     reserve({ network: id, container, adapter, name }: Request) {
       const endpoint: Endpoint = {
         adapter,

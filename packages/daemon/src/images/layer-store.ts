@@ -1,6 +1,6 @@
 // Owns layers/<hex of the diff id>.erofs below the data root (0700), each made once of a layer's tar, and the rows
-// about them. A layer is there when its EROFS, its blob and its row are; whatever has no row is swept when the daemon
-// starts. Does not own the making of an EROFS: a layer's tar is read only by the unprivileged child that
+// about them. A layer is there when its EROFS, its blob and its row are; files without a row are put aside when the
+// daemon starts. Does not own the making of an EROFS: a layer's tar is read only by the unprivileged child that
 // host/layer-writer.ts starts.
 
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
@@ -28,13 +28,19 @@ export class LayerStore {
   readonly #held = new Map<Digest, number>();
   readonly #beingMade = new Map<Digest, Promise<StoredLayer>>();
 
-  constructor(dataRoot: string, records: ImageRecords, content: ContentStore, readerProgram: string) {
+  constructor(
+    dataRoot: string,
+    records: ImageRecords,
+    content: ContentStore,
+    readerProgram: string,
+    lose: (path: string) => void,
+  ) {
     this.#directory = join(dataRoot, 'layers');
     this.#records = records;
     this.#content = content;
     this.#readerProgram = readerProgram;
     mkdirSync(this.#directory, { mode: 0o700, recursive: true });
-    this.#sweep();
+    this.#putAside(lose);
     this.collect();
   }
 
@@ -183,13 +189,13 @@ export class LayerStore {
     return layer;
   }
 
-  #sweep(): void {
+  /** What has no row: of a command that was cut short, or of a database that is older than the files. */
+  #putAside(lose: (path: string) => void): void {
     const rows = this.#records.layers();
     const files = new Set(rows.map(({ diffId }) => `${hexOf(diffId)}.erofs`));
-    for (const name of readdirSync(this.#directory))
-      if (!files.has(name)) rmSync(join(this.#directory, name), { force: true });
+    for (const name of readdirSync(this.#directory)) if (!files.has(name)) lose(join(this.#directory, name));
     const blobs = new Set(rows.map(({ blob }) => blob));
-    for (const digest of this.#content.list()) if (!blobs.has(digest)) this.#content.remove(digest);
+    for (const digest of this.#content.list()) if (!blobs.has(digest)) lose(this.#content.path(digest));
   }
 }
 

@@ -12,6 +12,7 @@ import type { Settings } from '../settings.ts';
 import { loadBaseArchives } from './base-archives.ts';
 import { isBrokenCompression } from './compression.ts';
 import { ContentStore } from './content-store.ts';
+import { ImageDescriptions } from './descriptions.ts';
 import type { Image, ImageEvent, Images, SealedLayer, Tell } from './images.ts';
 import { LayerStore } from './layer-store.ts';
 import { loadArchive } from './load.ts';
@@ -25,19 +26,25 @@ import { sealedReader } from './sealed.ts';
 export interface ImagesParts {
   readonly settings: Pick<Settings, 'dataRoot' | 'runRoot' | 'libRoot' | 'minimumFreeBytes'>;
   readonly rows: Rows;
+  /** Where files go that no row knows. */
+  readonly lose: (path: string) => void;
   /** The program twofold-layer; the library's. */
   readonly layerTool?: string;
 }
 
-/** Opens the store below the data root (which exists), and sweeps what an earlier daemon left unfinished. */
+/** Opens the store below the data root (which exists), and puts aside what no row knows. */
 export function openImages({
   settings,
   rows,
+  lose,
   layerTool = join(settings.libRoot, 'bin', 'twofold-layer'),
 }: ImagesParts): Images {
-  const records = new ImageRecords(rows);
+  const descriptions = new ImageDescriptions(settings.dataRoot);
+  const records = new ImageRecords(rows, descriptions);
+  records.ensureDescribed();
+  descriptions.keepOnly((id) => records.get(id) !== undefined, lose);
   const content = new ContentStore(settings.dataRoot, settings.minimumFreeBytes);
-  const layers = new LayerStore(settings.dataRoot, records, content, layerReader);
+  const layers = new LayerStore(settings.dataRoot, records, content, layerReader, lose);
   const listeners: ((event: ImageEvent) => void)[] = [];
   const tell: Tell = (action, id, reference) => {
     for (const listener of listeners) listener({ action, id, reference });
@@ -126,15 +133,12 @@ export function openImages({
 
     remove(given, options) {
       const { image, named } = find(given);
-      const { untagged, deleted } = records.together(
-        () => {
-          const result = removeImage(records, given, image, named, options);
-          for (const name of result.untagged) tell('untag', image.id, name);
-          for (const id of result.deleted) tell('delete', id, id);
-          return result;
-        },
-        { durable: true },
-      );
+      const { untagged, deleted } = records.together(() => {
+        const result = removeImage(records, given, image, named, options);
+        for (const name of result.untagged) tell('untag', image.id, name);
+        for (const id of result.deleted) tell('delete', id, id);
+        return result;
+      });
       return { untagged, deleted: [...deleted, ...(deleted.length === 0 ? [] : layers.collect())] };
     },
 

@@ -3,6 +3,7 @@
 
 import type { Digest, ImageId } from '@twofold/contract';
 import type { Compression } from './compression.ts';
+import type { ImageDescriptions, DescribedImage } from './descriptions.ts';
 import { readImage } from './documents.ts';
 import type { Image } from './images.ts';
 import { familiarName, referenceKey, repositoryKey, type Reference } from './reference.ts';
@@ -35,19 +36,27 @@ const migrations = [
    CREATE TABLE image_base_archives (file TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
 ];
 
+/** Every change is on the disk before it is told: what a client knows of an image outlives a power cut. */
 export class ImageRecords {
   readonly #rows: Rows;
+  readonly #descriptions: ImageDescriptions;
   readonly #images = new Map<ImageId, Image>();
 
-  constructor(rows: Rows) {
+  constructor(rows: Rows, descriptions: ImageDescriptions) {
     this.#rows = rows;
+    this.#descriptions = descriptions;
     rows.migrate('images', migrations);
     for (const { id } of rows.all<{ id: ImageId }>('SELECT id FROM images')) this.#refresh(id);
   }
 
-  /** All that `work` writes, or nothing. `durable`: files are deleted afterwards. */
-  together<T>(work: () => T, options: { durable?: boolean } = {}): T {
-    return this.#rows.transaction(work, options);
+  /** All that `work` writes, or nothing. On the disk before this returns. */
+  together<T>(work: () => T): T {
+    return this.#rows.transaction(work, { durable: true });
+  }
+
+  /** Makes good what a crash, or an earlier version, has left without a description. */
+  ensureDescribed(): void {
+    for (const id of this.#images.keys()) this.#descriptions.ensure(id, this.#described(id));
   }
 
   list(): Image[] {
@@ -119,8 +128,8 @@ export class ImageRecords {
           id,
         );
       }
-      for (const changed of moved) this.#refresh(changed);
-      return { image: this.#refresh(id)!, added };
+      for (const changed of moved) this.#change(changed);
+      return { image: this.#change(id)!, added };
     });
   }
 
@@ -132,19 +141,17 @@ export class ImageRecords {
     this.together(() => {
       const row = this.#rows.get<{ image: ImageId }>('SELECT image FROM image_tags WHERE key = ?', key);
       this.#rows.run('DELETE FROM image_tags WHERE key = ? AND name = ?', key, name);
-      if (row !== undefined) this.#refresh(row.image);
+      if (row !== undefined) this.#change(row.image);
     });
   }
 
   /** Its files may be deleted afterwards, hence durable. */
   remove(id: ImageId): void {
-    this.together(
-      () => {
-        this.#rows.run('DELETE FROM images WHERE id = ?', id);
-        this.#rows.afterCommit('remember', () => this.#images.delete(id));
-      },
-      { durable: true },
-    );
+    this.together(() => {
+      this.#rows.run('DELETE FROM images WHERE id = ?', id);
+      this.#rows.afterCommit('remember', () => this.#images.delete(id));
+      this.#rows.afterCommit('tell', () => this.#descriptions.remove(id));
+    });
   }
 
   layer(diffId: Digest): StoredLayer | undefined {
@@ -178,9 +185,8 @@ export class ImageRecords {
   }
 
   removeLayers(diffIds: readonly Digest[]): void {
-    this.together(
-      () => diffIds.forEach((diffId) => this.#rows.run('DELETE FROM image_layers WHERE diff_id = ?', diffId)),
-      { durable: true },
+    this.together(() =>
+      diffIds.forEach((diffId) => this.#rows.run('DELETE FROM image_layers WHERE diff_id = ?', diffId)),
     );
   }
 
@@ -221,5 +227,19 @@ export class ImageRecords {
       id,
     )!.bytes;
     return { ...readImage(Buffer.from(row.config)), tags, sizeBytes: size, parent: row.parent };
+  }
+
+  /** The same, and described. */
+  #change(id: ImageId): Image | undefined {
+    this.#rows.afterCommit('tell', () => {
+      if (this.#images.has(id)) this.#descriptions.write(id, this.#described(id));
+    });
+    return this.#refresh(id);
+  }
+
+  #described(id: ImageId): DescribedImage {
+    const { tags, parent, diffIds } = this.#images.get(id)!;
+    const layers = [...new Set(diffIds)].map((diffId) => this.layer(diffId)!);
+    return { config: this.config(id).toString('base64'), parent, tags, layers };
   }
 }

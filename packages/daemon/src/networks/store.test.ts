@@ -21,7 +21,7 @@ test('switches and the endpoint of a container that runs over an upgrade are kep
   );
   const container = '0123456789abcdef'.repeat(4) as ContainerId;
   database.run('INSERT INTO endpoints VALUES (?, ?, ?, ?, ?)', container, 'n', 167, '02:42:0a:58:00:07', '["web"]');
-  const store = openNetworkStore(database);
+  const store = openNetworkStore(database, null);
   assert.deepEqual(
     store.networks().map(({ name, ipRange, options }) => ({ name, ipRange, options })),
     [{ name: 'NAT', ipRange: '', options: {} }],

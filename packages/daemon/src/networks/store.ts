@@ -1,6 +1,8 @@
 // Owns the rows of switches and endpoints. Decides nothing: open.ts does.
 
+import { join } from 'node:path';
 import type { AdapterId, ContainerId, NetworkId } from '@twofold/contract';
+import { ensureDescription, readDescription, writeDescription } from '../state/description.ts';
 import { hostLinkName } from './plan.ts';
 import type { Endpoint, Network } from './networks.ts';
 
@@ -9,7 +11,8 @@ export interface Database {
   run(sql: string, ...values: (string | number)[]): number;
   get<T>(sql: string, ...values: (string | number)[]): T | undefined;
   all<T>(sql: string, ...values: (string | number)[]): T[];
-  transaction<T>(work: () => T): T;
+  transaction<T>(work: () => T, options?: { durable?: boolean }): T;
+  afterCommit(when: 'remember' | 'tell', step: () => void): void;
   migrate(room: string, steps: readonly string[]): void;
 }
 
@@ -97,14 +100,33 @@ function toEndpointRow(row: Row): EndpointRow {
   };
 }
 
-/** Makes the tables where they lack. */
-export function openNetworkStore(database: Database): NetworkStore {
+/** networks.json below the data root: what `recover` makes the rows of. */
+const descriptionVersion = 1;
+const descriptionOf = (dataRoot: string): string => join(dataRoot, 'networks.json');
+
+/** The switches that the description knows. */
+export function describedNetworks(dataRoot: string): Network[] {
+  return readDescription<Network[]>(descriptionOf(dataRoot), descriptionVersion) ?? [];
+}
+
+/** Makes the tables where they lack. `dataRoot`: where the switches are described; null: nowhere. */
+export function openNetworkStore(database: Database, dataRoot: string | null): NetworkStore {
   database.migrate('networks', migrations);
+  const networks = () => database.all<Row>('SELECT * FROM networks ORDER BY rowid').map(toNetwork);
+  /** What a client was told of a switch outlives a power cut. */
+  const durably = (sql: string, ...values: (string | number)[]): void => {
+    database.transaction(() => database.run(sql, ...values), { durable: true });
+    if (dataRoot === null) return;
+    database.afterCommit('tell', () =>
+      writeDescription(descriptionOf(dataRoot), descriptionVersion, networks(), { durable: true }),
+    );
+  };
+  if (dataRoot !== null) ensureDescription(descriptionOf(dataRoot), descriptionVersion, networks());
   return {
-    together: (work) => database.transaction(work),
-    networks: () => database.all<Row>('SELECT * FROM networks ORDER BY rowid').map(toNetwork),
+    together: (work) => database.transaction(work, { durable: true }),
+    networks,
     insertNetwork: (n) =>
-      void database.run(
+      durably(
         'INSERT INTO networks (id, name, driver, bridge, subnet, gateway, ip_range, options, labels, internal, built_in, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
         n.id,
         n.name,
@@ -119,7 +141,7 @@ export function openNetworkStore(database: Database): NetworkStore {
         n.builtIn ? 1 : 0,
         n.created,
       ),
-    deleteNetwork: (id) => void database.run('DELETE FROM networks WHERE id = ?', id),
+    deleteNetwork: (id) => durably('DELETE FROM networks WHERE id = ?', id),
     endpoints: (network) =>
       (network === undefined
         ? database.all<Row>('SELECT * FROM endpoints ORDER BY address')

@@ -173,7 +173,7 @@ export function openDatabase(path: string, makeRoom: () => boolean = () => false
   } catch (cause) {
     throw new TwofoldError(
       'internal',
-      `The database ${path} could not be opened; if it is damaged, move it away and start again.`,
+      `The database ${path} could not be opened. Where it is damaged, build a new one from what is on the disk: twofold recover`,
       { cause },
     );
   }

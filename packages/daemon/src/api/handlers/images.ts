@@ -169,8 +169,3 @@ export function pruneImages(context: Context): void {
   }
   sendJson(context, { ImagesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: reclaimed });
 }
-
-/** There is no builder, hence no cache: nothing is what there is to prune. */
-export function pruneBuildCache(context: Context): void {
-  sendJson(context, { CachesDeleted: null, SpaceReclaimed: 0 });
-}

@@ -150,6 +150,7 @@ export async function diskUsage(context: Context): Promise<void> {
   const { engine } = context;
   const containers = engine.containers.list();
   const images = engine.images.list();
+  const lost = await engine.lostThings();
   const now = Date.now();
   sendJson(context, {
     LayersSize: images.reduce((sum, image) => sum + image.sizeBytes, 0),
@@ -161,8 +162,28 @@ export async function diskUsage(context: Context): Promise<void> {
       containers.map(async (record) => ({ ...summary(engine, record, now), ...(await sizes(engine, record)) })),
     ),
     Volumes: [],
-    BuildCache: [],
-    BuilderSize: 0,
+    // Docker's clients show and prune it under this name; there is no other cache.
+    BuildCache: lost.map(({ path, bytes, changedAt }) => ({
+      ID: path,
+      Type: 'lost+found',
+      Description: `found without a row: ${path}`,
+      InUse: false,
+      Shared: false,
+      Size: bytes,
+      CreatedAt: new Date(changedAt).toISOString(),
+      LastUsedAt: null,
+      UsageCount: 0,
+    })),
+    BuilderSize: lost.reduce((sum, { bytes }) => sum + bytes, 0),
+  });
+}
+
+/** `docker builder prune`, and a part of `docker system prune`. */
+export async function pruneBuildCache(context: Context): Promise<void> {
+  const things = await context.engine.emptyLost();
+  sendJson(context, {
+    CachesDeleted: things.length === 0 ? null : things.map(({ path }) => path),
+    SpaceReclaimed: things.reduce((sum, { bytes }) => sum + bytes, 0),
   });
 }
 

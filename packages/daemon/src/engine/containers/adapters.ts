@@ -162,8 +162,7 @@ function changed(networks: Networks, adapter: Adapter, change: AdapterChange): A
   // A switch that has gone since is told at the start; nothing can be checked against it.
   if (address !== '' && (change.address !== undefined || change.network !== undefined))
     networks.checkAddress(network?.id ?? null, address);
-  const wanted = change.mac ?? adapter.mac;
-  const mac = wanted === '' ? '' : networks.readMac(network?.id ?? null, wanted);
+  const mac = change.mac === undefined ? adapter.mac : change.mac === '' ? '' : networks.readMac(change.mac);
   return { ...adapter, name, network, address, mac, aliases, lease: null };
 }
 

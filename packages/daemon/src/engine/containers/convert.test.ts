@@ -18,6 +18,7 @@ import {
 import type { Driver, FileRequest, ToolRun } from '../../drivers/driver.ts';
 import type { Images } from '../../images/images.ts';
 import type { Settings } from '../../settings.ts';
+import { LostAndFound } from '../../state/lost-and-found.ts';
 import { openDatabase } from '../../state/database.ts';
 import type { ContainerLife } from '../engine.ts';
 import { EventLog } from '../events.ts';
@@ -88,10 +89,11 @@ class World {
     const log = pino({ level: 'silent' });
     return (this.room = {
       settings: this.settings,
-      records: new ContainerRecords(database),
+      records: new ContainerRecords(database, () => undefined),
       events: new EventLog(database, log),
       together: (work: () => unknown, options: object) => database.transaction(work, options),
       presences: new Presences(),
+      lost: new LostAndFound(this.root),
       images: this.images(),
       log,
       networks: { endpointsOf: () => [] },

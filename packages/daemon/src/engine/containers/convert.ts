@@ -84,7 +84,7 @@ export async function sweepConversions(room: Room): Promise<void> {
   await Promise.all(
     room.records.all().map(async (record) => {
       try {
-        await sweepSealed(sealedDirectory(room.settings, record.id), record.sealedLayers);
+        await sweepSealed(sealedDirectory(room.settings, record.id), record.sealedLayers, room.lost.take);
         for (const driver of room.drivers())
           if (driver.isolation !== record.isolation)
             await driver.discardWritable(writableDirectory(room.settings, record.id));

@@ -34,7 +34,7 @@ test('a container that was made with one network has one adapter on it afterward
     wantedNetwork: { address: '10.88.0.9' },
   });
   insert(idOf('c'), 'alone', { network: { ...network, name: 'none', address: '' }, wantedNetwork: {} });
-  const records = new ContainerRecords(database);
+  const records = new ContainerRecords(database, () => undefined);
   const on = { id: '2'.repeat(64), name: 'NAT' };
   const lease = {
     name: 'eth0',

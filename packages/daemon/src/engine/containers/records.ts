@@ -29,11 +29,14 @@ const migrations = [
 
 export class ContainerRecords {
   readonly #database: Database;
+  readonly #describe: (after: StoredContainer, before: StoredContainer | null) => void;
   readonly #byId = new Map<ContainerId, StoredContainer>();
   readonly #byName = new Map<string, ContainerId>();
 
-  constructor(database: Database) {
+  /** `describe` is told of what is new or changed, after the commit. */
+  constructor(database: Database, describe: (after: StoredContainer, before: StoredContainer | null) => void) {
     this.#database = database;
+    this.#describe = describe;
     database.migrate('containers', migrations);
     for (const row of database.all<{ record: string }>('SELECT record FROM containers ORDER BY rowid'))
       this.#remember(JSON.parse(row.record) as StoredContainer);
@@ -88,6 +91,7 @@ export class ContainerRecords {
       JSON.stringify(record),
     );
     this.#database.afterCommit('remember', () => this.#remember(record));
+    this.#database.afterCommit('tell', () => this.#describe(record, null));
   }
 
   /** Gives the container as it is after the commit. */
@@ -105,6 +109,7 @@ export class ContainerRecords {
       this.#byName.delete(before.name);
       this.#remember(after);
     });
+    this.#database.afterCommit('tell', () => this.#describe(after, before));
     return after;
   }
 

@@ -1,12 +1,12 @@
 // Owns the removal of a container: the row says so first, so that a removal that was cut short is finished at the next
 // start of the daemon.
 
-import { rm } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { TwofoldError, type ContainerId } from '@twofold/contract';
-import { runCommand } from '../../host/command.ts';
+import { removeTree } from '../../host/remove-tree.ts';
 import { after, exitCodeOf, isUp, judge } from '../lifecycle.ts';
 import { releaseLayers } from '../layer-use.ts';
-import { containerDirectory } from '../places.ts';
+import { containerDirectory, doomedDirectories, doomedDirectory } from '../places.ts';
 import { publishContainer, type Room } from '../room.ts';
 import { Trace } from '../trace.ts';
 import { cleanUp } from './clean-up.ts';
@@ -61,17 +61,19 @@ function noteFailure(room: Room, id: ContainerId, cause: unknown): TwofoldError 
   return new TwofoldError('internal', message, { cause });
 }
 
+/**
+ * By way of another name: a power cut may take back the row that says `removing`, never the order of a rename and the
+ * deletions after it. So what is found in its place at a start is whole, and what is found under the other name was to
+ * go.
+ */
 async function removeFiles(room: Room, id: ContainerId): Promise<void> {
-  const directory = containerDirectory(room.settings, id);
-  const remove = () => rm(directory, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
-  try {
-    await remove();
-  } catch {
-    // A privileged container can have made files that even root may not remove: immutable or append-only (Node tells of
-    // it as EPERM, or as ENOTDIR).
-    await runCommand("make a container's files removable", ['chattr', '-R', '-f', '-ia', directory], {
-      accept: [0, 1],
-    });
-    await remove();
-  }
+  const doomed = doomedDirectory(room.settings, id);
+  await mkdir(doomedDirectories(room.settings), { recursive: true, mode: 0o700 });
+  await rename(containerDirectory(room.settings, id), doomed).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return; // it has been renamed before
+    if (error.code !== 'ENOTEMPTY') throw error;
+    await removeTree(doomed);
+    await rename(containerDirectory(room.settings, id), doomed);
+  });
+  await removeTree(doomed);
 }

@@ -22,14 +22,18 @@ export function readSealedChanges(layers: readonly SealedLayer[]): Promise<Chang
   return Promise.all(layers.map(async (layer) => parseChanges(await readFile(changesPath(layer)))));
 }
 
-/** Deletes what a conversion that was cut short left in `directory`: everything that belongs to none of `layers`. */
-export async function sweepSealed(directory: string, layers: readonly SealedLayer[]): Promise<string[]> {
+/** Takes away, by `remove`, what is in `directory` and belongs to none of `layers`. */
+export async function sweepSealed(
+  directory: string,
+  layers: readonly SealedLayer[],
+  remove: (path: string) => Promise<void> | void = (path) => rm(path, { recursive: true, force: true }),
+): Promise<string[]> {
   const wanted = new Set(layers.flatMap((layer) => [basename(layer.path), basename(changesPath(layer))]));
   const found = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw error;
   });
   const orphans = found.filter((name) => !wanted.has(name));
-  for (const name of orphans) await rm(join(directory, name), { recursive: true, force: true });
+  for (const name of orphans) await remove(join(directory, name));
   return orphans;
 }
