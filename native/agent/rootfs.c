@@ -23,7 +23,7 @@ static int mount_one(int root, struct tlv m, struct error *error) {
   for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) known |= !strcmp(type, allowed[i]);
   if (!known || flags & (MS_BIND | MS_MOVE))
     return error_set(error, "unsupported", 0, "A mount of type %s is not possible in the guest", type);
-  auto_fd target = target_open(root, path, TARGET_DIRECTORY, true, error);
+  auto_fd target = target_open(root, path, TARGET_DIRECTORY, TARGET_MADE, error);
   if (target < 0) return -1;
   if (mount(source ? source : type, fd_path(target).text, type, flags, data && *data ? data : NULL))
     return error_set(error, "invalid-argument", errno, "Could not mount %s at %s", type, path);
@@ -44,7 +44,7 @@ static int place_files(int root, const struct guest *g, struct error *error) {
     char path[256];
     snprintf(path, sizeof path, "%s/files/%zu", g->directory, i);
     auto_fd source = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
-    auto_fd target = target_open(root, g->files[i], TARGET_FILE, true, error);
+    auto_fd target = target_open(root, g->files[i], TARGET_FILE, TARGET_MOUNT_POINT, error);
     if (target < 0) return -1;
     auto_fd tree = source < 0 ? -1 : mount_clone(source);
     if (tree < 0 || mount_put(tree, target))
@@ -57,7 +57,7 @@ static int place_files(int root, const struct guest *g, struct error *error) {
 // is told when it is entered.
 static void make_working_directory(int root, struct tlv plan) {
   auto_free char *cwd = tlv_get_string(plan, TAG_CWD);
-  auto_fd made = cwd && *cwd == '/' ? target_open(root, cwd, TARGET_DIRECTORY, true, NULL) : -1;
+  auto_fd made = cwd && *cwd == '/' ? target_open(root, cwd, TARGET_DIRECTORY, TARGET_MADE, NULL) : -1;
   (void)made;
 }
 
@@ -68,7 +68,9 @@ int rootfs_enter(struct launch *l, struct error *error) {
   snprintf(path, sizeof path, "%s/root", g->directory);
   auto_fd here = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (here < 0) return error_set(error, "internal", errno, "Could not open the container's file system");
-  if (mount_all(here, l->plan, error) || place_files(here, g, error) || devices_make(here, l->plan, error)) return -1;
+  if (target_make_kernel_places(here, error) || mount_all(here, l->plan, error) || place_files(here, g, error) ||
+      devices_make(here, l->plan, error))
+    return -1;
   if (tlv_get_number(l->plan, TAG_TERMINAL, 0)) {
     int slave = -1;
     if (terminal_open(here, l, &slave, error) || terminal_as_console(here, slave, error)) return -1;

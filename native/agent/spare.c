@@ -14,6 +14,7 @@
 #include "agent.h"
 #include "disks.h"
 #include "handle.h"
+#include "kernel_statx.h"
 
 #define PLACE RUN_ROOT "/spare"
 
@@ -58,6 +59,15 @@ static int remove_one(const char *path, const struct stat *s, int type, struct F
   return at->level == 0 ? 0 : remove(path);
 }
 
+// With the time of its making a container's `/` shows that nobody has written in it.
+static int as_new(const char *path) {
+  struct kernel_statx s;
+  auto_fd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 || statx_of_fd(fd, STATX_BTIME, &s)) return -1;
+  struct timespec birth = {s.stx_btime.tv_sec, s.stx_btime.tv_nsec}, times[2] = {birth, birth};
+  return futimens(fd, times);
+}
+
 // What was written is of programs of ours.
 int spare_give_back(const char *from, struct error *error) {
   // The overlay's own directory, too: the next one would have to clear it away.
@@ -68,6 +78,9 @@ int spare_give_back(const char *from, struct error *error) {
     if (nftw(path, remove_one, WALK_DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT))
       return error_set(error, "internal", errno, "Could not empty the spare disk");
   }
+  char upper[256];
+  snprintf(upper, sizeof upper, "%s/upper", from);
+  if (as_new(upper)) return error_set(error, "internal", errno, "Could not give the spare disk's root its time");
   if (mount(from, PLACE, NULL, MS_MOVE, NULL))
     return error_set(error, "internal", errno, "Could not give the spare disk back");
   // Now, and not in five seconds, when it could be in the way of a container's start.

@@ -5,21 +5,26 @@
 // CVE-2026-41579).
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #include "handle.h"
+#include "mounts.h"
 #include "target.h"
 
+static const char *const kernel_places[] = {"/proc", "/sys", "/dev"};
+enum { KERNEL_PLACES = sizeof kernel_places / sizeof *kernel_places, LINK_HOPS = 8 };
+
 static bool is_kernel_place(const char *path) {
-  static const char *const places[] = {"/proc", "/sys", "/dev"};
-  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-    size_t n = strlen(places[i]);
-    if (!strncmp(path, places[i], n) && (!path[n] || path[n] == '/')) return true;
+  for (size_t i = 0; i < KERNEL_PLACES; i++) {
+    size_t n = strlen(kernel_places[i]);
+    if (!strncmp(path, kernel_places[i], n) && (!path[n] || path[n] == '/')) return true;
   }
   return false;
 }
@@ -39,8 +44,27 @@ static int refuse(struct error *error, const char *path) {
   return error_set(error, "invalid-argument", errno, "Could not reach %s in the container", path);
 }
 
+// Makes `name` in the directory `parent`. A mark that the file system has no room for is left out: what was made then
+// counts as a change.
+static int make_one(int parent, const char *name, enum target_kind kind, enum target_making making) {
+  struct stat before;
+  if (fstat(parent, &before)) return -1;
+  if (kind == TARGET_DIRECTORY) {
+    if (mkdirat(parent, name, 0755)) return errno == EEXIST ? 0 : -1;
+  } else {
+    auto_fd made = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (made < 0) return errno == EEXIST ? 0 : -1;
+  }
+  if (making != TARGET_MOUNT_POINT) return 0;
+  auto_fd made = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (made >= 0) setxattr(fd_path(made).text, TARGET_MARK, "", 0, 0);
+  struct timespec times[2] = {before.st_atim, before.st_mtim};
+  utimensat(AT_FDCWD, fd_path(parent).text, times, 0);
+  return 0;
+}
+
 // Makes the directories of `path` that are missing, one by one, each looked up from the root again.
-static int make_directories(int root, char *path, bool strict) {
+static int make_directories(int root, char *path, bool strict, enum target_making making) {
   for (char *slash = path; slash;) {
     slash = strchr(slash + 1, '/');
     if (slash) *slash = 0;
@@ -51,7 +75,7 @@ static int make_directories(int root, char *path, bool strict) {
       auto_fd parent = last == path ? openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)
                                     : open_in(root, path, O_PATH | O_DIRECTORY, 0, strict);
       *last = '/';
-      if (parent < 0 || (mkdirat(parent, last + 1, 0755) && errno != EEXIST)) return -1;
+      if (parent < 0 || make_one(parent, last + 1, TARGET_DIRECTORY, making)) return -1;
     } else if (there < 0) {
       return -1;
     }
@@ -60,28 +84,52 @@ static int make_directories(int root, char *path, bool strict) {
   return 0;
 }
 
-int target_open(int root, const char *path, enum target_kind kind, bool make, struct error *error) {
+// Makes the file `path`, whose directory is there, or what it names if it is a symlink to nothing (Ubuntu's
+// /etc/resolv.conf).
+static int make_file(int root, char *path, bool strict, enum target_making making, unsigned hops) {
+  char *last = strrchr(path, '/');
+  *last = 0;
+  if (last != path && make_directories(root, path, strict, making)) return -1;
+  auto_fd parent = last == path ? openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)
+                                : open_in(root, path, O_PATH | O_DIRECTORY, 0, strict);
+  *last = '/';
+  if (parent < 0) return -1;
+  char link[PATH_MAX];
+  ssize_t n = strict ? -1 : readlinkat(parent, last + 1, link, sizeof link - 1);
+  if (n < 0) return make_one(parent, last + 1, TARGET_FILE, making);
+  link[n] = 0;
+  errno = ELOOP;
+  if (!n || hops == LINK_HOPS) return -1;
+  *last = 0;
+  auto_free char *next = NULL;
+  int length = *link == '/' ? asprintf(&next, "%s", link) : asprintf(&next, "%s/%s", path, link);
+  *last = '/';
+  return length < 0 ? -1 : make_file(root, next, strict || is_kernel_place(next), making, hops + 1);
+}
+
+int target_open(int root, const char *path, enum target_kind kind, enum target_making making, struct error *error) {
   bool strict = is_kernel_place(path);
   if (*path != '/') return error_set(error, "invalid-argument", 0, "The path %s is not absolute", path);
   int flags = O_PATH | (kind == TARGET_DIRECTORY ? O_DIRECTORY : 0);
   int fd = open_in(root, path, (uint64_t)flags, 0, strict);
   if (fd >= 0) return fd;
-  if (errno != ENOENT || !make) return refuse(error, path);
+  if (errno != ENOENT) return refuse(error, path);
   auto_free char *copy = strdup(path);
   for (size_t n = copy ? strlen(copy) : 0; n > 1 && copy[n - 1] == '/'; n--) copy[n - 1] = 0;
   if (!copy || !copy[1]) return refuse(error, path);
-  if (kind == TARGET_DIRECTORY) {
-    if (make_directories(root, copy, strict)) return refuse(error, path);
-  } else {
-    char *last = strrchr(copy, '/');
-    *last = 0;
-    if (last != copy && make_directories(root, copy, strict)) return refuse(error, path);
-    *last = '/';
-    auto_fd made = open_in(root, copy, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY, 0644, strict);
-    if (made < 0) return refuse(error, path);
-  }
+  if (kind == TARGET_DIRECTORY ? make_directories(root, copy, strict, making)
+                               : make_file(root, copy, strict, making, 0))
+    return refuse(error, path);
   fd = open_in(root, copy, (uint64_t)flags, 0, strict);
   return fd >= 0 ? fd : refuse(error, path);
+}
+
+int target_make_kernel_places(int root, struct error *error) {
+  for (size_t i = 0; i < KERNEL_PLACES; i++) {
+    auto_fd fd = target_open(root, kernel_places[i], TARGET_DIRECTORY, TARGET_MOUNT_POINT, error);
+    if (fd < 0) return -1;
+  }
+  return 0;
 }
 
 int target_find(int root, const char *path, bool *absent, struct error *error) {
@@ -98,5 +146,5 @@ int target_parent(int root, const char *path, const char **name, struct error *e
   *name = path + (last - copy) + 1;
   *last = 0;
   return last == copy ? openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)
-                      : target_open(root, copy, TARGET_DIRECTORY, true, error);
+                      : target_open(root, copy, TARGET_DIRECTORY, TARGET_MADE, error);
 }

@@ -4,8 +4,14 @@
 
 #include "error.h"
 
-// O_PATH, however its symlinks point; made when missing.
 enum target_kind { TARGET_DIRECTORY, TARGET_FILE };
-int target_open(int root, const char *path, enum target_kind kind, bool make, struct error *error);
+// What becomes of a place that is missing. A mount point of the engine's own is made so that it does not count as a
+// change of the container's: it bears TARGET_MARK, and the directories above it keep their times.
+enum target_making { TARGET_MADE, TARGET_MOUNT_POINT };
+#define TARGET_MARK "trusted.twofold.mount-point"
+// O_PATH, however its symlinks point; made when missing.
+int target_open(int root, const char *path, enum target_kind kind, enum target_making making, struct error *error);
+// The places of the kernel's own file systems.
+int target_make_kernel_places(int root, struct error *error);
 int target_find(int root, const char *path, bool *absent, struct error *error);
 int target_parent(int root, const char *path, const char **name, struct error *error);

@@ -63,7 +63,7 @@ int terminal_open(int root, struct launch *l, int *slave, struct error *error) {
 
 // Bound over a file made in the container's /dev, reached without any symlink (CVE-2025-52565).
 int terminal_as_console(int root, int slave, struct error *error) {
-  auto_fd target = target_open(root, "/dev/console", TARGET_FILE, true, error);
+  auto_fd target = target_open(root, "/dev/console", TARGET_FILE, TARGET_MADE, error);
   if (target < 0) return -1;
   return mount(fd_path(slave).text, fd_path(target).text, NULL, MS_BIND, NULL)
              ? error_set(error, "internal", errno, "Could not make the container's /dev/console")

@@ -3,6 +3,7 @@
 // holds.
 #include "bytes.h"
 #include "handle.h"
+#include "inode.h"
 #include "names.h"
 #include "root.h"
 #include "stack.h"
@@ -14,12 +15,12 @@
 
 enum { MAX_DEPTH = 2048 };
 
-// A directory on the way down, and whether its line is still owed: an untouched one is told only when something below
-// it changed.
+// A directory on the way down, and the kind of the line that is still owed (0: none): an untouched one is told only
+// when something below it changed, and so is one that was made to mount on.
 struct level {
   struct level *above;
   size_t length; // of the path
-  int owed;
+  char owed;
 };
 
 // What the lower layers show as `name`: 1 and its state, 0 nothing. If it is a directory, `below` is filled.
@@ -46,9 +47,10 @@ static int look_below(const struct stack *stack, const char *name, struct stat *
 
 static void print_change(struct level *level, const struct bytes *path, char kind) {
   if (level && level->owed) {
-    level->owed = 0;
     struct bytes above = {.data = path->data, .length = level->length};
-    print_change(level->above, &above, 'C');
+    char owed = level->owed;
+    level->owed = 0;
+    print_change(level->above, &above, owed);
   }
   putchar(kind);
   putchar(' ');
@@ -84,11 +86,6 @@ static int print_hidden(const struct stack *lower, const struct names *kept, str
   return 0;
 }
 
-static int same_directory(const struct stat *a, const struct stat *b) {
-  return a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid &&
-         a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 static int walk_changes(int upper, const struct stack *lower, struct level *level, struct bytes *path, unsigned depth,
                         struct error *error) {
   if (depth > MAX_DEPTH)
@@ -111,10 +108,12 @@ static int walk_changes(int upper, const struct stack *lower, struct level *leve
     struct level own = {level, path->length, 0};
     if (is_whiteout(fd, &s)) {
       if (existed) print_change(level, path, 'D');
+    } else if (!existed && is_mount_point(fd, &s)) {
+      own.owed = 'A';
     } else if (!existed) {
       print_change(level, path, 'A');
     } else if (S_ISDIR(s.st_mode) && S_ISDIR(old.st_mode) && same_directory(&s, &old)) {
-      own.owed = 1;
+      own.owed = 'C';
     } else {
       print_change(level, path, 'C');
     }

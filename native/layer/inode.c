@@ -1,6 +1,7 @@
 #include "inode.h"
 #include "handle.h"
 #include "root.h"
+#include "target.h"
 
 #include <errno.h>
 #include <linux/fs.h>
@@ -15,7 +16,7 @@ static int starts(const char *text, const char *prefix) { return strncmp(text, p
 
 static int kept(const char *name, enum form form) {
   if (starts(name, "user.") || !strcmp(name, "security.capability")) return form == FORM_PRIVATE || !strchr(name, '=');
-  if (form != FORM_PRIVATE) return 0;
+  if (form != FORM_PRIVATE || starts(name, "trusted.twofold.")) return 0;
   return starts(name, "trusted.") || !strcmp(name, "system.posix_acl_access") ||
          !strcmp(name, "system.posix_acl_default");
 }
@@ -71,6 +72,26 @@ int read_xattrs(int fd, enum form form, struct xattrs *xattrs, struct overlay_ma
   }
   if (xattrs->count) qsort(xattrs->list, xattrs->count, sizeof *xattrs->list, by_name);
   return 0;
+}
+
+int same_xattrs(const struct xattrs *a, const struct xattrs *b) {
+  if (a->count != b->count) return 0;
+  for (size_t i = 0; i < a->count; i++) {
+    const struct xattr *x = &a->list[i], *y = &b->list[i];
+    if (strcmp(x->name, y->name) || x->length != y->length || memcmp(x->value, y->value, x->length)) return 0;
+  }
+  return 1;
+}
+
+int is_mount_point(int fd, const struct stat *stat) {
+  int untouched = S_ISDIR(stat->st_mode) ? (stat->st_mode & 07777) == 0755 && !stat->st_uid && !stat->st_gid
+                                         : S_ISREG(stat->st_mode) && !stat->st_size;
+  return untouched && getxattr(name_of_fd(fd).text, TARGET_MARK, NULL, 0) >= 0;
+}
+
+int same_directory(const struct stat *a, const struct stat *b) {
+  return a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid &&
+         a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
 void free_xattrs(struct xattrs *xattrs) {

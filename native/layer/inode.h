@@ -15,6 +15,11 @@ struct overlay_marks {
 // Fills `xattrs` with those that `form` keeps. With `marks`, the tree is an overlay's upper layer: its marks are read,
 // and a form that can't be carried over (a metadata copy, a redirected directory) is an error.
 int read_xattrs(int fd, enum form form, struct xattrs *xattrs, struct overlay_marks *marks, struct error *error);
+int same_xattrs(const struct xattrs *a, const struct xattrs *b);
+// A mount point that was made for a container and is as it was made: an empty file, or a directory whatever is in it.
+int is_mount_point(int fd, const struct stat *stat);
+// Mode, owner and time are the same.
+int same_directory(const struct stat *a, const struct stat *b);
 void free_xattrs(struct xattrs *xattrs);
 // "i", "a", "ia" or "" into flags; file systems without such flags have none. `fd` is open for reading.
 void read_flags(int fd, char flags[3]);

@@ -1,4 +1,5 @@
 #include "root.h"
+#include "kernel_statx.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,13 +9,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-// musl has a struct statx of its own from 1.2.5 on, without stx_mnt_id: the kernel's goes by another name.
-#define statx kernel_statx
-#define statx_timestamp kernel_statx_timestamp
-#include <linux/stat.h>
-#undef statx
-#undef statx_timestamp
 
 const char *code_of_errno(int errnum) {
   switch (errnum) {
@@ -52,13 +46,20 @@ struct fd_name name_of_fd(int fd) {
 
 int mount_id_of_fd(int fd, uint64_t *id) {
   struct kernel_statx s;
-  if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &s) < 0) return -1;
+  if (statx_of_fd(fd, STATX_MNT_ID, &s) < 0) return -1;
   if (!(s.stx_mask & STATX_MNT_ID)) {
     errno = ENOSYS;
     return -1;
   }
   *id = s.stx_mnt_id;
   return 0;
+}
+
+int never_changed(int fd, const struct stat *stat) {
+  struct kernel_statx s;
+  if (statx_of_fd(fd, STATX_BTIME, &s) < 0) return 0;
+  return (s.stx_mask & STATX_BTIME) && s.stx_btime.tv_sec == stat->st_mtim.tv_sec &&
+         s.stx_btime.tv_nsec == (uint32_t)stat->st_mtim.tv_nsec;
 }
 
 int want_path(const char *path, struct wanted_path *wanted, struct error *error) {

@@ -20,8 +20,10 @@ struct fd_name {
   char text[32];
 };
 struct fd_name name_of_fd(int fd);
-// The id of the mount that `fd` lies on, and the device number; -1 with errno set.
+// The id of the mount that `fd` lies on; -1 with errno set.
 int mount_id_of_fd(int fd, uint64_t *id);
+// Whether the time of the last change of the inode behind `fd` is that of its making.
+int never_changed(int fd, const struct stat *stat);
 
 // A path as Docker means it: cleaned from the root on by words alone, and whether it asked for what a last symlink
 // points to.

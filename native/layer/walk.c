@@ -19,6 +19,26 @@ struct sides {
   struct stack layers, below;
 };
 
+// A directory of an upper layer that says nothing by itself: it is as the layers below have it, or was made to mount
+// on. Its header is written before that of the first entry below it, if there comes one.
+struct owed {
+  struct owed *above;
+  struct entry entry;
+  char *path;
+};
+
+static int write_owed(struct walk *walk, struct owed *owed, struct error *error) {
+  if (!owed) return 0;
+  if (write_owed(walk, owed->above, error) < 0) return -1;
+  return tar_header(walk->output, &owed->entry, error);
+}
+
+static int write_header(struct walk *walk, const struct entry *entry, struct error *error) {
+  struct owed *owed = walk->owed;
+  walk->owed = NULL;
+  return write_owed(walk, owed, error) < 0 ? -1 : tar_header(walk->output, entry, error);
+}
+
 static int walk_level(struct walk *walk, const struct sides *sides, unsigned depth, struct error *error);
 
 static char type_of(mode_t mode) {
@@ -65,7 +85,7 @@ static int write_file(struct walk *walk, int fd, const struct stat *stat, struct
     if (!entry->flags && flags[0]) entry->flags = flags;
   }
   entry->extents = extents;
-  if (tar_header(walk->output, entry, error) < 0) return -1;
+  if (write_header(walk, entry, error) < 0) return -1;
   if (!extents) return copy_stretch(walk, file, 0, size, error) < 0 ? -1 : tar_pad(walk->output, size, error);
   if (tar_sparse_map(walk->output, entry, error) < 0) return -1;
   size = 0;
@@ -79,7 +99,7 @@ static int write_file(struct walk *walk, int fd, const struct stat *stat, struct
 // A file of the OCI form whose name says what it means: `.wh.NAME` or `.wh..wh..opq`.
 static int write_mark(struct walk *walk, const char *path, const struct entry *like, struct error *error) {
   struct entry mark = {.type = '0', .path = path, .uid = like->uid, .gid = like->gid, .mtime = like->mtime};
-  return tar_header(walk->output, &mark, error);
+  return write_header(walk, &mark, error);
 }
 
 static int write_whiteout(struct walk *walk, struct entry *entry, struct error *error) {
@@ -88,7 +108,7 @@ static int write_whiteout(struct walk *walk, struct entry *entry, struct error *
     entry->type = '3';
     entry->whiteout = 1;
     entry->major = entry->minor = 0;
-    return tar_header(walk->output, entry, error);
+    return write_header(walk, entry, error);
   }
   const char *slash = strrchr(walk->path.data, '/');
   size_t parent = slash ? (size_t)(slash + 1 - walk->path.data) : 0;
@@ -99,8 +119,30 @@ static int write_whiteout(struct walk *walk, struct entry *entry, struct error *
   return path.failed ? error_set(error, "internal", 0, "Out of memory.") : write_mark(walk, path.data, entry, error);
 }
 
-static int write_directory(struct walk *walk, int fd, const struct sides *beneath, struct entry *entry, int covered,
-                           unsigned depth, struct error *error) {
+// Whether a directory of an upper layer is there only because of what lies in it.
+static int says_nothing(const struct walk *walk, int fd, const struct stat *stat, const struct sides *beneath,
+                        const struct entry *entry, unsigned depth, struct error *error) {
+  if (!walk->upper) return 0;
+  if (depth && !beneath->below.count) return is_mount_point(fd, stat);
+  if (entry->opaque) return 0;
+  // A container's `/` is root's, 0755, unless it has that of a layer below. Docker's layers have none at all.
+  if (!depth && (stat->st_mode & 07777) == 0755 && !stat->st_uid && !stat->st_gid && !entry->xattrs.count &&
+      (walk->form == FORM_OCI || never_changed(fd, stat)))
+    return 1;
+  if (!beneath->below.count) return 0;
+  struct stat lower;
+  __attribute__((cleanup(free_xattrs))) struct xattrs old = {0};
+  struct overlay_marks marks = {0};
+  int below = beneath->below.fds[0];
+  if (fstat(below, &lower) < 0) return fail(error, "Could not read the state of %s", walk->path.data);
+  if (!depth && walk->form == FORM_OCI) lower.st_mtim = stat->st_mtim;
+  if (!same_directory(stat, &lower)) return 0;
+  if (read_xattrs(below, walk->form, &old, &marks, error) < 0) return -1;
+  return same_xattrs(&entry->xattrs, &old);
+}
+
+static int write_directory(struct walk *walk, int fd, const struct stat *stat, const struct sides *beneath,
+                           struct entry *entry, int covered, unsigned depth, struct error *error) {
   size_t length = walk->path.length;
   if (!length || walk->path.data[length - 1] != '/') bytes_add(&walk->path, "/", 1);
   if (walk->path.failed) return error_set(error, "internal", 0, "Out of memory.");
@@ -111,9 +153,16 @@ static int write_directory(struct walk *walk, int fd, const struct sides *beneat
     if (dir >= 0) read_flags(dir, flags);
     if (flags[0]) entry->flags = flags;
   }
-  int opaque = entry->opaque;
-  if (walk->form == FORM_OCI) entry->opaque = 0;
-  if (tar_header(walk->output, entry, error) < 0) return -1;
+  int silent = entry->flags ? 0 : says_nothing(walk, fd, stat, beneath, entry, depth, error);
+  if (silent < 0) return -1;
+  int opaque = entry->opaque && !silent; // below a mount point that had to be made there was nothing to hide
+  entry->opaque = opaque && walk->form == FORM_PRIVATE;
+  auto_free char *path = silent ? strdup(entry->path) : NULL;
+  struct owed owed = {walk->owed, *entry, path};
+  owed.entry.path = path;
+  if (silent && !path) return error_set(error, "internal", 0, "Out of memory.");
+  if (silent) walk->owed = &owed;
+  else if (write_header(walk, entry, error) < 0) return -1;
   if (walk->upper && !depth) bytes_cut(&walk->path, 0); // "./" is the root's own name only
   if (opaque && walk->form == FORM_OCI) {
     size_t whole = walk->path.length;
@@ -130,6 +179,7 @@ static int write_directory(struct walk *walk, int fd, const struct sides *beneat
     struct sides merged = {.layers = {.fds = fds, .count = 1 + own->count}, .below = beneath->below};
     if (walk_level(walk, &merged, depth + 1, error) < 0) return -1;
   }
+  if (walk->owed == &owed) walk->owed = owed.above;
   bytes_cut(&walk->path, length);
   return 0;
 }
@@ -142,7 +192,7 @@ __attribute__((noinline)) static int write_symlink(struct walk *walk, int fd, st
   if (n < 0) return fail(error, "Could not read the symlink %s", walk->path.data);
   target[n] = 0;
   entry->link = target;
-  return tar_header(walk->output, entry, error);
+  return write_header(walk, entry, error);
 }
 
 static int write_inode(struct walk *walk, int fd, const struct sides *beneath, unsigned depth, struct xattrs *xattrs,
@@ -169,7 +219,7 @@ static int write_inode(struct walk *walk, int fd, const struct sides *beneath, u
   if (entry.type != '3' && entry.type != '4') entry.major = entry.minor = 0;
   if (covered && entry.type != '5') { // a file to mount on
     entry.type = '0';
-    return tar_header(walk->output, &entry, error);
+    return write_header(walk, &entry, error);
   }
   struct overlay_marks marks = {0};
   if (read_xattrs(fd, walk->form, xattrs, walk->upper ? &marks : NULL, error) < 0) return -1;
@@ -179,6 +229,7 @@ static int write_inode(struct walk *walk, int fd, const struct sides *beneath, u
       entry.xattrs = (struct xattrs){0};
       return write_whiteout(walk, &entry, error);
     }
+    if (S_ISREG(stat.st_mode) && is_mount_point(fd, &stat)) return 0;
     entry.opaque = S_ISDIR(stat.st_mode) && (marks.opaque || beneath->layers.closed);
     if (walk->form == FORM_PRIVATE && marks.protected_flags[0]) entry.flags = marks.protected_flags;
   }
@@ -195,16 +246,16 @@ static int write_inode(struct walk *walk, int fd, const struct sides *beneath, u
       entry.size = 0;
       entry.socket = 0;
       entry.xattrs = (struct xattrs){0};
-      return tar_header(walk->output, &entry, error);
+      return write_header(walk, &entry, error);
     }
   }
   switch (entry.type) {
-    case '5': return write_directory(walk, fd, beneath, &entry, covered, depth, error);
+    case '5': return write_directory(walk, fd, &stat, beneath, &entry, covered, depth, error);
     case '2': return write_symlink(walk, fd, &entry, error);
     case '0':
       if (!entry.socket) return write_file(walk, fd, &stat, &entry, error);
-      return tar_header(walk->output, &entry, error);
-    default: return tar_header(walk->output, &entry, error);
+      return write_header(walk, &entry, error);
+    default: return write_header(walk, &entry, error);
   }
 }
 

@@ -6,6 +6,8 @@
 #include "output.h"
 #include "stack.h"
 
+struct owed;
+
 struct walk {
   struct output *output;
   enum form form;
@@ -13,6 +15,7 @@ struct walk {
   int one_mount;  // what is mounted over the tree is an empty directory or file
   uint64_t mount; // with one_mount: the tree's
   int over;       // walk_merged was told what lies below
+  struct owed *owed; // of an upper layer: directories whose headers are written only before something below them
   struct bytes path;
   struct links links;
 };

@@ -12,6 +12,7 @@
 #include "handle.h"
 #include "launch.h"
 #include "netif.h"
+#include "target.h"
 #include "user.h"
 
 enum { EVERY_PROCESS = 1, SHUTDOWN_LIMIT_MS = 10000 };
@@ -54,6 +55,28 @@ static void host_free(struct container *c) {
   c->user = NULL;
 }
 
+// What the runtime mounts on, made before it would: then it does not count as a change of the container's. Nothing is
+// to be mounted where files alone are looked at.
+static int make_places(const char *rootfs, struct tlv request, struct error *error) {
+  size_t at = 0;
+  int tag, r;
+  struct tlv value;
+  auto_fd root = -1;
+  while ((r = tlv_next(request, &at, &tag, &value)) == 1) {
+    if (tag != TAG_FILE) continue;
+    if (root < 0) {
+      if ((root = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+        return error_set(error, "internal", errno, "cannot open the root file system");
+      if (target_make_kernel_places(root, error) != 0) return -1;
+    }
+    auto_free char *path = tlv_get_string(value, TAG_PATH);
+    auto_fd file = path ? target_open(root, path, TARGET_FILE, TARGET_MOUNT_POINT, error) : -1;
+    if (!path) return error_set(error, "invalid-argument", 0, "A provided file has no path.");
+    if (file < 0) return -1;
+  }
+  return r == 0 ? 0 : error_set(error, "invalid-argument", 0, "The list of provided files cannot be read.");
+}
+
 static int prepare(struct request *r, struct tlv_writer *w, struct error *error) {
   struct host_container *h = calloc(1, sizeof *h);
   if (!h) return error_set(error, "internal", ENOMEM, "cannot prepare the container");
@@ -66,6 +89,7 @@ static int prepare(struct request *r, struct tlv_writer *w, struct error *error)
     return error_set(error, "internal", errno, "cannot make %s", h->rootfs);
   if (rootfs_mount(r->payload, h->rootfs, error) != 0) return -1;
   h->mounted = true;
+  if (make_places(h->rootfs, r->payload, error) != 0) return -1;
   if (!(h->log = log_open(r->payload, error)) && error->code[0]) return -1;
   tlv_string(w, TAG_ROOTFS, h->rootfs);
   return reply_user(r, w, error);

@@ -276,7 +276,7 @@ test('commit puts the sealed layers and the changes above the parent', async () 
   const [parent] = await store.load(dockerArchive(['base'], [base]));
   const directory = join(store.root, 'container');
   mkdirSync(directory);
-  const sealed = await store.images.seal(stream(layer('etc/sealed', 'three\n')), directory, signal);
+  const sealed = (await store.images.seal(stream(layer('etc/sealed', 'three\n')), directory, signal))!;
   assert.deepEqual(readdirSync(directory), [`${sealed.name}.erofs`]);
   const options = {
     reference: 'made',

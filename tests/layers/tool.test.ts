@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { runLayerTool } from '../../packages/daemon/src/host/layer-tool.ts';
 import { parseProcessList } from '../../packages/daemon/src/host/process-list.ts';
@@ -258,4 +259,14 @@ test('a tool that is called off ends, and an unknown verb or a lack of words is 
   await assert.rejects(place.tool(['fly']), invalid(/verbs are/));
   await assert.rejects(place.tool(['pack', root]), invalid(/takes ROOT/));
   await assert.rejects(place.tool(['pack', place.at('none'), '/']), notFound);
+});
+
+test('what a verb has said is there for whoever reads it after its end', async () => {
+  await using place = new Place();
+  mkdirSync(place.at('upper/new'), { recursive: true });
+  mkdirSync(place.at('lower'));
+  await using run = runLayerTool(tool, ['changes', place.at('upper'), place.at('lower')], AbortSignal.timeout(60_000));
+  run.stdin.end();
+  await run.done;
+  assert.equal((await buffer(run.stdout)).toString('latin1'), 'A /new\0');
 });

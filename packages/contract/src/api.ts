@@ -116,6 +116,20 @@ export interface ImageConfig {
   Labels?: Record<string, string>;
   StopSignal?: string;
   Shell?: string[];
+  /** Instructions for builds upon the image; kept, nothing here runs them. */
+  OnBuild?: string[];
+  /** Kept; nothing here runs it. */
+  Healthcheck?: Healthcheck;
+}
+
+/** Times in nanoseconds; what is absent is inherited. */
+export interface Healthcheck {
+  Test?: string[];
+  Interval?: number;
+  Timeout?: number;
+  StartPeriod?: number;
+  StartInterval?: number;
+  Retries?: number;
 }
 
 /** Extension: elements of `GET /containers/{name}/adapters`. Empty texts are for what there isn't. */

@@ -2,7 +2,7 @@
 // guests send too. Which verb with which words is the callers' affair (docs/layers.md).
 
 import { spawn } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
+import { PassThrough, pipeline, type Writable } from 'node:stream';
 import { callerErrorCodes, engineErrorCodes, TwofoldError, type ErrorCode } from '@twofold/contract';
 
 /** A running verb; drivers hand it on as their ToolRun. */
@@ -14,6 +14,7 @@ export interface LayerToolRun extends AsyncDisposable {
 }
 
 const maxComplaintBytes = 4096;
+const outputBufferBytes = 256 << 10;
 const codes: ReadonlySet<string> = new Set([...callerErrorCodes, ...engineErrorCodes]);
 
 /** The error that the tool's line `CODE message` tells. */
@@ -44,6 +45,10 @@ export function runLayerTool(
     complaintBytes += part.length;
     if (complaintBytes <= maxComplaintBytes) complaint.push(part);
   });
+  // Node reads on and throws away, at a child's end, what nobody has begun to read: a short output would be empty for
+  // whoever comes to it late.
+  const output = new PassThrough({ highWaterMark: outputBufferBytes });
+  pipeline(child.stdout, output, () => undefined); // its reader gets the error
   child.stdin.on('error', () => undefined); // a tool that stops reading says why by its end
   const { promise: done, resolve, reject } = Promise.withResolvers<void>();
   const { promise: gone, resolve: setGone } = Promise.withResolvers<void>();
@@ -64,7 +69,7 @@ export function runLayerTool(
   done.catch(() => undefined);
   return {
     stdin: child.stdin,
-    stdout: child.stdout as Readable as AsyncIterable<Buffer>,
+    stdout: output as AsyncIterable<Buffer>,
     done,
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');

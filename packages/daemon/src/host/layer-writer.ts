@@ -25,7 +25,10 @@ export interface WrittenLayer {
   /** `sha256:…` of the uncompressed tar. */
   readonly diffId: string;
   readonly sizeBytes: number;
+  /** 0: the tar has no entry. */
   readonly entries: number;
+  /** Sizes of its files and symlinks, one with several names counted once. */
+  readonly contentBytes: number;
 }
 
 const nobody = 65534;
@@ -136,15 +139,21 @@ async function collect(stream: Readable): Promise<string> {
 }
 
 function parseReport(text: string, exitCode: number | null, complaint: string): WrittenLayer {
-  let report: { diffId?: unknown; entries?: unknown; bytes?: unknown; code?: unknown; message?: unknown } = {};
+  let report: Partial<Record<'diffId' | 'entries' | 'bytes' | 'contentBytes' | 'code' | 'message', unknown>> = {};
   try {
     report = JSON.parse(text) as typeof report;
   } catch {
     // It died: its complaint is the cause.
   }
-  const { diffId, entries, bytes, code, message } = report;
-  if (exitCode === 0 && typeof diffId === 'string' && typeof entries === 'number' && typeof bytes === 'number')
-    return { diffId, entries, sizeBytes: bytes };
+  const { diffId, entries, bytes, contentBytes, code, message } = report;
+  if (
+    exitCode === 0 &&
+    typeof diffId === 'string' &&
+    typeof entries === 'number' &&
+    typeof bytes === 'number' &&
+    typeof contentBytes === 'number'
+  )
+    return { diffId, entries, sizeBytes: bytes, contentBytes };
   if (typeof code === 'string' && typeof message === 'string') throw new TwofoldError(code as ErrorCode, message);
   throw new TwofoldError('internal', 'The layer reader ended before its time.', {
     cause: new Error(complaint.slice(0, 4096)),

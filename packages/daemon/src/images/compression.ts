@@ -1,5 +1,5 @@
 // Owns telling how a stream is compressed, by its first bytes, and unpacking it. gzip and zstd are Node's own; others
-// are refused by name. Layers are not unpacked here: their reader, an unprivileged process, does that.
+// are refused by name. Layers are unpacked by their reader only, an unprivileged process (erofs/child.ts).
 
 import { pipeline, Readable, type Transform } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
@@ -20,11 +20,14 @@ const zstdWindowLog = 27;
 /** What compressionOf needs to see. */
 export const headBytes = 6;
 
+/** A zstd stream may begin with a frame of somebody else's, which decoders skip: 0x184D2A50 to …5F, little-endian. */
+const isSkippableFrame = (head: Buffer) => (head.at(0)! & 0xf0) === 0x50 && head.toString('hex', 1, 4) === '2a4d18';
+
 /** Names the compression of a stream that begins with `head`. Throws `unsupported` for one that we don't unpack. */
 export function compressionOf(head: Buffer): Compression {
   const starts = (magic: Buffer) => head.subarray(0, magic.length).equals(magic);
   if (starts(gzip)) return 'gzip';
-  if (starts(zstd)) return 'zstd';
+  if (starts(zstd) || isSkippableFrame(head)) return 'zstd';
   for (const [name, magic] of refused)
     if (starts(magic))
       throw new TwofoldError(

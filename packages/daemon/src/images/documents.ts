@@ -55,6 +55,16 @@ export const dockerArchiveDocument = v.pipe(
   v.maxLength(1024),
 );
 
+const count = v.optional(v.pipe(v.number(), v.safeInteger()));
+const healthcheck = v.object({
+  Test: maybe(texts),
+  Interval: count,
+  Timeout: count,
+  StartPeriod: count,
+  StartInterval: count,
+  Retries: count,
+});
+
 const configDocument = v.object({
   created: maybe(text),
   author: maybe(text),
@@ -73,6 +83,8 @@ const configDocument = v.object({
       Labels: maybe(v.record(v.string(), v.string())),
       StopSignal: maybe(text),
       Shell: maybe(texts),
+      OnBuild: maybe(texts),
+      Healthcheck: maybe(healthcheck),
     }),
   ),
   rootfs: v.object({ type: v.literal('layers'), diff_ids: v.pipe(v.array(digest), v.maxLength(layerLimit)) }),

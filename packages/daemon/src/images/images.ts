@@ -58,7 +58,7 @@ export interface Images {
    */
   find(reference: string): Image;
   list(): Image[];
-  /** Layers top first, for a RootfsPlan. */
+  /** Layers top first, each once, for a RootfsPlan. */
   layers(id: ImageId): ImageLayer[];
   /**
    * `docker load`: a docker archive or OCI layout tar, optionally compressed. Resolves with what was loaded; `progress`
@@ -77,8 +77,8 @@ export interface Images {
     signal: AbortSignal,
   ): Promise<Image>;
   /**
-   * `docker commit`: the parent's layers, the container's sealed layers, and one more from an OCI layer tar. `config`
-   * is what the container runs with; `changes` are Dockerfile instructions.
+   * `docker commit`: the parent's layers, the container's sealed layers, and one more from an OCI layer tar; those that
+   * hold nothing are left out. `config` is what the container runs with; `changes` are Dockerfile instructions.
    */
   commit(
     parent: ImageId,
@@ -104,8 +104,11 @@ export interface Images {
     reference: string,
     options: { force: boolean; inUse: (id: ImageId) => { container: string; running: boolean } | null },
   ): { untagged: string[]; deleted: string[] };
-  /** The conversion's private layer of one container: a private layer tar becomes an EROFS file under `directory`. */
-  seal(diff: Readable, directory: string, signal: AbortSignal): Promise<SealedLayer>;
+  /**
+   * The conversion's private layer of one container: a private layer tar becomes an EROFS file under `directory`. Null,
+   * and no file, for a tar that holds nothing.
+   */
+  seal(diff: Readable, directory: string, signal: AbortSignal): Promise<SealedLayer | null>;
   /**
    * One private layer under `directory` that is what `layers` (the lowest first) of a container of that image are
    * together; those stay.
@@ -115,7 +118,7 @@ export interface Images {
     layers: readonly SealedLayer[],
     directory: string,
     signal: AbortSignal,
-  ): Promise<SealedLayer>;
+  ): Promise<SealedLayer | null>;
   /**
    * What the last of `layers` (the lowest first) changed against those below it and the image: NUL-terminated `A
    * /path`, `C /path`, `D /path`.

@@ -19,6 +19,9 @@ test('each instruction changes its part of the configuration', () => {
       'STOPSIGNAL SIGQUIT',
       'VOLUME ["/data", "/a b"]',
       'VOLUME /c /d',
+      'ONBUILD RUN make',
+      'onbuild copy . /src',
+      'HEALTHCHECK --interval=1m30s --start-period=500ms --retries=4 CMD wget -q localhost || exit 1',
     ]),
     {
       Entrypoint: ['/csrss'],
@@ -30,6 +33,8 @@ test('each instruction changes its part of the configuration', () => {
       WorkingDir: '/y',
       StopSignal: 'SIGQUIT',
       Volumes: { '/data': {}, '/a b': {}, '/c': {}, '/d': {} },
+      OnBuild: ['RUN make', 'copy . /src'],
+      Healthcheck: { Test: ['CMD-SHELL', 'wget -q localhost || exit 1'], Interval: 90e9, StartPeriod: 5e8, Retries: 4 },
     },
   );
 });
@@ -42,11 +47,25 @@ test('a new entry point forgets the old command, unless one is given too', () =>
   });
 });
 
+test('a health check is taken away, and replaced as a whole', () => {
+  const before = { Healthcheck: { Test: ['CMD', 'x'], Retries: 3 } };
+  assert.deepEqual(applyChanges(before, ['HEALTHCHECK NONE']), { Healthcheck: { Test: ['NONE'] } });
+  assert.deepEqual(applyChanges(before, ['HEALTHCHECK CMD ["y", "z"]']), { Healthcheck: { Test: ['CMD', 'y', 'z'] } });
+});
+
 test('what is no change is refused', () => {
   for (const change of [
     'FROM scratch',
     'RUN true',
     'nonsense',
+    'ONBUILD',
+    'ONBUILD ONBUILD RUN x',
+    'ONBUILD FROM x',
+    'HEALTHCHECK',
+    'HEALTHCHECK CMD',
+    'HEALTHCHECK NONE x',
+    'HEALTHCHECK --interval=soon CMD x',
+    'HEALTHCHECK --often=1 CMD x',
     'ENV',
     'ENV =x',
     'EXPOSE http',

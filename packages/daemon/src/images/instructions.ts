@@ -3,7 +3,7 @@
 // Source: https://docs.docker.com/reference/dockerfile/
 
 import { posix } from 'node:path';
-import { TwofoldError, type ImageConfig } from '@twofold/contract';
+import { TwofoldError, type Healthcheck, type ImageConfig } from '@twofold/contract';
 
 /** Characters of all changes together. */
 const changesLimit = 1 << 20;
@@ -80,7 +80,54 @@ const instructions: Record<string, ((state: ChangeState, text: string) => void) 
     }
     config.Volumes = volumes;
   },
+  ONBUILD: ({ config }, text) => {
+    const trigger = /^\w+/.exec(text)?.[0].toUpperCase();
+    if (trigger === 'ONBUILD')
+      throw new TwofoldError('invalid-argument', "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+    if (trigger === 'FROM' || trigger === 'MAINTAINER')
+      throw new TwofoldError('invalid-argument', `${trigger} isn't allowed as an ONBUILD trigger`);
+    config.OnBuild = [...(config.OnBuild ?? []), text];
+  },
+  HEALTHCHECK: ({ config }, text) => {
+    const check: Healthcheck = {};
+    let rest = text;
+    for (let flag; (flag = /^--([a-z-]+)=(\S+)\s+/.exec(rest)) !== null; rest = rest.slice(flag[0].length)) {
+      const [, name = '', value = ''] = flag;
+      const key = healthcheckFlags[name];
+      if (key === undefined) throw new TwofoldError('invalid-argument', `Unknown flag: ${name.slice(0, 40)}`);
+      check[key] = key === 'Retries' ? Number(value) : nanoseconds(value);
+      if (!Number.isSafeInteger(check[key]) || check[key]! < 0)
+        throw new TwofoldError('invalid-argument', `HEALTHCHECK: ${JSON.stringify(value)} is not a valid ${name}`);
+    }
+    const [, kind = '', command = ''] = /^(\w+)\s*([^]*)$/.exec(rest) ?? [];
+    if (kind.toUpperCase() === 'NONE') {
+      if (command !== '') throw new TwofoldError('invalid-argument', 'HEALTHCHECK NONE takes no arguments');
+      config.Healthcheck = { Test: ['NONE'] };
+      return;
+    }
+    if (kind.toUpperCase() !== 'CMD')
+      throw new TwofoldError('invalid-argument', `Unknown type ${JSON.stringify(kind)} in HEALTHCHECK (try CMD)`);
+    if (command === '') throw new TwofoldError('invalid-argument', 'Missing command after HEALTHCHECK CMD');
+    const words = jsonForm(command);
+    config.Healthcheck = { Test: words === null ? ['CMD-SHELL', command] : ['CMD', ...words], ...check };
+  },
 };
+
+const healthcheckFlags: Record<string, Exclude<keyof Healthcheck, 'Test'> | undefined> = {
+  interval: 'Interval',
+  timeout: 'Timeout',
+  'start-period': 'StartPeriod',
+  'start-interval': 'StartInterval',
+  retries: 'Retries',
+};
+const nanosecondsOf: Record<string, number> = { h: 3.6e12, m: 6e10, s: 1e9, ms: 1e6, us: 1e3, µs: 1e3, ns: 1 };
+
+/** A duration as Go writes it (`1m30s`, `500ms`); NaN for what is not one. */
+function nanoseconds(text: string): number {
+  if (!/^(?:\d+(?:\.\d+)?(?:h|m|s|ms|us|µs|ns))+$/.test(text)) return NaN;
+  const parts = text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g);
+  return Math.round([...parts].reduce((sum, [, number, unit]) => sum + Number(number) * nanosecondsOf[unit!]!, 0));
+}
 
 /** Lines without comments and blanks; one that ends in \ goes on in the next. */
 function logicalLines(text: string): string[] {

@@ -113,9 +113,9 @@ export class LayerStore {
 
   /**
    * Makes a layer of a stream (perhaps compressed) whose digest nobody knows yet, and holds it until the result is
-   * disposed.
+   * disposed. The layer is null, and none is made, where the stream holds no entry.
    */
-  addStream(stream: Readable, signal: AbortSignal): Promise<{ layer: StoredLayer } & Disposable> {
+  addStream(stream: Readable, signal: AbortSignal): Promise<{ layer: StoredLayer | null } & Disposable> {
     return this.#turns.run(async () => {
       await using spool = await this.#content.spool();
       const target = this.#content.temporaryPath();
@@ -133,6 +133,7 @@ export class LayerStore {
             'internal',
             'The layer reader and the content store disagree about what a layer contains.',
           );
+        if (written.entries === 0) return { layer: null, [Symbol.dispose]: () => undefined };
         using held = new DisposableStack();
         held.use(this.hold([diffId]));
         let layer = this.get(diffId);

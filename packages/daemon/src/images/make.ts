@@ -28,6 +28,7 @@ export async function importImage(
 ): Promise<Image> {
   const config = applyChanges({}, options.changes);
   using made = await layers.addStream(tar, signal);
+  if (made.layer === null) throw new TwofoldError('invalid-argument', 'The archive is empty: nothing could run in it.');
   const created = new Date().toISOString();
   const comment = options.message === '' ? 'Imported from -' : options.message;
   const bytes = writeImage({
@@ -68,7 +69,16 @@ export async function commitImage(
   using held = new DisposableStack();
   const base = records.get(parent);
   if (base === undefined) throw new TwofoldError('image-not-found', `No such image: ${parent}`);
-  const config = applyChanges(options.config, options.changes);
+  // What the container itself does not have: nothing here runs either.
+  const { OnBuild, Healthcheck } = base.config;
+  const config = applyChanges(
+    {
+      ...options.config,
+      ...(OnBuild === undefined ? {} : { OnBuild: [...OnBuild, ...(options.config.OnBuild ?? [])] }),
+      ...(Healthcheck === undefined ? {} : { Healthcheck: { ...Healthcheck, ...options.config.Healthcheck } }),
+    },
+    options.changes,
+  );
   if (base.diffIds.length + sealed.length + 1 > layerLimit)
     throw new TwofoldError('conflict', `max depth exceeded: an image has at most ${layerLimit} layers`);
   held.use(layers.hold(base.diffIds));
@@ -78,13 +88,16 @@ export async function commitImage(
     // Only when the reader has ended well is what came out of it the whole.
     const made = held.use(await layers.addStream(source.output, signal));
     await source.done;
-    added.push(made.layer.diffId);
+    if (made.layer !== null) added.push(made.layer.diffId);
   }
-  added.push(held.use(await layers.addStream(diff, signal)).layer.diffId);
+  const sealedCount = added.length;
+  const { layer: own } = held.use(await layers.addStream(diff, signal));
+  if (own !== null) added.push(own.diffId);
   const created = new Date().toISOString();
   const step = {
     created,
     created_by: options.createdBy,
+    ...(own === null ? { empty_layer: true } : {}),
     ...(options.author === '' ? {} : { author: options.author }),
     ...(options.message === '' ? {} : { comment: options.message }),
   };
@@ -97,9 +110,8 @@ export async function commitImage(
     diffIds: [...base.diffIds, ...added],
     history: [
       ...base.history,
-      ...added.map((_, index) =>
-        index === added.length - 1 ? step : { created, created_by: 'conversion between isolations' },
-      ),
+      ...Array.from({ length: sealedCount }, () => ({ created, created_by: 'conversion between isolations' })),
+      step,
     ],
   });
   const { reference } = options;

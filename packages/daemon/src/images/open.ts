@@ -2,6 +2,7 @@
 // Does not own any of the work.
 
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -15,6 +16,7 @@ import { ContentStore } from './content-store.ts';
 import { ImageDescriptions } from './descriptions.ts';
 import type { Image, ImageEvent, Images, SealedLayer, Tell } from './images.ts';
 import { LayerStore } from './layer-store.ts';
+import { stackOf } from './layer-stack.ts';
 import { loadArchive } from './load.ts';
 import { commitImage, importImage } from './make.ts';
 import { ImageRecords, type Rows } from './records.ts';
@@ -61,10 +63,14 @@ export function openImages({
   };
   const find = (reference: string) => findImage(records, reference, idPrefix(reference));
 
-  const seal = async (diff: Readable, directory: string, signal: AbortSignal): Promise<SealedLayer> => {
+  const seal = async (diff: Readable, directory: string, signal: AbortSignal): Promise<SealedLayer | null> => {
     const name = randomBytes(16).toString('hex');
     const path = join(directory, `${name}.erofs`);
-    const { diffId, sizeBytes } = await stopping(signal, diff, () => layers.seal(diff, path, signal));
+    const { diffId, sizeBytes, entries } = await stopping(signal, diff, () => layers.seal(diff, path, signal));
+    if (entries === 0) {
+      rmSync(path);
+      return null;
+    }
     return { path, name, diffId: diffId as Digest, sizeBytes };
   };
 
@@ -74,19 +80,14 @@ export function openImages({
     what: 'private' | 'changes',
     signal: AbortSignal,
   ) => {
-    const over = present(records, id)
-      .diffIds.map((diffId) => layers.path(diffId))
-      .toReversed();
+    const over = stackOf(present(records, id).diffIds).map((diffId) => layers.path(diffId));
     return parts.readSealed(sealed.map(({ path }) => path).toReversed(), over, what, signal);
   };
 
   return {
     find: (reference) => find(reference).image,
     list: () => records.list(),
-    layers: (id) =>
-      present(records, id)
-        .diffIds.map((diffId) => layers.imageLayer(diffId))
-        .toReversed(),
+    layers: (id) => stackOf(present(records, id).diffIds).map((diffId) => layers.imageLayer(diffId)),
 
     async load(archive, progress, signal) {
       const loaded = await making(signal, archive, () => loadArchive(parts, archive, progress, signal));

@@ -323,6 +323,12 @@ export class HypervDriver implements Driver {
       throw new TwofoldError('container-not-running', 'The container is not running.');
     let shown = notes.shown;
     if (shown === undefined) {
+      // An older version gave a VM each layer as often as the image names it: the disk there is another.
+      if (notes.layers[spec.id] !== spec.rootfs.layers.length)
+        throw new TwofoldError(
+          'unsupported',
+          'The container was started by an older version of Twofold; restart it first.',
+        );
       const { files, commands, added } = await extendLayers(spec.rootfs, layer, sandboxParts(directory).shown);
       await runQmp(connection, 'give the VM a further layer', files, commands, signal);
       shown = added;

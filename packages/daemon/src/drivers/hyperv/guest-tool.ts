@@ -17,6 +17,7 @@ const maxOutputBytes: Readonly<Record<string, number>> = { stat: 64 << 10, chang
 /** Pure: the tool's words for a request. */
 export function toolWords(container: ContainerId, layers: number, request: FileRequest): string[] {
   const places = guestPlaces(container);
+  const below = Array.from({ length: layers }, (_, index) => places.layer(index + 1));
   switch (request.verb) {
     case 'pack':
     case 'stat':
@@ -32,9 +33,9 @@ export function toolWords(container: ContainerId, layers: number, request: FileR
     case 'export':
       return ['export', places.root];
     case 'changes':
-      return ['changes', places.upper, ...Array.from({ length: layers }, (_, index) => places.layer(index + 1))];
+      return ['changes', places.upper, ...below];
     case 'diff':
-      return ['diff', places.upper, '--form', request.form];
+      return ['diff', places.upper, '--over', ...below, '--form', request.form];
   }
   return request satisfies never;
 }

@@ -45,6 +45,7 @@ export function prepareRequest(
   writable: { upper: string; work: string } | null,
 ): TlvWriter {
   const list = new TlvWriter().string(Tag.CONTAINER, spec.id).strings(Tag.LAYER, layers).string(Tag.USER, spec.user);
+  for (const { path } of spec.files) list.list(Tag.FILE, (file) => file.string(Tag.PATH, path));
   if (writable !== null) list.string(Tag.UPPER, writable.upper).string(Tag.WORK, writable.work);
   if (spec.log !== null)
     list

@@ -38,7 +38,7 @@ export function toolWords(request: FileRequest, place: ToolPlace): string[] {
     case 'changes':
       return [place.tool, 'changes', place.upper, ...place.layers];
     case 'diff':
-      return [place.tool, 'diff', place.upper, '--form', request.form];
+      return [place.tool, 'diff', place.upper, '--over', ...place.layers, '--form', request.form];
   }
 }
 

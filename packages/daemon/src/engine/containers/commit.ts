@@ -82,6 +82,7 @@ export function imageConfig(container: ContainerConfig, request: ContainerConfig
     ...chosen('WorkingDir'),
     ...chosen('StopSignal'),
     ...chosen('Shell'),
+    ...(isEmpty(request.OnBuild) ? {} : { OnBuild: request.OnBuild! }),
     ...(env.length > 0 ? { Env: env } : {}),
     ...(Object.keys(labels).length > 0 ? { Labels: labels } : {}),
   };

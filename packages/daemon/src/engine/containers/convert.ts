@@ -95,7 +95,8 @@ export async function sweepConversions(room: Room): Promise<void> {
   );
 }
 
-async function seal(room: Room, record: StoredContainer, signal: AbortSignal): Promise<SealedLayer> {
+/** Null where nothing was written. */
+async function seal(room: Room, record: StoredContainer, signal: AbortSignal): Promise<SealedLayer | null> {
   const directory = sealedDirectory(room.settings, record.id);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await using run = await openFilesInTurn(room, record.id, { verb: 'diff', form: 'private' }, signal);
@@ -103,6 +104,7 @@ async function seal(room: Room, record: StoredContainer, signal: AbortSignal): P
   const diff = Readable.from(outputOf(run), { objectMode: false });
   try {
     const layer = await room.images.seal(diff, directory, signal);
+    if (layer === null) return null;
     // Told on the host, where every layer below can be mounted: another VM for it would take longer than the rest.
     await settleSealed(
       layer,
@@ -129,6 +131,7 @@ async function merged(
     sealedDirectory(room.settings, id),
     signal,
   );
+  if (layer === null) return [];
   await settleSealed(layer, changes);
   return [layer];
 }

@@ -9,11 +9,10 @@
 
 import { createHash } from 'node:crypto';
 import { ftruncateSync, writeSync } from 'node:fs';
-import { Readable, type Transform } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { isTwofoldError, TwofoldError, type ErrorCode } from '@twofold/contract';
+import { decompress, isBrokenCompression } from '../compression.ts';
 import { readTar } from '../tar/reader.ts';
-import { ErofsWriter, type LayerForm, type LayerLimits } from './writer.ts';
+import { ErofsWriter, type LayerForm, type LayerLimits, type WrittenImage } from './writer.ts';
 
 export interface ChildOptions {
   readonly form: LayerForm;
@@ -23,7 +22,7 @@ export interface ChildOptions {
 }
 
 export type LayerReport =
-  | { readonly diffId: string; readonly entries: number; readonly bytes: number }
+  | ({ readonly diffId: string } & WrittenImage)
   | { readonly code: ErrorCode; readonly message: string };
 
 const imageFd = 3;
@@ -41,50 +40,11 @@ function writeAll(data: Uint8Array, position: number): void {
   for (let done = 0; done < data.length;) done += writeSync(imageFd, data, done, data.length - done, position + done);
 }
 
-/** The stream with its first bytes looked at: a compressed one comes out plain. */
-async function* plainStream(source: Readable): AsyncGenerator<Buffer> {
-  const first = await firstBytes(source, 6);
-  const whole = async function* () {
-    yield first;
-    if (!source.readableEnded) yield* source as AsyncIterable<Buffer>;
-  };
-  const magic = first.toString('latin1');
-  if (magic.startsWith('\x1f\x8b')) yield* unpacked(whole(), createGunzip());
-  else if (magic.startsWith('\x28\xb5\x2f\xfd')) yield* unpacked(whole(), createZstdDecompress());
-  else if (magic.startsWith('BZh') || magic.startsWith('\xfd7zXZ'))
-    throw new TwofoldError('unsupported', 'The layer is compressed by bzip2 or xz; gzip and zstd can be read.');
-  else yield* whole();
-}
-
-function unpacked(packed: AsyncIterable<Buffer>, unpacker: Transform): AsyncIterable<Buffer> {
-  Readable.from(packed)
-    .on('error', (error) => unpacker.destroy(error))
-    .pipe(unpacker);
-  return unpacker;
-}
-
-async function firstBytes(source: Readable, count: number): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  for (let length = 0; length < count;) {
-    const part = source.read() as Buffer | null;
-    if (part !== null) {
-      parts.push(part);
-      length += part.length;
-    } else if (source.readableEnded) {
-      break;
-    } else {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      source.once('readable', resolve).once('end', resolve).once('error', reject);
-      await promise;
-    }
-  }
-  return Buffer.concat(parts);
-}
-
 async function convert({ form, limits }: ChildOptions): Promise<LayerReport> {
   const hash = createHash('sha256');
+  const { content } = await decompress(process.stdin);
   const hashed = async function* () {
-    for await (const chunk of plainStream(process.stdin)) {
+    for await (const chunk of content as AsyncIterable<Buffer>) {
       hash.update(chunk);
       yield chunk;
     }
@@ -92,9 +52,9 @@ async function convert({ form, limits }: ChildOptions): Promise<LayerReport> {
   const writer = new ErofsWriter(writeAll, form, limits);
   for await (const entry of readTar(hashed(), { wholeEnd: form === 'private' })) await writer.add(entry);
   const digest = hash.digest();
-  const { entries, bytes } = writer.finish(digest.subarray(0, 16));
-  ftruncateSync(imageFd, bytes);
-  return { diffId: `sha256:${digest.toString('hex')}`, entries, bytes };
+  const image = writer.finish(digest.subarray(0, 16));
+  ftruncateSync(imageFd, image.bytes);
+  return { diffId: `sha256:${digest.toString('hex')}`, ...image };
 }
 
 function describe(error: unknown): LayerReport {
@@ -102,8 +62,7 @@ function describe(error: unknown): LayerReport {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
     return { code: 'no-space', message: 'There is no space left for the layer.' };
-  if (code.startsWith('Z_') || code.startsWith('ZSTD_') || code === 'ERR_ZSTD' || code.startsWith('ERR_ZLIB'))
-    return { code: 'invalid-argument', message: 'The layer is compressed, and broken.' };
+  if (isBrokenCompression(error)) return { code: 'invalid-argument', message: 'The layer is compressed, and broken.' };
   return {
     code: 'internal',
     message: `The layer reader failed: ${error instanceof Error ? error.message : 'for no known reason'}`,

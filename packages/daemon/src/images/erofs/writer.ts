@@ -30,6 +30,15 @@ const fileAlignment = 1 << 20;
 /** A map longer than this makes the chunks larger instead. */
 const maxChunks = 1 << 18;
 
+export interface WrittenImage {
+  /** Files, directories and so on; 0 where the archive had no entry at all. */
+  readonly entries: number;
+  /** Of the image. */
+  readonly bytes: number;
+  /** Sizes of files and symlinks, one with several names counted once: what Docker calls the size of a layer. */
+  readonly contentBytes: number;
+}
+
 export class ErofsWriter {
   readonly #form: LayerForm;
   readonly #limits: LayerLimits;
@@ -37,6 +46,7 @@ export class ErofsWriter {
   readonly #output: BlockOutput;
   readonly #tree: Tree;
   #metadataBytes = 0;
+  #added = 0;
 
   constructor(sink: Sink, form: LayerForm, limits: Partial<LayerLimits> = {}) {
     this.#limits = { ...defaultLimits, ...limits };
@@ -48,6 +58,7 @@ export class ErofsWriter {
 
   /** Takes the next entry of the archive, with its content. */
   async add(entry: TarEntry): Promise<void> {
+    this.#added++;
     const path = cleanPath(entry.path);
     const name = path.pop();
     const attributes = this.#attributes(entry);
@@ -175,7 +186,7 @@ export class ErofsWriter {
   }
 
   /** Writes what is left, the superblock last. `uuid` is the file system's: 16 bytes made of the content. */
-  finish(uuid: Buffer): { readonly entries: number; readonly bytes: number } {
+  finish(uuid: Buffer): WrittenImage {
     const plan = placeMetadata(this.#tree.root, this.#output);
     writeMetadata(plan, this.#output);
     this.#output.flush();
@@ -192,6 +203,10 @@ export class ErofsWriter {
       }),
       0,
     );
-    return { entries: plan.inodes.length, bytes };
+    return {
+      entries: this.#added === 0 ? 0 : plan.inodes.length,
+      bytes,
+      contentBytes: plan.inodes.reduce((sum, { node }) => sum + node.size, 0),
+    };
   }
 }

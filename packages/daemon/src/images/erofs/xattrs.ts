@@ -18,6 +18,7 @@ const exact: Readonly<Record<string, { index: number; name: string }>> = {
 export const opaqueXattr: Xattr = { index: 4, name: Buffer.from('overlay.opaque'), value: Buffer.from('y') };
 
 function place(name: string): { index: number; name: string } | null {
+  if (name.startsWith('trusted.twofold.')) return null; // our own marks (native/common/target.h)
   if (name.startsWith('user.')) return { index: 1, name: name.slice(5) };
   if (name.startsWith('trusted.')) return { index: 4, name: name.slice(8) };
   return exact[name] ?? null;
