@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -28,6 +29,32 @@ static int delete_named(int fd, const char *name) {
   return netlink_ask(fd, &m) == 0 || errno == ENODEV ? 0 : -1;
 }
 
+// The bridge learns nothing from the port, not even from frames that no rule sees (those to 01:80:c2:00:00:0x): it is
+// told where the MAC is, and what is for others does not come here.
+static int fasten(int fd, unsigned index, const uint8_t mac[6]) {
+  struct netlink_message m;
+  struct ifinfomsg port = {.ifi_family = AF_BRIDGE, .ifi_index = (int)index};
+  const uint8_t off = 0;
+  netlink_begin(&m, RTM_SETLINK, 0, &port, sizeof port);
+  size_t nest = netlink_open_nest(&m, IFLA_PROTINFO | NLA_F_NESTED, NULL, 0);
+  netlink_put(&m, IFLA_BRPORT_LEARNING, &off, sizeof off);
+  netlink_put(&m, IFLA_BRPORT_UNICAST_FLOOD, &off, sizeof off);
+  netlink_close_nest(&m, nest);
+  if (netlink_ask(fd, &m) != 0) return -1;
+  struct ndmsg place = {
+      .ndm_family = AF_BRIDGE, .ndm_ifindex = (int)index, .ndm_state = NUD_NOARP, .ndm_flags = NTF_MASTER | NTF_STICKY};
+  netlink_begin(&m, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &place, sizeof place);
+  netlink_put(&m, NDA_LLADDR, mac, 6);
+  return netlink_ask(fd, &m);
+}
+
+static int set_up(int fd, unsigned index) {
+  struct netlink_message m;
+  struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_index = (int)index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+  netlink_begin(&m, RTM_NEWLINK, 0, &info, sizeof info);
+  return netlink_ask(fd, &m);
+}
+
 int link_add_veth(struct tlv list, struct error *error) {
   auto_free char *host = name_of(list, TAG_HOST_NAME), *inner = name_of(list, TAG_NAME),
                  *bridge = name_of(list, TAG_TARGET);
@@ -43,8 +70,7 @@ int link_add_veth(struct tlv list, struct error *error) {
   unsigned master = if_nametoindex(bridge);
   if (!master) return error_set(error, "internal", errno, "the bridge %s is not there", bridge);
   struct netlink_message m;
-  struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_flags = IFF_UP, .ifi_change = IFF_UP},
-                   peer = {.ifi_family = AF_UNSPEC};
+  struct ifinfomsg info = {.ifi_family = AF_UNSPEC}, peer = {.ifi_family = AF_UNSPEC};
   netlink_begin(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
   netlink_put_string(&m, IFLA_IFNAME, host);
   netlink_put_number(&m, IFLA_MTU, mtu);
@@ -61,23 +87,29 @@ int link_add_veth(struct tlv list, struct error *error) {
   netlink_close_nest(&m, other);
   netlink_close_nest(&m, data);
   netlink_close_nest(&m, link);
-  return netlink_ask(fd, &m) == 0 ? 0 : error_set(error, "internal", errno, "cannot make the link %s", host);
+  if (netlink_ask(fd, &m) != 0) return error_set(error, "internal", errno, "cannot make the link %s", host);
+  unsigned index = if_nametoindex(host);
+  if (index && fasten(fd, index, mac) == 0 && set_up(fd, index) == 0) return 0;
+  return error_set(error, "internal", errno, "cannot put the link %s on its bridge", host);
 }
 
 int link_add_port(struct tlv list, struct error *error) {
   auto_free char *host = name_of(list, TAG_HOST_NAME), *bridge = name_of(list, TAG_TARGET);
-  if (!host || !bridge) return error_set(error, "invalid-argument", 0, "a port is not described");
+  auto_free char *mac_text = tlv_get_string(list, TAG_MAC);
+  uint8_t mac[6];
+  if (!host || !bridge || !mac_text || mac_parse(mac_text, mac) != 0)
+    return error_set(error, "invalid-argument", 0, "a port is not described");
   unsigned index = if_nametoindex(host), master = if_nametoindex(bridge);
   if (!index || !master) return error_set(error, "internal", errno, "the link %s is not there", index ? bridge : host);
   auto_fd fd = netlink_open(NETLINK_ROUTE, error);
   if (fd < 0) return -1;
   struct netlink_message m;
-  struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_index = (int)index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+  struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_index = (int)index};
   netlink_begin(&m, RTM_NEWLINK, 0, &info, sizeof info);
   netlink_put_number(&m, IFLA_MTU, (uint32_t)tlv_get_number(list, TAG_MTU, 1500));
   netlink_put_number(&m, IFLA_MASTER, master);
-  return netlink_ask(fd, &m) == 0 ? 0
-                                  : error_set(error, "internal", errno, "cannot put the link %s on its bridge", host);
+  if (netlink_ask(fd, &m) == 0 && fasten(fd, index, mac) == 0 && set_up(fd, index) == 0) return 0;
+  return error_set(error, "internal", errno, "cannot put the link %s on its bridge", host);
 }
 
 int link_delete(struct tlv list, struct error *error) {

@@ -209,6 +209,20 @@ for (const isolation of isolations) {
         ]);
         assert.match(text, /^reached/);
         assert.ok(text.includes(address), text);
+
+        // The switch knows where it is, and did not learn it.
+        const mac = await daemon.ok([
+          'inspect',
+          '--format',
+          '{{range .NetworkSettings.Networks}}{{.MacAddress}}{{end}}',
+          id,
+        ]);
+        const table = await command('bridge', ['-json', 'fdb', 'show', 'br', `${daemon.linkPrefix}0`]);
+        const places = JSON.parse(table.stdout) as { mac: string; state?: string }[];
+        assert.deepEqual(
+          places.filter((place) => place.mac === mac).map(({ state }) => state),
+          ['static'],
+        );
       } finally {
         await daemon.ok(['rm', '--force', id]);
       }

@@ -163,6 +163,115 @@ test("containers on one switch reach each other, the world through the host's ad
   await assert.rejects(networks.remove('NAT'), { code: 'forbidden' });
 });
 
+/** A whole frame as hexadecimal digits. */
+function ethernet(to: string, from: string, type: string, payload: string): string {
+  return [to, from, type, payload].join('').replaceAll(':', '');
+}
+
+const hexAddress = (ip: string) => Buffer.from(ip.split('.').map(Number)).toString('hex');
+const hexNumbers = (...numbers: number[]) => numbers.map((n) => n.toString(16).padStart(4, '0')).join('');
+
+/** A datagram of 18 bytes. */
+function udp(from: string, to: string, fromPort: number, toPort: number, payload: string): string {
+  const bytes = Buffer.from(`4500002e0000000040110000${hexAddress(from)}${hexAddress(to)}`, 'hex');
+  let sum = 0;
+  for (let at = 0; at < 20; at += 2) sum += bytes.readUInt16BE(at);
+  bytes.writeUInt16BE(0xffff - ((sum & 0xffff) + (sum >> 16)), 10);
+  return bytes.toString('hex') + hexNumbers(fromPort, toPort, 26, 0) + payload;
+}
+
+const arp = (mac: string, ip: string, asked: string) =>
+  `0001080006040001${mac}${hexAddress(ip)}000000000000${hexAddress(asked)}`;
+
+/** Sends frames as they are. Node has no such sockets; Perl is on every Debian. */
+const sender = String.raw`socket(my $s, 17, 3, 0) or die; my ($index) = qx(ip -o link show eth0) =~ /^(\d+)/;
+  for (@ARGV) { send($s, pack('H*', $_), 0, pack('S n i S C C x8', 17, 0, $index, 0, 0, 6)) or die $! }`;
+
+/** Prints the frames that come. */
+const listener = String.raw`$| = 1; socket(my $s, 17, 3, 0x0300) or die; print "up\n";
+  while (my $from = recv($s, my $bytes, 2000, 0)) { my $hex = unpack('H*', $bytes);
+    print "$hex\n" if (unpack('S n i S C', $from))[4] != 4 }`;
+
+test("a port cannot take a neighbour's MAC, whatever it sends, and sends nothing but its own IPv4 and ARP", async () => {
+  const nat = networks.find('NAT');
+  const [one, two] = [reserve(nat, ['thief']), reserve(nat, ['victim'])];
+  const [thief, victim] = [await join(one), await join(two)];
+  const [own, other] = [one, two].map(({ addresses }) => addresses[0]!.split('/')[0]!) as [string, string];
+  const everybody = 'ff:ff:ff:ff:ff:ff';
+  const frames: Record<string, (mark: string) => string> = {
+    "ARP in a neighbour's frame": (mark) => ethernet(everybody, two.mac, '0806', arp(one.mac, own, other) + mark),
+    "ARP with a neighbour's MAC in it": (mark) => ethernet(everybody, one.mac, '0806', arp(two.mac, own, other) + mark),
+    "ARP for a neighbour's address": (mark) => ethernet(everybody, one.mac, '0806', arp(one.mac, other, own) + mark),
+    "ARP for the gateway's address": (mark) =>
+      ethernet(everybody, one.mac, '0806', arp(one.mac, nat.gateway, other) + mark),
+    'ARP with long addresses': (mark) =>
+      ethernet(everybody, one.mac, '0806', arp(one.mac, own, other).replace('0604', '0804') + mark),
+    "IPv4 in a neighbour's frame": (mark) => ethernet(everybody, two.mac, '0800', udp(own, other, 9, 9, mark)),
+    'IPv4 that is tagged': (mark) => ethernet(two.mac, one.mac, '81000005', `0800${udp(own, other, 9, 9, mark)}`),
+    'IPv4 with a tag of no VLAN': (mark) =>
+      ethernet(two.mac, one.mac, '81000000', `0800${udp(own, other, 9, 9, mark)}`),
+    'IPv4 that is tagged twice': (mark) =>
+      ethernet(two.mac, one.mac, '88a80005', `810000050800${udp(own, other, 9, 9, mark)}`),
+    'a question of DHCP': (mark) =>
+      ethernet(everybody, one.mac, '0800', udp('0.0.0.0', '255.255.255.255', 68, 67, mark)),
+    'an answer of DHCP': (mark) => ethernet(everybody, one.mac, '0800', udp(own, '255.255.255.255', 67, 68, mark)),
+    'an advertisement of IPv6': (mark) => ethernet('33:33:00:00:00:01', one.mac, '86dd', `6000000000003aff${mark}`),
+    'something else': (mark) => ethernet(two.mac, two.mac, '88b5', mark),
+    // No rule sees these: they are for the bridge itself.
+    "a neighbour's frame to the bridge": (mark) => ethernet('01:80:c2:00:00:00', two.mac, '0026', `424203${mark}`),
+    "a neighbour's frame to who looks for bridges": (mark) => ethernet('01:80:c2:00:00:0e', two.mac, '88cc', mark),
+  };
+  // What the frame is known by at the other end, whatever becomes of tags and padding on the way.
+  const mark = (index: number) => index.toString(16).padStart(4, 'f00d').repeat(9);
+  const sent = Object.values(frames).map((frame, index) => frame(mark(index)));
+  const allowed = mark(sent.length);
+  sent.push(ethernet(two.mac, one.mac, '0800', udp(own, other, 9, 9, allowed)));
+
+  const ears = spawn('nsenter', [`--net=/proc/${victim}/ns/net`, 'perl', '-e', listener]);
+  namespaces.push(ears);
+  let text = '';
+  ears.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  await until('the victim listens', () => text.startsWith('up\n'));
+  await inside(thief, ['perl', '-e', sender, '--', ...sent]);
+  await until('what may be sent to arrive', () => text.includes(allowed));
+  assert.deepEqual(
+    Object.keys(frames).filter((_, index) => text.includes(mark(index))),
+    [],
+  );
+
+  // Where the bridge looks for them: one place each, which is not learned, and is the right one.
+  const { stdout } = await runCommand('read the forwarding table', [
+    'bridge',
+    '-json',
+    'fdb',
+    'show',
+    'br',
+    nat.bridge,
+  ]);
+  const places = (JSON.parse(stdout.toString('utf8')) as { mac: string; ifname: string; state?: string }[])
+    .filter(({ mac }) => [one.mac, two.mac].includes(mac))
+    .map(({ mac, ifname, state }) => [mac, ifname, state]);
+  assert.deepEqual(
+    places.toSorted((a, b) => (a[0]! < b[0]! ? -1 : 1)),
+    [
+      [one.mac, one.hostName, 'static'],
+      [two.mac, two.hostName, 'static'],
+    ],
+  );
+  await serve(victim, other);
+  assert.equal((await inside(thief, node(client(other, 7000)))).stdout.toString().trim(), own);
+  for (const endpoint of [one, two]) networks.release(endpoint.container);
+});
+
+test("a MAC that is the switch's own is refused", () => {
+  const nat = networks.find('NAT');
+  const mac = `02:42:${nat.gateway
+    .split('.')
+    .map((part) => Number(part).toString(16).padStart(2, '0'))
+    .join(':')}`;
+  assert.throws(() => reserve(nat, [], { mac }), { code: 'conflict', message: /the switch NAT itself/ });
+});
+
 test('names are answered on the gateway: a container by name and back, and nothing for its AAAA', async () => {
   const nat = networks.find('NAT');
   const web = reserve(nat, ['web', 'alias']);

@@ -176,7 +176,7 @@ function networks(reserved: Map<AdapterId, Endpoint>): Networks {
     endpointsOf: (container: ContainerId) =>
       [...reserved.values()].filter((endpoint) => endpoint.container === container),
     checkAddress: () => undefined,
-    readMac: (text: string) => text,
+    readMac: (_network: NetworkId | null, text: string) => text,
     reserve({ network: id, container, adapter, name }: Request) {
       const endpoint: Endpoint = {
         adapter,

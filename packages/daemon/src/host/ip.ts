@@ -5,11 +5,25 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { runCommand } from './command.ts';
 
 /** Carries out lines of `ip` (without the word `ip`) in one process; the first that fails ends it. */
-export async function runIp(doing: string, lines: readonly string[], signal?: AbortSignal): Promise<void> {
+export function runIp(doing: string, lines: readonly string[], signal?: AbortSignal): Promise<void> {
+  return runBatch('ip', doing, lines, signal);
+}
+
+/** As runIp, of the program `bridge`. */
+export function runBridge(doing: string, lines: readonly string[], signal?: AbortSignal): Promise<void> {
+  return runBatch('bridge', doing, lines, signal);
+}
+
+async function runBatch(
+  program: 'ip' | 'bridge',
+  doing: string,
+  lines: readonly string[],
+  signal?: AbortSignal,
+): Promise<void> {
   if (lines.length === 0) return;
   for (const line of lines)
     if (/[\n\r\\#"']/.test(line)) throw new Error(`a batch line holds a character that ip reads as syntax: ${line}`);
-  await runCommand(doing, ['ip', '-batch', '-'], { input: `${lines.join('\n')}\n`, signal, timeoutMs: 20_000 });
+  await runCommand(doing, [program, '-batch', '-'], { input: `${lines.join('\n')}\n`, signal, timeoutMs: 20_000 });
 }
 
 /** Names of all links of the host's namespace. */

@@ -57,10 +57,9 @@ export class LinkTool implements Disposable {
   }
 
   /** Puts a link that is there on the bridge. */
-  addPort(link: { hostName: string; mtu: number }, bridge: string): Promise<void> {
-    return this.#ask(
-      request('port').string(Tag.HOST_NAME, link.hostName).number(Tag.MTU, link.mtu).string(Tag.TARGET, bridge),
-    );
+  addPort(link: { hostName: string; mac: string; mtu: number }, bridge: string): Promise<void> {
+    const list = request('port').string(Tag.HOST_NAME, link.hostName).string(Tag.MAC, link.mac);
+    return this.#ask(list.number(Tag.MTU, link.mtu).string(Tag.TARGET, bridge));
   }
 
   /** Removes a link, if it is there. */

@@ -2,16 +2,16 @@
 // knows no row.
 
 import { closeIptablesForward, openIptablesForward, runNft } from '../host/nft.ts';
-import { enableForwarding, linkFact, linkNames, queryIp, runIp } from '../host/ip.ts';
-import { bridgeLines, deleteLines, isOurLink, tapLines, vethLines } from './plan.ts';
+import { enableForwarding, linkFact, linkNames, queryIp, runBridge, runIp } from '../host/ip.ts';
+import { bridgeLines, deleteLines, isOurLink, portLines, stationLines, vethLines } from './plan.ts';
 import type { Endpoint, Network } from './networks.ts';
 
 export type Warn = (sentence: string, facts: Record<string, unknown>) => void;
 
 /** Makes the bridge with its address, and lets the host pass packets on. */
 export async function makeSwitch(network: Network, mtu: number, linkPrefix: string, warn: Warn): Promise<void> {
-  const exists = (await linkFact(network.bridge, 'ifindex')) !== null;
-  await runIp(`make the switch ${network.name}`, bridgeLines(network, mtu, exists));
+  const address = await linkFact(network.bridge, 'address');
+  await runIp(`make the switch ${network.name}`, bridgeLines(network, mtu, address));
   if (network.internal) return;
   if (await enableForwarding())
     warn('IPv4 forwarding was off on this host and has been switched on for the switches', {
@@ -44,14 +44,15 @@ export async function connectVeth(
   signal: AbortSignal,
 ): Promise<void> {
   const stale = (await linkFact(endpoint.hostName, 'ifindex')) !== null;
-  if (stale && (await isConnected(endpoint, netnsPid, signal)))
-    return runIp('put the endpoint on its switch', tapLines(endpoint, bridge), signal);
+  if (stale && (await isConnected(endpoint, netnsPid, signal))) return connectPort(endpoint, bridge, signal);
   await runIp('connect the container to its switch', vethLines(endpoint, bridge, netnsPid, stale), signal);
+  await runBridge('tell the switch where the container is', stationLines(endpoint), signal);
 }
 
-/** Puts an existing TAP on the switch. */
-export async function connectTap(endpoint: Endpoint, bridge: string, signal: AbortSignal): Promise<void> {
-  await runIp('connect the container to its switch', tapLines(endpoint, bridge), signal);
+/** Puts a link that is there on the switch. */
+export async function connectPort(endpoint: Endpoint, bridge: string, signal?: AbortSignal): Promise<void> {
+  await runIp('connect the container to its switch', portLines(endpoint, bridge), signal);
+  await runBridge('tell the switch where the container is', stationLines(endpoint), signal);
 }
 
 /** Removes the host's end of an endpoint if it is there; it may go by itself at the same time. */

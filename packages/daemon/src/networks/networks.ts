@@ -86,8 +86,11 @@ export interface Networks {
    * gone: for what is no address.
    */
   checkAddress(network: NetworkId | null, address: string): void;
-  /** A MAC in any of its forms as the kernel writes it. Throws `invalid-argument`. */
-  readMac(text: string): string;
+  /**
+   * A MAC in any of its forms as the kernel writes it. Throws `invalid-argument`, and `conflict` for that of the
+   * network itself.
+   */
+  readMac(network: NetworkId | null, text: string): string;
   /**
    * Allots address and MAC and writes them down; makes no link. They are kept until release. Throws `conflict` when the
    * address is taken or the pool is empty.

@@ -23,7 +23,7 @@ import { openNameServer, type NameServer } from './name-server.ts';
 import { joinDirectories, makeDirectory, type Directory } from './names.ts';
 import type { Endpoint, Network, NetworkEvent, Networks, NewNetwork, Request } from './networks.ts';
 import { checkOptions, mtuOption } from './options.ts';
-import { ruleScript } from './plan.ts';
+import { bridgeMac, ruleScript } from './plan.ts';
 import { Plugs } from './plugs.ts';
 import { openNetworkStore, toEndpoint, type Database, type EndpointRow, type NetworkStore } from './store.ts';
 
@@ -189,10 +189,16 @@ class Room implements Networks, AsyncDisposable {
       throw new TwofoldError('invalid-argument', `The address ${address} is the gateway's of ${network.name}.`);
   }
 
-  readMac(text: string): string {
+  readMac(id: NetworkId | null, text: string): string {
     const mac = parseMac(text);
     if (mac === null)
-      throw new TwofoldError('invalid-argument', `${text.slice(0, 60)} is no MAC address that a container can have.`);
+      throw new TwofoldError(
+        'invalid-argument',
+        `${text.slice(0, 60)} is not a MAC address that a container can have.`,
+      );
+    const network = this.list().find((each) => each.id === id);
+    if (network !== undefined && network.driver === 'bridge' && mac === bridgeMac(network))
+      throw new TwofoldError('conflict', `The MAC address ${mac} is that of the switch ${network.name} itself.`);
     return mac;
   }
 
@@ -200,7 +206,7 @@ class Room implements Networks, AsyncDisposable {
     const network = this.#switch(id);
     const others = this.#store.endpoints(id).filter((row) => row.adapter !== adapter);
     const address = this.#addressFor(network, others, wanted);
-    const mac = wanted.mac === undefined ? macOf(address) : this.readMac(wanted.mac);
+    const mac = wanted.mac === undefined ? macOf(address) : this.readMac(id, wanted.mac);
     if (others.some((row) => row.mac === mac))
       throw new TwofoldError('conflict', `The MAC address ${mac} is taken on ${network.name}.`);
     const row: EndpointRow = { adapter, network: id, container, name, address, mac, names: [...names] };
@@ -287,6 +293,7 @@ class Room implements Networks, AsyncDisposable {
   async #bringUp(network: Network): Promise<void> {
     await makeSwitch(network, this.#mtuOf(network), this.#prefix, this.#options.warn);
     await this.#replaceRules();
+    await this.#reconnect(network);
     const subnet = parseSubnet(network.subnet)!;
     try {
       this.#nameServers.set(
@@ -303,6 +310,18 @@ class Room implements Networks, AsyncDisposable {
         "The switch's name server could not be opened: containers on it do not find each other by name",
         { network: network.name, address: network.gateway, cause: String(cause) },
       );
+    }
+  }
+
+  /** Endpoints of containers that run already. */
+  async #reconnect(network: Network): Promise<void> {
+    for (const endpoint of this.endpoints(network.id)) {
+      if ((await linkFact(endpoint.hostName, 'ifindex')) === null) continue;
+      try {
+        await this.#plugs.reconnect(endpoint, network.bridge);
+      } catch (cause) {
+        if ((await linkFact(endpoint.hostName, 'ifindex')) !== null) throw cause; // or it has ended meanwhile
+      }
     }
   }
 

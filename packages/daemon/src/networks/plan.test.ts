@@ -51,18 +51,22 @@ test('a link name fits the kernel and is recognised as ours, and only ours', () 
     assert.equal(isOurLink('tf', foreign), false, foreign);
 });
 
-test('an existing bridge is not made again', () => {
+test('a bridge has a MAC of its own, not its ports’; one that is there is not made again and keeps its own', () => {
+  assert.match(bridgeLines(nat, 1500, null)[0]!, /^link add name tf0 mtu 1500 address 02:42:0a:58:00:01 type bridge /);
+  const again = bridgeLines(nat, 1500, '02:00:00:00:00:77');
   assert.equal(
-    bridgeLines(nat, 1500, true).some((line) => line.startsWith('link add')),
+    again.some((line) => line.startsWith('link add')),
     false,
   );
-  assert.equal(bridgeLines(nat, 1500, false).filter((line) => line.startsWith('link add name tf0 ')).length, 1);
+  assert.equal(again[0], 'link set dev tf0 address 02:00:00:00:00:77');
 });
 
 test('the inner end is born in its namespace under its final name', () => {
   assert.deepEqual(vethLines(endpoint, 'tf0', 42, false), [
     'link add name tfecccccccccc mtu 1500 type veth peer name eth0 address 02:42:0a:58:00:02 mtu 1500 netns 42',
-    'link set dev tfecccccccccc master tf0 up',
+    'link set dev tfecccccccccc mtu 1500 master tf0',
+    'link set dev tfecccccccccc type bridge_slave learning off flood off',
+    'link set dev tfecccccccccc up',
   ]);
 });
 

@@ -4,7 +4,7 @@
 import { TwofoldError } from '@twofold/contract';
 import { linkFact } from '../host/ip.ts';
 import { LinkTool } from '../host/links.ts';
-import { connectTap, connectVeth, isConnected, removeLink, type RuleQueue, type Warn } from './apply.ts';
+import { connectPort, connectVeth, isConnected, removeLink, type RuleQueue, type Warn } from './apply.ts';
 import type { Endpoint } from './networks.ts';
 import { admitScript, endpointSet, expelScript, tableName } from './plan.ts';
 
@@ -37,9 +37,21 @@ export class Plugs implements AsyncDisposable {
     signal.throwIfAborted();
     const link = this.#try(
       (tool) => (kind === 'veth' ? addVeth(tool, endpoint, bridge, netnsPid!, signal) : tool.addPort(endpoint, bridge)),
-      () => (kind === 'veth' ? connectVeth(endpoint, bridge, netnsPid!, signal) : connectTap(endpoint, bridge, signal)),
+      () =>
+        kind === 'veth' ? connectVeth(endpoint, bridge, netnsPid!, signal) : connectPort(endpoint, bridge, signal),
     );
     await Promise.all([link, this.#change('admit', endpoint)]);
+  }
+
+  /**
+   * Puts a link that is there on its switch again: what a daemon before this one had made, or what the loss of a bridge
+   * has left.
+   */
+  reconnect(endpoint: Endpoint, bridge: string): Promise<void> {
+    return this.#try(
+      (tool) => tool.addPort(endpoint, bridge),
+      () => connectPort(endpoint, bridge),
+    );
   }
 
   /**

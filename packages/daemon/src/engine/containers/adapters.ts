@@ -162,7 +162,8 @@ function changed(networks: Networks, adapter: Adapter, change: AdapterChange): A
   // A switch that has gone since is told at the start; nothing can be checked against it.
   if (address !== '' && (change.address !== undefined || change.network !== undefined))
     networks.checkAddress(network?.id ?? null, address);
-  const mac = change.mac === undefined ? adapter.mac : change.mac === '' ? '' : networks.readMac(change.mac);
+  const wanted = change.mac ?? adapter.mac;
+  const mac = wanted === '' ? '' : networks.readMac(network?.id ?? null, wanted);
   return { ...adapter, name, network, address, mac, aliases, lease: null };
 }
 
