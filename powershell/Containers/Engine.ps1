@@ -1,9 +1,14 @@
 # Owns speaking HTTP with the engine over its unix socket: where that is, requests that Ctrl+C ends, what refusals are. Knows no path of the API.
 
-# TWOFOLD_HOST, as for the twofold command; never DOCKER_HOST, which may be another engine's.
+# TWOFOLD_HOST or TWOFOLD_INSTANCE, as for the twofold command; never DOCKER_HOST, which may be another engine's.
 function Get-EngineSocketPath {
   $place = [Environment]::GetEnvironmentVariable('TWOFOLD_HOST')
-  if (!$place) { return '/run/twofold/twofold.sock' }
+  if (!$place) {
+    $instance = [Environment]::GetEnvironmentVariable('TWOFOLD_INSTANCE')
+    if (!$instance -or $instance -ceq 'default') { return '/run/twofold/twofold.sock' }
+    if ($instance -cmatch '\A[a-z][a-z0-9-]{0,15}\z') { return "/run/twofold-$instance/twofold.sock" }
+    throw New-ContainerError "TWOFOLD_INSTANCE is '$instance', which is not a valid name of an instance." InvalidEngineAddress InvalidArgument $instance -Ends
+  }
   $path = if ($place.StartsWith('unix://', [StringComparison]::Ordinal)) { $place.Substring(7) } else { $place }
   if ($path.StartsWith('/')) { return $path }
   throw New-ContainerError "TWOFOLD_HOST is '$place', which is no unix socket: unix:///run/twofold/twofold.sock is one." InvalidEngineAddress InvalidArgument $place -Ends

@@ -4,12 +4,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
+import { isTwofoldError } from '@twofold/contract';
+import { runRootOf, socketOf } from '@twofold/contract/instance.ts';
+import { socketPathOf } from '@twofold/verbs/connect.ts';
 import { askingVerbs } from '@twofold/verbs/run.ts';
+import { Command } from 'commander';
 import { command, type CommandResult } from '../support/command.ts';
 import { handedOn, installCommand } from '../support/installed.ts';
 import { openDoor } from './door.ts';
@@ -33,9 +37,9 @@ interface Body {
 /** Something that listens where a daemon would. */
 async function listener(
   answer: (response: ServerResponse, request: IncomingMessage) => void,
+  socket: string = join(installed.directory, `s${Math.random().toString(36).slice(2)}`),
 ): Promise<{ socket: string; bodies: Body[] } & AsyncDisposable> {
   const bodies: Body[] = [];
-  const socket = join(installed.directory, `s${Math.random().toString(36).slice(2)}`);
   const server = createServer(
     (request, response) =>
       void text(request).then((body) => {
@@ -234,6 +238,78 @@ test('words that are no UTF-8 go to the CLI as they are', async () => {
   }
   assert.deepEqual(daemon.bodies, []);
 });
+
+test('front and CLI mean the same daemon by the same words and environment', async () => {
+  const name = `t${process.pid.toString(36)}`;
+  const directory = runRootOf(name);
+  mkdirSync(directory);
+  try {
+    await using named = await listener((response) => good(response, 'named'), socketOf(name));
+    await using other = await listener((response) => good(response, 'other'));
+    const table: [words: string[], environment: NodeJS.ProcessEnv][] = [];
+    const places = [
+      name,
+      other.socket,
+      `unix://${other.socket}`,
+      'default',
+      '',
+      'nobody',
+      'Not-a-name',
+      'x'.repeat(17),
+    ];
+    for (const place of places) {
+      table.push(
+        [['--instance', place], {}],
+        [[`--instance=${place}`], {}],
+        [['-H', place], {}],
+        [[`--host=${place}`], {}],
+      );
+      table.push([[], { TWOFOLD_HOST: place }], [[], { TWOFOLD_INSTANCE: place }]);
+      table.push([['--instance', place], { TWOFOLD_HOST: other.socket, TWOFOLD_INSTANCE: name }]);
+      table.push([[], { TWOFOLD_HOST: place, TWOFOLD_INSTANCE: name }]);
+      table.push(
+        [['--instance', 'nobody', '--instance', place], {}],
+        [['--host', other.socket, '--instance', place], {}],
+      );
+    }
+    for (const [words, environment] of table) {
+      const { code, stdout } = await command(installed.frontAlone, [...words, 'ps'], {
+        env: { ...bare, ...environment },
+      });
+      const meant = meantBy(words, environment);
+      const expected = meant === named.socket ? [0, 'named'] : meant === other.socket ? [0, 'other'] : null;
+      // A machine may have a default daemon: the front and the CLI both ask it then.
+      if (expected === null && meant === socketOf(null)) continue;
+      assert.deepEqual(
+        [code, stdout],
+        expected ?? [77, handedOn([...words, 'ps'])],
+        JSON.stringify([words, environment, meant]),
+      );
+    }
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+const { TWOFOLD_HOST: _host, TWOFOLD_INSTANCE: _instance, ...bare } = process.env;
+
+/** The socket that the CLI would ask; null where it refuses the words. */
+function meantBy(words: readonly string[], environment: NodeJS.ProcessEnv): string | null {
+  const { host, instance } = new Command()
+    .option('-H, --host <address>')
+    .option('--instance <name>')
+    .parse(words, { from: 'user' })
+    .opts<{ host?: string; instance?: string }>();
+  try {
+    return socketPathOf(
+      { ...(host === undefined ? {} : { host }), ...(instance === undefined ? {} : { instance }) },
+      environment,
+    );
+  } catch (error) {
+    assert.ok(isTwofoldError(error, 'invalid-argument'), String(error));
+    return null;
+  }
+}
 
 test('where no daemon answers, the CLI explains', async () => {
   const nobody = join(installed.directory, 'nobody');

@@ -51,7 +51,7 @@ test('the installed program serves both isolations with the checkout out of sigh
     mount -t tmpfs none '${repository}'
     cd /
     export TWOFOLD_HOST=unix://${directory}/r/twofold.sock
-    trap '${installed.command} down --purge --keep-setup ${flags} >&2' EXIT
+    trap '${installed.command} down --purge --yes --keep-setup ${flags} >&2' EXIT
     ${installed.command} up ${flags} >&2
     readlink /proc/$(cat ${directory}/d/daemon.pid)/exe
     for isolation in process hyperv; do

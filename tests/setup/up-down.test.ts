@@ -7,7 +7,9 @@ import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
 import { command } from '../support/command.ts';
 import { leftovers } from '../support/leftovers.ts';
+import { claimSlot } from '../support/slot.ts';
 
+const slot = claimSlot();
 const directory = mkdtempSync(join(tmpdir(), 'tfu-'));
 const main = join(import.meta.dirname, '../../packages/cli/src/main.ts');
 const settings = [
@@ -16,13 +18,13 @@ const settings = [
   '--exec-root',
   join(directory, 'run'),
   '--bridge-prefix',
-  'tu',
+  slot.linkPrefix,
   '--cgroup-parent',
   `/${basename(directory)}`,
   '--default-address-pool',
-  'base=10.216.0.0/16,size=24',
+  slot.addressPool,
   '--worker-uids',
-  '1800000000-1800000999',
+  `${slot.workerUids.first}-${slot.workerUids.last}`,
 ];
 const twofold = (...words: string[]) =>
   command(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...words]);
@@ -32,9 +34,10 @@ const docker = (...words: string[]) =>
   });
 
 after(async () => {
-  await twofold('down', '--purge', '--keep-setup', ...settings);
-  const left = await leftovers(directory, 'tu', basename(directory));
+  await twofold('down', '--purge', '--yes', '--keep-setup', ...settings);
+  const left = await leftovers(directory, slot.linkPrefix, basename(directory));
   rmSync(directory, { recursive: true, force: true });
+  slot[Symbol.dispose]();
   assert.deepEqual(left, []);
 });
 
@@ -80,13 +83,13 @@ test('down leaves running containers alone, and a purge takes them and everythin
   assert.equal(run.code, 0, run.stderr);
   assert.equal((await twofold('down', ...settings)).code, 0);
   assert.notEqual((await docker('version')).code, 0);
-  assert.notDeepEqual(await leftovers(directory, 'tu', basename(directory)), []);
+  assert.notDeepEqual(await leftovers(directory, slot.linkPrefix, basename(directory)), []);
   assert.equal((await twofold('up', ...settings)).code, 0);
   assert.match((await docker('ps', '--format', '{{.Names}} {{.Status}}')).stdout, /^stays Up/);
   assert.equal((await twofold('down', ...settings)).code, 0);
   // With no daemon to ask: the sweep alone.
-  const purge = await twofold('down', '--purge', '--keep-setup', ...settings);
+  const purge = await twofold('down', '--purge', '--yes', '--keep-setup', ...settings);
   assert.equal(purge.code, 0, purge.stderr);
-  assert.deepEqual(await leftovers(directory, 'tu', basename(directory)), []);
+  assert.deepEqual(await leftovers(directory, slot.linkPrefix, basename(directory)), []);
   assert.equal(existsSync(join(directory, 'data')), false);
 });

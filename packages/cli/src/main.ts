@@ -31,6 +31,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit(128 + 13);
 });
-const code = await run(process.argv.slice(2), verbs, here, process.env['TWOFOLD_HOST']);
+const code = await run(process.argv.slice(2), verbs, here);
 // Verbs of the CLI's own may have set one without failing: the exit code of a container's command.
 if (code !== 0) process.exitCode = code;

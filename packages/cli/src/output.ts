@@ -24,7 +24,7 @@ function outputOf(name: 'stdout' | 'stderr'): Output {
 export const here: Client = {
   stdout: outputOf('stdout'),
   stderr: outputOf('stderr'),
-  connect: (host) => new Twofold({ socketPath: daemon.socketPathOf(host) }),
+  connect: (address) => new Twofold({ socketPath: daemon.socketPathOf(address, process.env) }),
 };
 
 export function print(text: string): void {

@@ -2,6 +2,7 @@
 
 import { join, resolve } from 'node:path';
 import { installedDirectory } from '@twofold/daemon/host/own-program.ts';
+import { defaults } from '@twofold/daemon/settings.ts';
 
 /**
  * What set-up builds from (native/, powershell/, packaging/): the checkout, or, when the installed program runs, its
@@ -11,7 +12,6 @@ export const repository = installedDirectory ?? resolve(import.meta.dirname, '..
 
 export interface Places {
   readonly dataRoot: string;
-  readonly runRoot: string;
   /** Built parts: programs, kernel, initramfs, base images. Shared by daemons. */
   readonly libRoot: string;
   /** Path of the daemon's socket. */
@@ -20,12 +20,10 @@ export interface Places {
 
 /** Defaults, with what the caller names in their place. */
 export function placesOf(named: Partial<Places> = {}): Places {
-  const runRoot = named.runRoot ?? '/run/twofold';
   return {
-    dataRoot: named.dataRoot ?? '/var/lib/twofold',
-    runRoot,
-    libRoot: named.libRoot ?? process.env['TWOFOLD_LIB_ROOT'] ?? '/usr/local/lib/twofold',
-    socket: named.socket ?? join(runRoot, 'twofold.sock'),
+    dataRoot: named.dataRoot ?? defaults.dataRoot,
+    libRoot: named.libRoot ?? defaults.libRoot,
+    socket: named.socket ?? defaults.socket,
   };
 }
 

@@ -1,5 +1,6 @@
 export * from './errors.ts';
 export * from './ids.ts';
+export * from './instance.ts';
 export type * from './api.ts';
 export type * from './oci.ts';
 export * from './wire.ts';

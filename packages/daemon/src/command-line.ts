@@ -1,14 +1,15 @@
 // Owns how the daemon's settings are given: flags (dockerd's names where it has them) and a JSON file with the same
 // names. Every value is checked here, and an error says which word was wrong and what is right. Reads no file but the
-// one named.
+// one named, and the register where an instance is named.
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { TwofoldError } from '@twofold/contract';
+import { instanceNamed, TwofoldError } from '@twofold/contract';
 import { bytesOf } from './engine/containers/plan.ts';
-import { defaults, type Settings } from './settings.ts';
+import { slotOf } from './instances.ts';
+import { defaultsOf, type Settings } from './settings.ts';
 
 type Draft = { -readonly [K in keyof Settings]: Settings[K] } & { socketGiven?: boolean; poolsGiven?: boolean };
 
@@ -234,11 +235,16 @@ const options: readonly Option[] = [
 
 /**
  * The settings that `words` (without program and script) ask for; null when help was asked for and has been printed.
+ * What an instance's name leaves open is asked of `slot`.
  */
-export function readCommandLine(words: readonly string[]): Settings | null {
+export function readCommandLine(
+  words: readonly string[],
+  slot: (instance: string) => number = slotOf,
+): Settings | null {
   const given: { option: Option; value: string }[] = [];
   let file: string | undefined;
   let debug = false;
+  let instance: string | null = null;
   const command = new Command('twofoldd')
     .description('The Twofold daemon: containers in namespaces or in utility VMs, behind the Docker Engine API.')
     .exitOverride()
@@ -246,6 +252,11 @@ export function readCommandLine(words: readonly string[]): Settings | null {
     .allowExcessArguments(false);
   for (const option of options)
     command.option(`${option.flags}`, option.help, (value: string) => void given.push({ option, value }));
+  command.option(
+    '--instance <name>',
+    'a daemon beside others: roots, socket, bridge prefix, address pool, control groups and user ids follow from the name',
+    (value: string) => void (instance = instanceNamed(value)),
+  );
   command.option(
     '--config-file <file>',
     'JSON file with the names of these flags as keys; flags win',
@@ -261,7 +272,7 @@ export function readCommandLine(words: readonly string[]): Settings | null {
       throw new TwofoldError('invalid-argument', error.message.replace(/^error: /, ''), { cause: error });
     throw error;
   }
-  const draft: Draft = { ...defaults };
+  const draft: Draft = { ...defaultsOf(instance === null ? null : { name: instance, slot: slot(instance) }) };
   if (file !== undefined) for (const { option, value } of readConfigFile(file)) option.apply(draft, value);
   draft.poolsGiven = false; // pools on the command line take the place of those in the file
   for (const { option, value } of given) option.apply(draft, value);

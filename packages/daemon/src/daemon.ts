@@ -12,6 +12,7 @@ import type { EngineInfo } from './engine/engine.ts';
 import { buildName, version } from './host/own-program.ts';
 import { openEngine } from './engine/open.ts';
 import { createSpecifications, ordinarySpecification } from './engine/specifications.ts';
+import { enter } from './instances.ts';
 import { openImages } from './images/open.ts';
 import { openNetworks } from './networks/open.ts';
 import { verbRunner } from './run-verb.ts';
@@ -70,6 +71,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
   makeDataRoot(settings.dataRoot);
   mkdirSync(settings.runRoot, { recursive: true, mode: 0o711 });
   house.use(lockDataRoot(settings.dataRoot));
+  enter(settings);
   const reserve = house.use(new DiskReserve(join(settings.dataRoot, 'reserve')));
   const { database, identity } = house.use(openState(settings.dataRoot, () => reserve.release()));
   const lost = new LostAndFound(settings.dataRoot);
@@ -123,7 +125,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
 /** Takes away all that a daemon with these settings has on the host; refused while one lives. */
 async function purge(settings: Settings, log: Logger): Promise<void> {
   using _hold = existsSync(settings.dataRoot) ? lockDataRoot(settings.dataRoot) : null;
-  await sweep(settings, (what) => log.info({ what }, 'Removing.'));
+  for (const sentence of await sweep(settings, (what) => log.info({ what }, 'Removing.'))) log.warn(sentence);
 }
 
 /** At once when the signal came while the house was opened. */

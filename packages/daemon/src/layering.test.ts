@@ -26,6 +26,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'daemon/settings',
     'daemon/command-line',
     'daemon/drivers',
+    'daemon/instances',
     'daemon/sweep',
     'daemon/recover',
     'daemon/state',
@@ -52,6 +53,8 @@ const builders = [
   'daemon/run-verb',
   'daemon/sweep',
   'daemon/recover',
+  'daemon/instances',
+  'daemon/apart',
 ];
 
 /** `daemon/engine` for a file in packages/daemon/src/engine, `daemon/main` for packages/daemon/src/main.ts. */

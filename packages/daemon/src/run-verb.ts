@@ -17,7 +17,7 @@ export function verbRunner(socketPath: string): RunVerb {
         'invalid-argument',
         `There is no verb "${verb.slice(0, 60)}" that runs in the daemon: ${Object.keys(askingVerbs).join(', ')} do.`,
       );
-    // Whichever --host stands in the words: the client has come here.
+    // Whichever daemon the words name: the client has come here.
     return run(words, askingVerbs, { ...outputs, connect: () => new Twofold({ socketPath, signal }) });
   };
 }

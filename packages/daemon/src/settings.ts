@@ -1,9 +1,18 @@
 // Owns what can be set and the defaults. How settings are named on the command line and in a file: command-line.ts.
 
 import { availableParallelism } from 'node:os';
-import type { Isolation } from '@twofold/contract';
+import { runRootOf, socketOf, type Isolation } from '@twofold/contract';
+
+/** A daemon beside the default one, told apart by its name. */
+export interface Instance {
+  readonly name: string;
+  /** 1 to `highestSlot`, of this machine's instances no two the same (instances.ts). */
+  readonly slot: number;
+}
 
 export interface Settings {
+  /** null: the default instance. */
+  readonly instance: Instance | null;
   /** State that outlives a reboot; 0700. */
   readonly dataRoot: string;
   /** Sockets and mounts; gone after a reboot. Short: sockets below it have paths of 107 bytes at most. */
@@ -51,6 +60,7 @@ export interface Settings {
 }
 
 export const defaults: Settings = {
+  instance: null,
   dataRoot: '/var/lib/twofold',
   runRoot: '/run/twofold',
   libRoot: process.env['TWOFOLD_LIB_ROOT'] ?? '/usr/local/lib/twofold',
@@ -77,3 +87,28 @@ export const defaults: Settings = {
   logMaxFiles: 1,
   minimumFreeBytes: 256 << 20,
 };
+
+/** As many second bytes of address pools as there are below. */
+export const highestSlot = 64;
+const workersEach = 65_536;
+
+/**
+ * What follows from an instance's name and number: what two daemons must not share. Prefixes are of one length, and
+ * none begins with the default's, so that no one's links look like another's.
+ */
+export function defaultsOf(instance: Instance | null): Settings {
+  if (instance === null) return defaults;
+  const { name, slot } = instance;
+  const firstUid = defaults.workerUids.first + slot * workersEach;
+  return {
+    ...defaults,
+    instance,
+    dataRoot: `${defaults.dataRoot}-${name}`,
+    runRoot: runRootOf(name),
+    socket: socketOf(name),
+    linkPrefix: `tw${slot.toString(36).padStart(2, '0')}`,
+    addressPools: [{ base: `10.${159 + slot}.0.0/16`, size: 24 }],
+    cgroupParent: `${defaults.cgroupParent}-${name}`,
+    workerUids: { first: firstUid, last: firstUid + workersEach - 1 },
+  };
+}

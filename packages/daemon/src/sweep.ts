@@ -2,13 +2,15 @@
 // directories. Works without the daemon and from the kernel's tables, so that it also clears up after a crash.
 // Idempotent.
 
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { TwofoldError } from '@twofold/contract';
+import { keepApart } from './apart.ts';
 import { openCgroups } from './host/cgroup/index.ts';
 import { runCommand } from './host/command.ts';
-import { removeEverything } from './networks/apply.ts';
+import { leave, othersThan } from './instances.ts';
+import { removeLinks, removeRules } from './networks/apply.ts';
 import type { Settings } from './settings.ts';
 
 const userRecords = '/run/userdb';
@@ -76,36 +78,24 @@ async function unmountBelow(roots: readonly string[]): Promise<void> {
 }
 
 /**
- * Records of the workers' users: their names are GUIDs, their ids lie in our range, and nobody runs as them: another
- * daemon's would.
+ * Records of the workers' users whose ids `owns` tells and nobody runs as. A record of a name is a link to that of the
+ * id: where it leads tells whose it is, though the record be gone or half written.
  */
-async function removeUserRecords(range: Settings['workerUids']): Promise<void> {
-  const busy = new Set(
-    await Promise.all(
-      (await list('/proc'))
-        .filter((name) => /^\d+$/.test(name))
-        .map((name) =>
-          stat(`/proc/${name}`).then(
-            (each) => each.uid,
-            () => -1,
-          ),
-        ),
-    ),
-  );
-  const ours = (id: number): boolean => id >= range.first && id <= range.last && !busy.has(id);
-  for (const file of await list(userRecords)) {
-    const uid = /^(\d+)\.(user|group)$/.exec(file)?.[1];
-    const name = /^([0-9a-f]{32})\.(user|group)$/.exec(file)?.[1];
-    if (uid !== undefined && ours(Number(uid))) await rm(join(userRecords, file), { force: true });
-    if (name === undefined) continue;
-    const record = await readFile(join(userRecords, file), 'utf8').then(
-      (text) => JSON.parse(text) as { uid?: number; gid?: number },
-      () => ({ uid: undefined, gid: undefined }),
-    );
-    // A link whose record is gone already reads as none.
-    const id = record.uid ?? record.gid;
-    if (id === undefined || ours(id)) await rm(join(userRecords, file), { force: true });
+export async function removeUserRecords(directory: string, owns: (id: number) => boolean): Promise<void> {
+  const busy = await userIdsInUse();
+  for (const file of await list(directory)) {
+    const target = /^[0-9a-f]{32}\.(user|group)$/.test(file)
+      ? await readlink(join(directory, file)).catch(() => '')
+      : file;
+    const id = /^(\d+)\.(user|group)$/.exec(target)?.[1];
+    if (id !== undefined && owns(Number(id)) && !busy.has(Number(id))) await rm(join(directory, file), { force: true });
   }
+}
+
+async function userIdsInUse(): Promise<Set<number>> {
+  const pids = (await list('/proc')).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(pids.map((pid) => stat(`/proc/${pid}`).catch(() => null)));
+  return new Set(found.flatMap((each) => (each === null ? [] : [each.uid])));
 }
 
 /** Refuses what can only be a mistake: a careless recursive removal is the worst that a purge can do. */
@@ -120,18 +110,31 @@ export function assertOwnDirectory(directory: string): void {
   }
 }
 
-/** Everything that a daemon with these settings may have left on the host, its directories included. */
-export async function sweep(settings: Settings, progress: (line: string) => void): Promise<void> {
+/**
+ * Everything that a daemon with these settings may have left on the host, its directories included. What may be another
+ * daemon's stays, and is told: sentences.
+ */
+export async function sweep(settings: Settings, progress: (line: string) => void): Promise<readonly string[]> {
   for (const root of [settings.dataRoot, settings.runRoot]) assertOwnDirectory(root);
+  const apart = keepApart(settings, othersThan(settings));
   progress('processes');
   await endAll('sandboxes', () => ownProcesses(settings));
-  await removeCgroups(settings.cgroupParent);
+  if (apart.ownsCgroups) await removeCgroups(settings.cgroupParent);
   progress('mounts');
   await unmountBelow([settings.runRoot, settings.dataRoot]);
   progress('switches and rules');
-  await removeEverything(settings.linkPrefix);
-  await removeUserRecords(settings.workerUids);
+  await removeLinks(apart.ownsLink);
+  if (apart.ownsRules) await removeRules(settings.linkPrefix);
+  await removeUserRecords(userRecords, apart.ownsUser);
   progress(`${settings.dataRoot}, ${settings.runRoot}`);
-  for (const path of [settings.dataRoot, settings.runRoot, settings.socket])
-    await rm(path, { recursive: true, force: true });
+  for (const path of [settings.dataRoot, settings.runRoot]) await rm(path, { recursive: true, force: true });
+  await removeSocket(settings.socket);
+  leave(settings);
+  return apart.stays;
+}
+
+/** A socket may lie anywhere: what is none is not ours. */
+async function removeSocket(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => null);
+  if (found?.isSocket() === true) await rm(path, { force: true });
 }

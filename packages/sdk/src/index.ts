@@ -13,4 +13,4 @@ export type { Filters } from './filters.ts';
 export { Images } from './images.ts';
 export { Networks, type NewNetwork } from './networks.ts';
 export { type OutputChunk, Session } from './session.ts';
-export { defaultSocketPath, Twofold } from './twofold.ts';
+export { Twofold } from './twofold.ts';

@@ -1,14 +1,13 @@
 // Owns the client as a whole: one daemon, its rooms, and what is asked of it as one.
 
 import type { ComputeProcess } from '@twofold/contract';
+import { instanceNamed, socketOf } from '@twofold/contract/instance.ts';
 import type { DaemonEvent, DaemonInfo, DaemonVersion, Switch } from './answers.ts';
 import { type Cancellable, Containers } from './containers.ts';
 import { type Filters, filtersText } from './filters.ts';
 import { Images } from './images.ts';
 import { Networks } from './networks.ts';
 import { jsonLines, segment, Transport } from './transport.ts';
-
-export const defaultSocketPath = '/run/twofold/twofold.sock';
 
 /**
  * A client of one Twofold daemon.
@@ -23,9 +22,13 @@ export class Twofold implements AsyncDisposable {
   readonly networks: Networks;
   readonly #transport: Transport;
 
-  /** `signal` calls off every request of this client, those to come as well. */
-  constructor(options: { socketPath?: string; signal?: AbortSignal } = {}) {
-    this.#transport = new Transport(options.socketPath ?? defaultSocketPath, options.signal);
+  /**
+   * The daemon at `socketPath`, or that of an `instance`; the default one's without either. `signal` calls off every
+   * request of this client, those to come as well.
+   */
+  constructor(options: { socketPath?: string; instance?: string; signal?: AbortSignal } = {}) {
+    const socketPath = options.socketPath ?? socketOf(instanceNamed(options.instance));
+    this.#transport = new Transport(socketPath, options.signal);
     this.containers = new Containers(this.#transport);
     this.images = new Images(this.#transport);
     this.networks = new Networks(this.#transport);

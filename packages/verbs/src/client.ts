@@ -13,12 +13,15 @@ export interface Output {
   readonly columns: number | undefined;
 }
 
+/** Which daemon the global words of a command line mean; by neither, the environment says. */
+export interface Address {
+  readonly host?: string;
+  readonly instance?: string;
+}
+
 export interface Client {
   readonly stdout: Output;
   readonly stderr: Output;
-  /**
-   * A client of the daemon that is meant by `--host` (or TWOFOLD_HOST), or by neither. Throws `invalid-argument` for
-   * what is no address.
-   */
-  connect(host: string | undefined): Twofold;
+  /** A client of the daemon that the words mean. Throws `invalid-argument` for what is no address. */
+  connect(address: Address): Twofold;
 }

@@ -2,20 +2,31 @@
 
 import type { Command } from 'commander';
 import { TwofoldError } from '@twofold/contract/errors.ts';
-import { defaultSocketPath, TwofoldApiError, type Twofold } from '@twofold/sdk';
-import type { Client } from './client.ts';
+import { instanceNamed, instanceWordsAt, socketOf } from '@twofold/contract/instance.ts';
+import { TwofoldApiError, type Twofold } from '@twofold/sdk';
+import type { Address, Client } from './client.ts';
 
 /**
- * The socket that `--host` or `TWOFOLD_HOST` means, or the default one. Throws `invalid-argument` for anything but a
- * unix socket.
+ * The socket that `--host` or `--instance` means, or else TWOFOLD_HOST, or else TWOFOLD_INSTANCE; the default
+ * instance's when nothing does. Throws `invalid-argument` for what is no unix socket or no name. The front decides the
+ * same (native/front/words.c).
  */
-export function socketPathOf(host: string | undefined): string {
-  if (host === undefined) return defaultSocketPath;
+export function socketPathOf({ host, instance }: Address, environment: NodeJS.ProcessEnv): string {
+  if (host !== undefined && instance !== undefined)
+    throw new TwofoldError('invalid-argument', 'Both --host and --instance name a daemon: give one of them.');
+  if (host !== undefined) return pathOf('--host', host);
+  if (instance !== undefined) return socketOf(instanceNamed(instance));
+  const { TWOFOLD_HOST, TWOFOLD_INSTANCE } = environment;
+  if (TWOFOLD_HOST !== undefined && TWOFOLD_HOST !== '') return pathOf('TWOFOLD_HOST', TWOFOLD_HOST);
+  return socketOf(instanceNamed(TWOFOLD_INSTANCE));
+}
+
+function pathOf(what: string, host: string): string {
   const path = host.startsWith('unix://') ? host.slice('unix://'.length) : host;
   if (!path.startsWith('/'))
     throw new TwofoldError(
       'invalid-argument',
-      `--host "${host}" is not a unix socket: unix:///run/twofold/twofold.sock is one.`,
+      `${what} "${host}" is not a unix socket: unix:///run/twofold/twofold.sock is one.`,
     );
   return path;
 }
@@ -24,9 +35,11 @@ export function socketPathOf(host: string | undefined): string {
 export function explained(error: unknown, socketPath: string): unknown {
   const code = errorCode(error);
   if (code === 'ENOENT' || code === 'ECONNREFUSED')
-    return new TwofoldError('conflict', `No daemon answers at ${socketPath}. Start it: sudo twofold up`, {
-      cause: error,
-    });
+    return new TwofoldError(
+      'conflict',
+      `No daemon answers at ${socketPath}. Start it: sudo twofold ${instanceWordsAt(socketPath)}up`,
+      { cause: error },
+    );
   if (code === 'EACCES')
     return new TwofoldError('forbidden', `No right to use ${socketPath}: use sudo, or join the group twofold.`, {
       cause: error,
@@ -52,7 +65,7 @@ export async function withDaemon<T>(
   client: Client,
   work: (twofold: Twofold) => Promise<T>,
 ): Promise<T> {
-  await using twofold = client.connect(command.optsWithGlobals<{ host?: string }>().host);
+  await using twofold = client.connect(command.optsWithGlobals<Address>());
   try {
     return await work(twofold);
   } catch (error) {

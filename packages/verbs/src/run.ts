@@ -28,7 +28,7 @@ export const askingVerbs = {
 export function verbOf(words: readonly string[]): string | undefined {
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index]!;
-    if (word === '-H' || word === '--host') index += 1;
+    if (word === '-H' || word === '--host' || word === '--instance') index += 1;
     else if (!word.startsWith('-')) return word;
   }
   return undefined;
@@ -38,12 +38,13 @@ export function verbOf(words: readonly string[]): string | undefined {
  * Runs `words` with one of `verbs` and resolves with the exit code; all that there is to say has been written to the
  * client's streams.
  */
-export async function run(words: readonly string[], verbs: Verbs, client: Client, host?: string): Promise<number> {
+export async function run(words: readonly string[], verbs: Verbs, client: Client): Promise<number> {
   const program = new Command('twofold')
     .description(
       'A container engine with two isolation levels behind one front: namespaces, or a utility VM for each container.',
     )
-    .option('-H, --host <address>', "the daemon's socket, unix:///run/twofold/twofold.sock", host)
+    .option('-H, --host <address>', "the daemon's socket, unix:///run/twofold/twofold.sock (or TWOFOLD_HOST)")
+    .option('--instance <name>', 'the daemon of that instance, where there are several (or TWOFOLD_INSTANCE)')
     .version('0.1.0')
     .enablePositionalOptions()
     .exitOverride()

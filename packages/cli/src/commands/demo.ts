@@ -5,7 +5,7 @@ import { TwofoldError } from '@twofold/contract';
 import { Twofold } from '@twofold/sdk';
 import { explained } from '@twofold/verbs/connect.ts';
 import { startDaemon } from '../daemon/start.ts';
-import { settingsOf, wordsOrLast } from '../daemon/words.ts';
+import { daemonWords, instanceWords, settingsOf } from '../daemon/words.ts';
 import { show } from '../demo/show.ts';
 import { paint, print } from '../output.ts';
 import { setUp } from './setup.ts';
@@ -18,17 +18,16 @@ export function register(program: Command): void {
     .description(
       'Sets the machine up, starts the daemon, runs the same image under both isolations and shows what differs. Leaves the daemon running.',
     )
-    .action(async () => demo());
+    .action(async (_options: unknown, command: Command) => demo(daemonWords(command)));
 }
 
-async function demo(): Promise<void> {
+async function demo(words: readonly string[]): Promise<void> {
   if (process.getuid?.() !== 0)
     throw new TwofoldError(
       'forbidden',
       'The demo sets the machine up and starts the daemon, and needs root: run it with sudo.',
     );
   await setUp({});
-  const words = await wordsOrLast([]);
   const settings = settingsOf(words);
   await startDaemon(settings, words, startTimeoutMs);
   await using twofold = new Twofold({ socketPath: settings.socket });
@@ -37,6 +36,7 @@ async function demo(): Promise<void> {
   } catch (error) {
     throw explained(error, settings.socket);
   }
+  const named = instanceWords(settings);
   print(
     [
       '',
@@ -46,10 +46,10 @@ async function demo(): Promise<void> {
       '  docker run --rm -it --isolation=hyperv nanoserver cmd',
       '  docker run --rm --isolation=hyperv windowsservercore cat /etc/os-release',
       "and with Twofold's own:",
-      '  twofold ps -a             containers with their isolation',
-      '  twofold compute           worker processes',
-      '  twofold doctor            what this machine has, and what it means',
-      '  sudo twofold down         stop the daemon (--purge removes everything)',
+      `  twofold ${named}ps -a             containers with their isolation`,
+      `  twofold ${named}compute           worker processes`,
+      `  twofold ${named}doctor            what this machine has, and what it means`,
+      `  sudo twofold ${named}down         stop the daemon (--purge removes everything)`,
     ].join('\n'),
   );
 }

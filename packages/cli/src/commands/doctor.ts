@@ -1,6 +1,8 @@
 // Owns `twofold doctor`: tells what examine() found, for people or programs. Exit code 1 when something is missing.
 
 import type { Command } from 'commander';
+import type { Address } from '@twofold/verbs/client.ts';
+import { socketPathOf } from '@twofold/verbs/connect.ts';
 import { formatOption, type Format } from '@twofold/verbs/options.ts';
 import { examine } from '../doctor/examine.ts';
 import type { Finding } from '../doctor/finding.ts';
@@ -28,11 +30,8 @@ export function register(program: Command): void {
     .option('--lib-root <directory>', 'where built parts are')
     .option('--data-root <directory>', 'where the daemon keeps its data')
     .action(async (options: Partial<Places> & { format: Format }, command: Command) => {
-      const { host } = command.optsWithGlobals<{ host?: string }>();
-      const places = placesOf({
-        ...options,
-        ...(host === undefined ? {} : { socket: host.replace(/^unix:\/\//, '') }),
-      });
+      const address = command.optsWithGlobals<Address>();
+      const places = placesOf({ ...options, socket: socketPathOf(address, process.env) });
       const findings = await examine({ places, progress: () => undefined, signal: AbortSignal.timeout(60_000) });
       const missing = findings.filter((finding) => finding.state === 'missing').length;
       const warnings = findings.filter((finding) => finding.state === 'warning').length;

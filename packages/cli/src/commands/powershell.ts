@@ -6,6 +6,8 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { TwofoldError } from '@twofold/contract';
+import type { Address } from '@twofold/verbs/client.ts';
+import { socketPathOf } from '@twofold/verbs/connect.ts';
 import { placesOf } from '../places.ts';
 import { moduleSource } from '../setup/steps/powershell-module.ts';
 import { powershellParts } from '../setup/steps/powershell.ts';
@@ -21,8 +23,8 @@ export function register(program: Command): void {
     .allowUnknownOption()
     .passThroughOptions()
     .action(async (words: string[], _options: unknown, command: Command) => {
-      const host = command.optsWithGlobals<{ host?: string }>().host;
-      const environment = { ...process.env, ...(host === undefined ? {} : { TWOFOLD_HOST: host }) };
+      const address = command.optsWithGlobals<Address>();
+      const environment = { ...process.env, TWOFOLD_HOST: `unix://${socketPathOf(address, process.env)}` };
       const pwsh = await findPwsh();
       const ours = powershellParts(placesOf().libRoot).program;
       if (pwsh === null && !(await isProgram(ours)))

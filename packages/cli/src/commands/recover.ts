@@ -3,18 +3,18 @@
 import type { Command } from 'commander';
 import { TwofoldError } from '@twofold/contract';
 import { recover, type Recovered } from '@twofold/daemon/recover.ts';
-import { settingsOf, wordsOrLast } from '../daemon/words.ts';
+import { daemonWords, instanceWords, settingsOf } from '../daemon/words.ts';
 import { print } from '../output.ts';
 
 export function register(program: Command): void {
   program
     .command('recover')
     .description(
-      'Makes containers, images and switches known again whose database was lost, from the data root. Deletes nothing. The daemon must be down. Settings flags as given to `up` are remembered.',
+      'Makes containers, images and switches known again whose database was lost, from the data root. Deletes nothing. The daemon must be down. Takes the flags that were given to `up`.',
     )
     .allowUnknownOption()
     .allowExcessArguments()
-    .action(async (_options: unknown, command: Command) => run(await wordsOrLast(command.args)));
+    .action((_options: unknown, command: Command) => run(daemonWords(command)));
 }
 
 function run(words: readonly string[]): void {
@@ -30,7 +30,7 @@ function run(words: readonly string[]): void {
   print(
     found.length === 0
       ? 'The database knows everything that is in the data root.'
-      : `${found.length - failed} recovered, ${failed} not. Start the daemon: twofold up`,
+      : `${found.length - failed} recovered, ${failed} not. Start the daemon: twofold ${instanceWords(settings)}up`,
   );
   if (failed > 0) process.exitCode = 1;
 }

@@ -16,7 +16,7 @@ export function register(program: Command): void {
     .description('Installs and builds what Twofold needs on this machine. Safe to repeat; takes up where it stopped.')
     .option('--lib-root <directory>', 'where built parts go')
     .option('--tests', 'bring what only the tests use, too')
-    .option('--service', 'install and enable the systemd unit, too')
+    .option('--service', 'install the systemd units, too, and enable that of the default instance')
     .action(async (options: { libRoot?: string; service?: true; tests?: true }) => {
       await setUp(options);
       if (options.service !== true) return;

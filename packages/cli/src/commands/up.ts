@@ -3,7 +3,7 @@
 import { Command, Option } from 'commander';
 import { TwofoldError } from '@twofold/contract';
 import { daemonCommand, lackingParts, logFileOf, startDaemon } from '../daemon/start.ts';
-import { keepWords, settingsOf } from '../daemon/words.ts';
+import { daemonWords, instanceWords, settingsOf } from '../daemon/words.ts';
 import { here, paint, print, tell } from '../output.ts';
 import { emulationNotice, readAccelerator } from '../setup/steps/accelerator.ts';
 
@@ -13,12 +13,14 @@ export function register(program: Command): void {
   program
     .command('up')
     .description(
-      "Starts the daemon and waits until it answers. Takes the daemon's flags too (--data-root, --exec-root, --exec-opt, …; `twofoldd --help`).",
+      "Starts the daemon and waits until it answers. Takes the daemon's flags too (--data-root, --exec-root, --exec-opt, …; docs/daemon.md has them all).",
     )
     .addOption(new Option('--foreground', 'stay, and write the log to standard error'))
     .allowUnknownOption()
     .allowExcessArguments()
-    .action(async (options: { foreground?: true }, command: Command) => up(command.args, options.foreground === true));
+    .action(async (options: { foreground?: true }, command: Command) =>
+      up(daemonWords(command), options.foreground === true),
+    );
 }
 
 async function up(words: readonly string[], foreground: boolean): Promise<void> {
@@ -37,7 +39,6 @@ async function up(words: readonly string[], foreground: boolean): Promise<void> 
     process.execve!(program, [program, ...rest], process.env);
   }
   const outcome = await startDaemon(settings, words, startTimeoutMs);
-  await keepWords(words);
   if ((await readAccelerator(settings.libRoot))?.accelerator === 'tcg' && settings.accelerator !== 'kvm')
     tell(paint('yellow', `WARNING: ${emulationNotice}`, here.stderr));
   print(
@@ -48,6 +49,7 @@ async function up(words: readonly string[], foreground: boolean): Promise<void> 
       `  export DOCKER_HOST=unix://${settings.socket}`,
       '  docker run --rm -it nanoserver cmd',
       '  docker run --rm -it --isolation=hyperv nanoserver cmd',
+      `With Twofold's own: twofold ${instanceWords(settings)}ps`,
     ].join('\n'),
   );
 }

@@ -8,12 +8,19 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { TwofoldError } from '@twofold/contract';
 import { startBackground } from '@twofold/daemon/host/background.ts';
 import { runCommand } from '@twofold/daemon/host/command.ts';
-import type { Settings } from '@twofold/daemon/settings.ts';
-import { libraryParts, placesOf } from '../places.ts';
+import type { Instance, Settings } from '@twofold/daemon/settings.ts';
+import { libraryParts } from '../places.ts';
 import { appCommand } from '../setup/app/place.ts';
 import { ping } from './ask.ts';
+import { isAsInstalled } from './words.ts';
 
-export const unitFile = '/etc/systemd/system/twofold.service';
+/** The unit of an instance is made of a template that all named ones share. */
+export const unitOf = (instance: Instance | null): string =>
+  instance === null ? 'twofold.service' : `twofold@${instance.name}.service`;
+export const unitFiles = {
+  default: '/etc/systemd/system/twofold.service',
+  named: '/etc/systemd/system/twofold@.service',
+};
 const pauseMs = 20;
 
 export const logFileOf = (settings: Settings): string => join(settings.runRoot, 'twofoldd.log');
@@ -26,9 +33,9 @@ export function daemonCommand(libRoot: string, words: readonly string[]): [strin
   return [...appCommand(libRoot, 'daemon'), ...words];
 }
 
-/** True when systemd runs this machine and has our unit. */
-export function bySystemd(): boolean {
-  return existsSync('/run/systemd/system') && existsSync(unitFile);
+/** True when systemd runs this machine and has our unit for that instance. */
+export function bySystemd(instance: Instance | null): boolean {
+  return existsSync('/run/systemd/system') && existsSync(unitFiles[instance === null ? 'default' : 'named']);
 }
 
 /** What set-up has not brought yet, by title; cheap, since `up` asks every time. */
@@ -54,20 +61,21 @@ export async function startDaemon(
   const lacking = await lackingParts(settings.libRoot);
   if (lacking.length > 0)
     throw new TwofoldError('conflict', `Set-up is not complete (${lacking.join(', ')}). Run: sudo twofold setup`);
-  const systemd = words.length === 0 && settings.socket === placesOf().socket && bySystemd();
+  const unit = unitOf(settings.instance);
+  const systemd = bySystemd(settings.instance) && isAsInstalled(settings);
   const logged = await stat(logFileOf(settings)).then(
     (file) => file.size,
     () => 0,
   );
   let ended: string | null = null;
-  if (systemd) await runCommand('start the service', ['systemctl', 'start', 'twofold.service'], { timeoutMs });
+  if (systemd) await runCommand('start the service', ['systemctl', 'start', unit], { timeoutMs });
   else
     void startBackground(daemonCommand(settings.libRoot, words), logFileOf(settings)).gone.then((how) => (ended = how));
   const deadline = performance.now() + timeoutMs;
   while ((await ping(settings.socket)) === null) {
     const why = ended as string | null;
     if (why !== null || performance.now() > deadline) {
-      const where = systemd ? 'journalctl -u twofold' : logFileOf(settings);
+      const where = systemd ? `journalctl -u ${unit}` : logFileOf(settings);
       throw new TwofoldError(
         'internal',
         `The daemon ${why === null ? `did not answer within ${timeoutMs / 1000} s` : `did not come up: ${why}`}. Its last words (${where}):\n${systemd ? '' : await lastLines(logFileOf(settings), logged)}`,

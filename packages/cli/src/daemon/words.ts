@@ -1,13 +1,28 @@
-// Owns which settings `up` and `down` mean: the daemon's own flags, and what `up` was given last, so that a plain
-// `down` finds it.
+// Owns which daemon `up`, `down`, `demo` and `recover` mean: the instance that the words name, the default one without,
+// and the daemon's own flags. Nothing is remembered: who called `up` last does not decide which daemon the next `down`
+// ends.
 
-import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import type { Command } from 'commander';
+import { instanceNamed, TwofoldError } from '@twofold/contract';
 import { readCommandLine } from '@twofold/daemon/command-line.ts';
-import { defaults, type Settings } from '@twofold/daemon/settings.ts';
+import type { Settings } from '@twofold/daemon/settings.ts';
+import type { Address } from '@twofold/verbs/client.ts';
 import { ExitWith } from '@twofold/verbs/failure.ts';
 
-const memory = join(defaults.runRoot, 'up.json');
+/** The daemon's words in a command's: those behind the verb, and the instance that may stand before it. */
+export function daemonWords(command: Command): string[] {
+  const { instance } = command.optsWithGlobals<Address>();
+  const words = [...(instance === undefined ? [] : ['--instance', instance]), ...command.args];
+  const named = words.some((word) => word === '--instance' || word.startsWith('--instance='));
+  const meant = process.env['TWOFOLD_INSTANCE'];
+  if (!named && instanceNamed(meant) !== null)
+    // sudo takes the variable away: what it does must not depend on how one became root.
+    throw new TwofoldError(
+      'invalid-argument',
+      `TWOFOLD_INSTANCE is "${meant}", and ${command.name()} does not go by it: give --instance ${meant}, or --instance default.`,
+    );
+  return words;
+}
 
 /** The settings that these words mean; the daemon's own check of them. */
 export function settingsOf(words: readonly string[]): Settings {
@@ -16,21 +31,16 @@ export function settingsOf(words: readonly string[]): Settings {
   return settings;
 }
 
-/** Words as given, or those of the last `up` when none are. */
-export async function wordsOrLast(words: readonly string[]): Promise<readonly string[]> {
-  if (words.length > 0) return words;
-  const kept: unknown = await readFile(memory, 'utf8').then(JSON.parse, () => []);
-  return Array.isArray(kept) && kept.every((word) => typeof word === 'string') ? kept : [];
+/** Whether the words have changed nothing but the instance: its unit starts the same daemon. */
+export function isAsInstalled(settings: Settings): boolean {
+  const plain = settingsOf(settings.instance === null ? [] : ['--instance', settings.instance.name]);
+  return JSON.stringify(plain) === JSON.stringify(settings);
 }
 
-/** Kept below the default run root, whatever the daemon's own is: that is where the next `down` looks. */
-export async function keepWords(words: readonly string[]): Promise<void> {
-  if (words.length === 0) return forgetWords();
-  await mkdir(dirname(memory), { recursive: true, mode: 0o711 });
-  await writeFile(memory, JSON.stringify(words), { mode: 0o600 });
-}
+/** `the default instance`, `instance a`. */
+export const nameOf = ({ instance }: Settings): string =>
+  instance === null ? 'the default instance' : `instance ${instance.name}`;
 
-export async function forgetWords(): Promise<void> {
-  await rm(memory, { force: true });
-  await rmdir(dirname(memory)).catch(() => undefined); // in use: it is the daemon's run root
-}
+/** What stands before a verb to mean that daemon. */
+export const instanceWords = ({ instance }: Settings): string =>
+  instance === null ? '' : `--instance ${instance.name} `;

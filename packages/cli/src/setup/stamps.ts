@@ -22,12 +22,18 @@ export async function writeStamp(directory: string, name: string, key: string): 
   await rename(join(directory, `${name}.new`), join(directory, name));
 }
 
-/** Paths and contents of every file below `directory`, in a fixed order. */
-export async function treeOf(directory: string): Promise<(string | Uint8Array)[]> {
+/** Paths and contents of every file below `directory`, but those that `leaveOut` tells, in a fixed order. */
+export async function treeOf(
+  directory: string,
+  leaveOut: (path: string) => boolean = () => false,
+): Promise<(string | Uint8Array)[]> {
   const entries = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((entry) =>
     entry.isFile(),
   );
-  const paths = entries.map((entry) => join(entry.parentPath, entry.name)).sort();
+  const paths = entries
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !leaveOut(path))
+    .sort();
   const parts: (string | Uint8Array)[] = [];
   for (const path of paths) parts.push(path.slice(directory.length), await readFile(path));
   return parts;

@@ -65,9 +65,19 @@ export async function removeLink(hostName: string): Promise<void> {
   }
 }
 
-/** Removes every link and rule of a prefix, whatever made them: works without rows. */
+/** Removes every link that `owns` tells, whatever made it: works without rows. */
+export async function removeLinks(owns: (name: string) => boolean): Promise<void> {
+  for (const link of (await linkNames()).filter(owns)) await removeLink(link);
+}
+
+/** Removes every link and rule of a prefix. */
 export async function removeEverything(linkPrefix: string): Promise<void> {
-  for (const link of (await linkNames()).filter((name) => isOurLink(linkPrefix, name))) await removeLink(link);
+  await removeLinks((name) => isOurLink(linkPrefix, name));
+  await removeRules(linkPrefix);
+}
+
+/** Removes every rule of a prefix. */
+export async function removeRules(linkPrefix: string): Promise<void> {
   await runNft('remove the rules of the switches', `${deleteLines(linkPrefix).join('\n')}\n`);
   await closeIptablesForward(`${linkPrefix}+`);
 }

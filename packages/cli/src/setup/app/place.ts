@@ -20,7 +20,7 @@ import {
   rm,
   symlink,
 } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { bundled } from '@twofold/daemon/host/own-program.ts';
 import { libraryParts } from '../../places.ts';
 
@@ -78,25 +78,31 @@ export async function installVersion(
  */
 export async function removeOldVersions(libRoot: string, before: string | null): Promise<void> {
   const { app } = libraryParts(libRoot);
-  const running = await commandLines();
+  const running = await runningPrograms();
   const current = await currentVersion(libRoot);
   for (const name of await readdir(app)) {
     if (name === link || name === current || name === before) continue;
-    if (!running.some((line) => line.includes(`${join(app, name)}/`)))
+    if (!running.some(({ line }) => line.includes(`${join(app, name)}/`)))
       await rm(join(app, name), { recursive: true, force: true });
   }
 }
 
-/** The programs and first words of all processes. */
-async function commandLines(): Promise<string[]> {
+export interface RunningProgram {
+  readonly pid: number;
+  readonly name: string;
+  /** Its file and all its words. */
+  readonly line: string;
+}
+
+/** What runs on this machine, and from where. */
+export async function runningPrograms(): Promise<RunningProgram[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   return Promise.all(
-    pids.map(async (pid) =>
-      [
-        await readlink(`/proc/${pid}/exe`).catch(() => ''),
-        await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''),
-      ].join('\0'),
-    ),
+    pids.map(async (pid) => {
+      const file = await readlink(`/proc/${pid}/exe`).catch(() => '');
+      const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      return { pid: Number(pid), name: basename(file), line: `${file}\0${words}` };
+    }),
   );
 }
 

@@ -19,6 +19,7 @@ import {
 import { treeOf } from '../stamps.ts';
 import type { Step } from '../step.ts';
 
+const isTest = (path: string): boolean => path.endsWith('.test.ts');
 /** What set-up reads besides its own code (places.ts, `repository`). */
 const sources = ['native', 'packaging', 'powershell'] as const;
 
@@ -30,7 +31,7 @@ export const app: Step = {
   inputs: async () => [
     process.version,
     process.execPath,
-    ...(await Promise.all([...sources, 'packages'].map((name) => treeOf(join(repository, name))))).flat(),
+    ...(await Promise.all([...sources, 'packages'].map((name) => treeOf(join(repository, name), isTest)))).flat(),
     await readFile(join(repository, 'package-lock.json')),
   ],
   async check({ places }) {

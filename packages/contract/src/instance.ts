@@ -1,0 +1,31 @@
+// Owns what the name of an instance decides for those who look for its daemon: where its socket is. Several daemons on
+// one machine are told apart by that one word; the default instance has none. The front (native/front/words.c) and the
+// PowerShell module (powershell/Containers/Engine.ps1) know the same, and tests hold them equal. What else follows from
+// the name is the daemon's (packages/daemon/src/settings.ts).
+
+import { TwofoldError } from './errors.ts';
+
+/** Short, since sockets below the run root have paths of 107 bytes at most. */
+const pattern = /^[a-z][a-z0-9-]{0,15}$/;
+
+/** The instance of that name; null is the default one: no name, or `default`. Throws `invalid-argument`. */
+export function instanceNamed(name: string | undefined): string | null {
+  if (name === undefined || name === '' || name === 'default') return null;
+  if (!pattern.test(name))
+    throw new TwofoldError(
+      'invalid-argument',
+      `"${name.slice(0, 60)}" is not a valid name of an instance: one to sixteen small letters, digits and hyphens are, and a letter comes first.`,
+    );
+  return name;
+}
+
+export const runRootOf = (instance: string | null): string =>
+  instance === null ? '/run/twofold' : `/run/twofold-${instance}`;
+
+export const socketOf = (instance: string | null): string => `${runRootOf(instance)}/twofold.sock`;
+
+/** The words that name the instance whose socket that is: none for the default one, and for a socket of nobody's. */
+export function instanceWordsAt(socketPath: string): string {
+  const name = /^\/run\/twofold-([^/]+)\/twofold\.sock$/.exec(socketPath)?.[1];
+  return name !== undefined && pattern.test(name) ? `--instance ${name} ` : '';
+}

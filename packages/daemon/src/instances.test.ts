@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, beforeEach, test } from 'node:test';
+import { isTwofoldError } from '@twofold/contract';
+import { readCommandLine } from './command-line.ts';
+import { enter, knownInstances, leave, othersThan, slotOf } from './instances.ts';
+import type { Settings } from './settings.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'tfreg-'));
+const register = join(directory, 'register');
+process.env['TWOFOLD_REGISTER'] = register;
+beforeEach(() => rmSync(register, { recursive: true, force: true }));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+/** Settings of an instance whose data root is there. */
+function living(name: string): Settings {
+  const dataRoot = join(directory, name);
+  mkdirSync(dataRoot, { recursive: true });
+  return readCommandLine(['--instance', name, '--data-root', dataRoot, '--exec-root', join(directory, 'none')])!;
+}
+
+test('all else follows from the name, and flags win', () => {
+  const { slot } = readCommandLine(['--instance', 'blue'])!.instance!;
+  const { instance, dataRoot, runRoot, socket, cgroupParent } = readCommandLine(['--instance', 'blue'])!;
+  assert.deepEqual(
+    [instance?.name, dataRoot, runRoot, socket, cgroupParent],
+    ['blue', '/var/lib/twofold-blue', '/run/twofold-blue', '/run/twofold-blue/twofold.sock', '/twofold-blue'],
+  );
+  assert.ok(slot >= 1 && slot <= 64);
+  const flagged = readCommandLine(['--data-root', '/elsewhere', '--instance=blue', '--bridge-prefix', 'zz'])!;
+  assert.deepEqual([flagged.dataRoot, flagged.linkPrefix, flagged.runRoot], ['/elsewhere', 'zz', '/run/twofold-blue']);
+  assert.deepEqual(readCommandLine(['--instance', 'default']), readCommandLine([]));
+  for (const name of ['Blue', '1', 'a/b', '..', 'x'.repeat(17), 'a_b', 'a.b'])
+    assert.throws(
+      () => readCommandLine(['--instance', name]),
+      (error) => isTwofoldError(error, 'invalid-argument') && error.message.includes('name of an instance'),
+    );
+});
+
+test('a number is one instance’s until it leaves, and the same again after that', () => {
+  const names = Array.from({ length: 64 }, (_, index) => `n${index}`);
+  const settings = names.map((name) => {
+    const one = living(name);
+    enter(one);
+    return one;
+  });
+  assert.equal(new Set(settings.map((one) => one.instance!.slot)).size, 64);
+  assert.deepEqual(
+    names.map(slotOf),
+    settings.map((one) => one.instance!.slot),
+  );
+  assert.deepEqual([...knownInstances()].sort(), names.toSorted());
+  assert.throws(
+    () => slotOf('more'),
+    (error) => isTwofoldError(error, 'conflict') && error.message.includes('64 instances'),
+  );
+  leave(settings[7]!);
+  assert.equal(slotOf('more'), settings[7]!.instance!.slot);
+  for (const one of settings) leave(one);
+  assert.throws(() => readdirSync(register), { code: 'ENOENT' });
+});
+
+test('two that were given the same number at once do not both start', () => {
+  const one = living('one');
+  enter(one);
+  const other = { ...living('other'), instance: { name: 'other', slot: one.instance!.slot } };
+  assert.throws(
+    () => enter(other),
+    (error) => isTwofoldError(error, 'conflict') && error.message.includes('start it again'),
+  );
+  enter(one); // a second start of its own
+});
+
+test('others are those whose directories are there, whatever else lies in the register', () => {
+  const [one, other, gone] = [living('one'), living('other'), living('gone')];
+  for (const each of [one, other, gone]) enter(each);
+  rmSync(gone.dataRoot, { recursive: true });
+  writeFileSync(join(register, 'broken.json'), '{"instance":');
+  writeFileSync(join(register, `0.json.${process.pid}`), 'what a kill left');
+  assert.deepEqual(
+    othersThan(one).map((each) => [each.instance, each.dataRoot]),
+    [['other', other.dataRoot]],
+  );
+  enter(one);
+  leave(other);
+  assert.deepEqual(othersThan(one), []);
+});
