@@ -34,10 +34,33 @@ for (const isolation of isolations) {
         await daemon.ok(['start', 'heeds']);
         assert.match(await daemon.ok(['exec', 'heeds', 'cat', '/kept']), /^kept/);
         await daemon.ok(['kill', '--signal', 'KILL', 'heeds']);
-        await until('it has ended', async () => (await state('heeds')) === 'exited 137');
+        assert.equal(await state('heeds'), 'exited 137');
         await daemon.ok(['rm', 'heeds']);
       },
     );
+
+    test('is gone, its name and its network free, when what asks for that answers', limit, async () => {
+      const stubborn = ['sh', '-c', 'trap "" TERM; while :; do sleep 0.1; done'];
+      await daemon.ok(['network', 'create', 'passing']);
+      const again = async (...options: string[]) => {
+        const words = ['run', '--detach', '--name', 'again', '--isolation', isolation, ...options, image, ...stubborn];
+        await daemon.ok(words);
+      };
+      await again('--rm');
+      await daemon.ok(['kill', 'again']);
+      await daemon.docker(['rm', '--force', 'again']);
+      await again('--network', 'passing');
+      const patient = daemon.docker(['stop', '--time', '300', 'again']);
+      await until('it is asked to stop', async () =>
+        (await daemon.ok(['events', '--since', '1h', '--until', '0s', '--filter', 'container=again'])).includes(
+          ' kill ',
+        ),
+      );
+      await daemon.ok(['stop', '--time', '0', 'again']);
+      await daemon.ok(['network', 'rm', 'passing']);
+      await daemon.ok(['rm', 'again']);
+      await patient;
+    });
 
     test('stands still while it is paused', limit, async () => {
       await run('still', 'sh', '-c', 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done');
@@ -76,6 +99,12 @@ for (const isolation of isolations) {
     });
   });
 }
+
+test('docker wait tells the end of a run that is followed by another', limit, async () => {
+  await daemon.ok(['run', '--detach', '--name', 'ever', '--restart', 'always', image, 'sh', '-c', 'sleep 1; exit 7']);
+  assert.equal((await daemon.ok(['wait', 'ever'])).trim(), '7');
+  await daemon.ok(['rm', '--force', 'ever']);
+});
 
 test('a restart policy restarts as often as it says, and not after a stop', limit, async () => {
   await daemon.ok(['run', '--detach', '--name', 'fails', '--restart', 'on-failure:2', image, 'sh', '-c', 'exit 3']);

@@ -1,8 +1,7 @@
 // Owns Docker's view of a container's network adapters: an endpoint for each network, which is its first adapter there.
 // All adapters as they are is Twofold's own view (handlers/adapters.ts).
 
-import type { Adapter, ContainerRecord } from '../engine/engine.ts';
-import type { Networks } from '../networks/networks.ts';
+import type { Adapter, ContainerRecord, Engine } from '../engine/engine.ts';
 
 /** The first adapter on each network, by the network's name. */
 export function endpointsOf(record: ContainerRecord): Map<string, Adapter> {
@@ -15,7 +14,10 @@ export function endpointsOf(record: ContainerRecord): Map<string, Adapter> {
 export const isUp = ({ life }: ContainerRecord): boolean => life.at === 'running' || life.at === 'paused';
 
 /** `NetworkSettings.Networks`. */
-export function networksView(networks: Networks, record: ContainerRecord): Record<string, Record<string, unknown>> {
+export function networksView(
+  networks: Engine['networks'],
+  record: ContainerRecord,
+): Record<string, Record<string, unknown>> {
   if (record.networking !== 'adapters')
     return {
       [record.networking]: {

@@ -8,9 +8,9 @@ import { checkName } from './containers/name.ts';
 import { endpointNames } from './containers/plan.ts';
 import { pauseContainer, unpauseContainer } from './containers/pause.ts';
 import { PendingAttachment } from './containers/pending-attachment.ts';
-import { finishRemoval, removeContainer } from './containers/remove.ts';
+import { removeContainer, removeInTurn } from './containers/remove.ts';
 import { allocatedBytes } from './containers/size.ts';
-import { killContainer, stopContainer } from './containers/stop.ts';
+import { askToStop, killContainer, type StopOptions } from './containers/stop.ts';
 import { updateContainer } from './containers/update.ts';
 import { waitForContainer } from './containers/wait.ts';
 import type { ContainerRecord, Containers } from './engine.ts';
@@ -68,6 +68,14 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
     return inTurn(id, async () => change(id));
   };
 
+  const stop = async (id: ContainerId, options: StopOptions, signal: AbortSignal): Promise<void> => {
+    const ended = await inTurn(id, () => askToStop(room, id, options, signal), signal, true);
+    await ended();
+  };
+  const unlessSo = (error: unknown) => {
+    if (!isTwofoldError(error, 'already-in-that-state')) throw error;
+  };
+
   return {
     create: async (command) => createContainer(room, command),
     find: (reference) => shown(find(reference)),
@@ -78,25 +86,23 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
       return inTurn(id, () => supervisor.start(id, signal), signal);
     },
     stop: async (reference, options, signal) => {
-      const { id } = find(reference);
-      await inTurn(id, () => stopContainer(room, id, options, signal), signal, true);
+      await stop(find(reference).id, options, signal);
     },
     restart: async (reference, options, signal) => {
       const { id } = find(reference);
-      await inTurn(
-        id,
-        async () => {
-          await stopContainer(room, id, options, signal).catch((error: unknown) => {
-            if (!isTwofoldError(error, 'already-in-that-state')) throw error;
-          });
-          await supervisor.start(id, signal);
-          noteContainer(room, id, 'restart');
-        },
-        signal,
-        true,
-      );
+      const presence = presences.of(id);
+      presence.restartsAsked++;
+      try {
+        await stop(id, options, signal).catch(unlessSo);
+        // Somebody else may have started it between.
+        await inTurn(id, () => supervisor.start(id, signal), signal).catch(unlessSo);
+      } finally {
+        presence.restartsAsked--;
+        if (records.get(id)?.hostConfig.AutoRemove === true) supervisor.removeSoon(id);
+      }
+      noteContainer(room, id, 'restart');
     },
-    kill: async (reference, signal) => killContainer(room, find(reference).id, signal),
+    kill: async (reference, name, signal) => killContainer(room, find(reference).id, name, signal),
     pause: async (reference) => {
       const { id } = find(reference);
       await inTurn(id, () => pauseContainer(room, id));
@@ -119,18 +125,7 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
         publishContainer(room, renamed, 'rename', { oldName: `/${before}` });
       });
     },
-    remove: async (reference, options, signal) => {
-      const record = find(reference);
-      const { id } = record;
-      const cutShort = record.life.at === 'dead' || (record.life.at === 'removing' && presences.of(id).queue.idle);
-      if (!cutShort) allow(options.force ? 'remove-forced' : 'remove', record);
-      await inTurn(
-        id,
-        () => (cutShort ? finishRemoval(room, id, 0) : removeContainer(room, id, options.force, signal)),
-        signal,
-        options.force,
-      );
-    },
+    remove: async (reference, options, signal) => removeInTurn(room, find(reference).id, options.force, signal),
     wait: (reference, condition, signal) => waitForContainer(room, find(reference).id, condition, signal),
     attach: async (reference, want, signal) => {
       const record = allow('attach', find(reference));

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { isTwofoldError, type ContainerId, type ErrorCode, type SandboxId } from '@twofold/contract';
+import { TwofoldError, isTwofoldError, type ContainerId, type ErrorCode, type SandboxId } from '@twofold/contract';
 import type { Attachment, ContainerLife } from './engine.ts';
 import { containerDirectory } from './places.ts';
 import { openHouse, type House } from './simulated-house.ts';
@@ -158,7 +159,7 @@ describe('ending', () => {
     await until(() => process(id).signals.includes(15));
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.deepEqual(process(id).signals, [15]);
-    await house.engine.containers.kill(id, 'KILL');
+    await house.engine.containers.kill(id, 'KILL', soon());
     await stopping;
   });
 
@@ -166,9 +167,109 @@ describe('ending', () => {
     const id = await house.run(['stubborn']);
     const stopping = house.engine.containers.stop(id, { timeoutSeconds: -1 }, soon());
     await until(() => process(id).signals.includes(15));
-    await house.engine.containers.kill(id, 'KILL');
+    await house.engine.containers.kill(id, 'KILL', soon());
     await stopping;
     assert.equal(life(id).at, 'exited');
+  });
+
+  test('after a kill by KILL it has ended; after any other signal it need not', async () => {
+    const id = await house.run(['stubborn'], { RestartPolicy: { Name: 'always' } });
+    await house.engine.containers.kill(id, 'HUP', soon());
+    assert.equal(life(id).at, 'running');
+    await house.engine.containers.kill(id, '9', soon());
+    assert.deepEqual([life(id).at, (life(id) as { exitCode: number }).exitCode], ['exited', 137]);
+    await house.engine.containers.remove(id, { force: false, volumes: false }, soon());
+  });
+
+  test('a kill ends from outside who is not ended by KILL', async () => {
+    const id = await house.run(['sleep'], { Isolation: 'hyperv' });
+    house.world.faults.signal = () => {
+      throw new TwofoldError('sandbox-gone', 'The sandbox is gone.');
+    };
+    const limit = AbortSignal.timeout(100);
+    await assert.rejects(house.engine.containers.kill(id, 'KILL', limit), code('cancelled'));
+    delete house.world.faults.signal;
+    await house.engine.containers.kill(id, 'KILL', soon());
+    assert.equal(life(id).at, 'exited');
+  });
+
+  test('a removal by force, another stop and a restart do not wait for a patient stop', async () => {
+    const patient = (id: ContainerId) => house.engine.containers.stop(id, { timeoutSeconds: -1 }, soon());
+    const asked = (id: ContainerId) => until(() => process(id).signals.includes(15));
+    const stops: Promise<void>[] = [];
+    const one = await house.run(['stubborn']);
+    stops.push(patient(one));
+    await asked(one);
+    await house.engine.containers.stop(one, { timeoutSeconds: 0 }, soon());
+    assert.equal(life(one).at, 'exited');
+    const two = await house.run(['stubborn']);
+    stops.push(patient(two));
+    await asked(two);
+    await house.engine.containers.restart(two, { timeoutSeconds: 0 }, soon());
+    assert.equal(life(two).at, 'running');
+    const three = await house.run(['stubborn'], {}, { Labels: {} });
+    stops.push(patient(three));
+    await asked(three);
+    await house.engine.containers.remove(three, { force: true, volumes: false }, soon());
+    assert.throws(() => house.engine.containers.find(three), code('container-not-found'));
+    await Promise.all(stops);
+    assert.equal(life(two).at, 'running');
+  });
+
+  test('a removal by force does not wait for a client who does not read its files', async () => {
+    const id = await house.create(['true']);
+    const chunk = Buffer.alloc(1 << 16);
+    let ended = false;
+    house.world.filesAtRest = () => ({
+      stdin: new PassThrough(),
+      stdout: (async function* () {
+        for (;;) yield chunk;
+      })(),
+      done: new Promise(() => undefined),
+      [Symbol.asyncDispose]: async () => void (ended = true),
+    });
+    await house.engine.containers.export(id, soon());
+    await house.engine.containers.remove(id, { force: true, volumes: false }, soon());
+    assert.equal(ended, true);
+  });
+
+  test('a removal by force of one that is being removed answers when its name is free', async () => {
+    const id = await house.create(['stubborn'], { AutoRemove: true }, { name: 'again' });
+    await house.engine.containers.start(id, soon());
+    const going = Promise.withResolvers<void>();
+    house.world.faults.deleteSandbox = () => going.promise;
+    await house.engine.containers.kill(id, 'KILL', soon());
+    await until(() => life(id).at === 'removing');
+    await assert.rejects(
+      house.engine.containers.remove(id, { force: false, volumes: false }, soon()),
+      code('conflict', 'already in progress'),
+    );
+    const removing = house.engine.containers.remove('again', { force: true, volumes: false }, soon());
+    going.resolve();
+    await removing;
+    await house.create(['true'], {}, { name: 'again' });
+  });
+
+  test('a removal that fails is told to who waits for it, and is tried again', async () => {
+    const id = await house.run(['sleep'], { AutoRemove: true });
+    house.world.faults.deleteSandbox = () => {
+      throw new Error('no luck');
+    };
+    const removed = house.engine.containers.wait(id, 'removed', soon());
+    await house.engine.containers.kill(id, 'KILL', soon());
+    assert.match((await removed).error!, /could not be removed entirely/);
+    assert.equal(life(id).at, 'dead');
+    delete house.world.faults.deleteSandbox;
+    await house.engine.containers.wait(id, 'removed', soon());
+    assert.throws(() => house.engine.containers.find(id), code('container-not-found'));
+  });
+
+  test('a restart of a container with --rm does not remove it', async () => {
+    const id = await house.run(['sleep'], { AutoRemove: true });
+    await house.engine.containers.restart(id, {}, soon());
+    assert.equal(life(id).at, 'running');
+    await house.engine.containers.kill(id, 'KILL', soon());
+    await until(() => house.engine.containers.list().length === 0);
   });
 
   test('a stop gives up a start that hangs', async () => {
@@ -250,6 +351,21 @@ describe('restart policies', () => {
     const id = await house.run(['exit', '4'], { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 2 } });
     await until(() => life(id).at === 'exited');
     assert.equal(house.engine.containers.find(id).restartCount, 2);
+  });
+
+  test('who waits for the end of a container that restarts is told of each', async () => {
+    const id = await house.create(['exit', '4'], { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 2 } });
+    const next = house.engine.containers.wait(id, 'next-exit', soon());
+    const removed = house.engine.containers.wait(id, 'removed', soon());
+    await house.engine.containers.start(id, soon());
+    assert.deepEqual(await next, { statusCode: 4 });
+    assert.equal(life(id).at, 'restarting');
+    for (const condition of ['not-running', 'next-exit'] as const)
+      assert.deepEqual(await house.engine.containers.wait(id, condition, soon()), { statusCode: 4 });
+    await until(() => life(id).at === 'exited');
+    assert.equal(house.engine.containers.find(id).restartCount, 2);
+    await house.engine.containers.remove(id, { force: false, volumes: false }, soon());
+    assert.deepEqual(await removed, { statusCode: 4 });
   });
 
   test('a stop ends a container that waits for its restart, and it stays so', async () => {
@@ -355,6 +471,18 @@ describe('names', () => {
     for (const reference of [id, id.slice(0, 12), guid, guid.toUpperCase()])
       assert.equal(house.engine.containers.find(reference).id, id);
   });
+});
+
+test('a stop signal that is none is refused; where an image has it, TERM is taken', async () => {
+  await assert.rejects(
+    house.create(['sleep'], {}, { StopSignal: 'XX' }),
+    code('invalid-argument', 'Invalid signal: XX'),
+  );
+  await using other = await openHouse({ image: { StopSignal: 'XX' } });
+  const id = await other.run(['sleep']);
+  assert.equal(other.engine.containers.find(id).config.StopSignal, 'XX');
+  await other.engine.containers.stop(id, {}, soon());
+  assert.equal((other.engine.containers.find(id).life as { exitCode: number }).exitCode, 143);
 });
 
 test('what cannot be is refused before anything is made', async () => {

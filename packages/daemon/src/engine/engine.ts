@@ -214,11 +214,12 @@ export interface Containers {
    */
   stop(reference: string, options: { timeoutSeconds?: number; signal?: string }, signal: AbortSignal): Promise<void>;
   restart(reference: string, options: { timeoutSeconds?: number; signal?: string }, signal: AbortSignal): Promise<void>;
-  /** Signal as a name with or without SIG, or a number. */
-  kill(reference: string, signal: string): Promise<void>;
+  /** `name` with or without SIG, or a number. After a SIGKILL it is not running when this resolves. */
+  kill(reference: string, name: string, signal: AbortSignal): Promise<void>;
   pause(reference: string): Promise<void>;
   unpause(reference: string): Promise<void>;
   rename(reference: string, name: string): Promise<void>;
+  /** When it resolves the name is free. By force it waits for no stop, start or reader of its files. */
   remove(reference: string, options: { force: boolean; volumes: boolean }, signal: AbortSignal): Promise<void>;
   /** The wait begins with the call (throws at once for an unknown container): nothing after it is missed. */
   wait(
@@ -347,7 +348,7 @@ export interface Engine {
   readonly containers: Containers;
   readonly execs: Execs;
   readonly images: Images;
-  readonly networks: Networks;
+  readonly networks: Pick<Networks, 'list' | 'find' | 'create' | 'remove' | 'endpoints'>;
   /**
    * Events from `since` (kept: the last 1,000) and, unless `until` has passed, the coming ones. Times are Unix
    * nanoseconds.

@@ -17,6 +17,7 @@ import { createContent } from './content.ts';
 import type { Engine, EngineInfo } from './engine.ts';
 import { EventLog } from './events.ts';
 import { createExecs } from './execs.ts';
+import { createNetworks } from './networks.ts';
 import { releaseLayers } from './layer-use.ts';
 import { emptyLost, lostThings } from './lost-things.ts';
 import { reconnectAll } from './reconnect.ts';
@@ -82,7 +83,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisp
     containers: { ...createContainers(room, supervisor), ...createContent(room) },
     execs: createExecs(room),
     images: room.images,
-    networks: room.networks,
+    networks: createNetworks(room),
     events: (range, signal) => room.events.stream(range, AbortSignal.any([signal, closing.signal])),
     compute: () => listCompute(room),
     stopCompute: (id, signal) => stopCompute(room, id, signal),

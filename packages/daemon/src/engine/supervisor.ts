@@ -138,9 +138,10 @@ export class Supervisor {
   /** `--rm`, when its turn comes; what keeps it from being removed is tried again. */
   removeSoon(id: ContainerId, againMs = retryMs): void {
     const room = this.#room;
-    const { queue } = room.presences.of(id);
-    queue
+    const presence = room.presences.of(id);
+    presence.queue
       .run(async () => {
+        if (presence.restartsAsked > 0) return; // this is asked for again when that is done
         const life = room.records.get(id)?.life.at;
         if (life === 'exited' || life === 'created') await removeContainer(room, id, false, room.closing);
         else if (life === 'removing' || life === 'dead') await finishRemoval(room, id, 0);

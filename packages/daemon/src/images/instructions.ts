@@ -3,7 +3,7 @@
 // Source: https://docs.docker.com/reference/dockerfile/
 
 import { posix } from 'node:path';
-import { TwofoldError, type Healthcheck, type ImageConfig } from '@twofold/contract';
+import { TwofoldError, signalNumber, type Healthcheck, type ImageConfig } from '@twofold/contract';
 
 /** Characters of all changes together. */
 const changesLimit = 1 << 20;
@@ -68,8 +68,7 @@ const instructions: Record<string, ((state: ChangeState, text: string) => void) 
     config.WorkingDir = posix.resolve('/', config.WorkingDir ?? '/', directory);
   },
   STOPSIGNAL: ({ config }, text) => {
-    if (!/^(?:SIG)?[A-Z0-9+-]{1,12}$/i.test(text))
-      throw new TwofoldError('invalid-argument', `invalid signal: ${text.slice(0, 40)}`);
+    signalNumber(text);
     config.StopSignal = text;
   },
   VOLUME: ({ config }, text) => {

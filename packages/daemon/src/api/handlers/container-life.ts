@@ -35,7 +35,8 @@ export async function restart(context: Context): Promise<void> {
 }
 
 export async function kill(context: Context): Promise<void> {
-  await context.engine.containers.kill(target(context), context.query.text('signal') ?? 'SIGKILL');
+  const signal = context.query.text('signal') ?? 'SIGKILL';
+  await context.engine.containers.kill(target(context), signal, context.lasting(changeLimitMs));
   sendEmpty(context);
 }
 

@@ -13,6 +13,7 @@ import type {
   ProcessRef,
   SandboxInfo,
   SandboxSpec,
+  ToolRun,
 } from '../driver.ts';
 import { SimulatedProcess, runProgram } from './programs.ts';
 
@@ -37,6 +38,8 @@ export class SimulatedWorld {
   nextPid = 1000;
   /** Faults that tests put in, by the name of the driver's method: called before it does its work. */
   readonly faults: Partial<Record<keyof Driver, (signal?: AbortSignal) => Promise<void> | void>> = {};
+  /** Runs of the layer tool, where a test has some. */
+  filesAtRest: (() => ToolRun) | null = null;
   listener: ((event: DriverEvent) => void) | null = null;
 
   /** The supervisor is killed: what ran in it is dead and nobody saw an exit. */
@@ -167,8 +170,9 @@ export class SimulatedDriver implements Driver {
     throw unsupported();
   }
 
-  async filesAtRest(): Promise<never> {
-    throw unsupported();
+  async filesAtRest(): Promise<ToolRun> {
+    if (this.#world.filesAtRest === null) throw unsupported();
+    return this.#world.filesAtRest();
   }
 
   async showLayer(): Promise<never> {

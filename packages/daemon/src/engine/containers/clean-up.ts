@@ -3,6 +3,7 @@
 
 import { rm } from 'node:fs/promises';
 import type { ContainerId } from '@twofold/contract';
+import { isUp } from '../lifecycle.ts';
 import { sandboxDirectory, sandboxOf } from '../places.ts';
 import { publishNetwork, type Room } from '../room.ts';
 import { Trace } from '../trace.ts';
@@ -56,13 +57,21 @@ async function giveBackEndpoints(room: Room, id: ContainerId): Promise<void> {
   });
 }
 
+/** Resolves when what a run that has ended left is taken away, or could not be. */
+export async function cleared(room: Room, id: ContainerId, signal: AbortSignal): Promise<void> {
+  const record = room.records.get(id);
+  if (record === undefined || isUp(record.life)) return;
+  const { queue, starting } = room.presences.of(id);
+  if (starting === null) await queue.run(async () => undefined, signal);
+}
+
 /** Cleans up in the background when its turn comes, unless a new start has done so before. */
 export function cleanUpSoon(room: Room, id: ContainerId): void {
   const presence = room.presences.of(id);
   presence.queue
     .run(async () => {
       const record = room.records.get(id);
-      if (record === undefined || record.life.at === 'running' || record.life.at === 'paused') return;
+      if (record === undefined || isUp(record.life)) return;
       await cleanUp(room, id);
     })
     .catch((error: unknown) =>

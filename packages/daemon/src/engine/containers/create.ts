@@ -3,7 +3,7 @@
 
 import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
-import { TwofoldError, isTwofoldError, newId, type ContainerId } from '@twofold/contract';
+import { TwofoldError, isTwofoldError, newId, signalNumber, type ContainerId } from '@twofold/contract';
 import type { Network } from '../../networks/networks.ts';
 import type { Adapter, ContainerRecord, Containers } from '../engine.ts';
 import { containerDirectory, logPath } from '../places.ts';
@@ -20,6 +20,7 @@ type Command = Parameters<Containers['create']>[0];
 /** See Containers.create. */
 export async function createContainer(room: Room, command: Command): Promise<{ id: ContainerId; warnings: string[] }> {
   const { settings, records } = room;
+  if (command.config.StopSignal) signalNumber(command.config.StopSignal);
   const id = newId<ContainerId>();
   const requested = readIsolation(command.hostConfig.Isolation);
   const isolation = requested === 'default' ? settings.defaultIsolation : requested;

@@ -30,9 +30,11 @@ export async function openFiles(
   const running = runningFiles(room, id, request, signal);
   if (running !== null) return running;
   await using stack = new AsyncDisposableStack();
-  stack.use(await takeTurn(room, id, signal));
-  const run = stack.use(await openFilesInTurn(room, id, request, signal));
+  const turn = stack.use(await takeTurn(room, id, signal));
+  const run = stack.use(await openFilesInTurn(room, id, request, AbortSignal.any([signal, turn.signal])));
   const owned = stack.move();
+  // A client that does not read can't be asked to.
+  turn.signal.addEventListener('abort', () => void owned.disposeAsync(), { once: true });
   return { stdin: run.stdin, stdout: run.stdout, done: run.done, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 

@@ -10,6 +10,7 @@ import { SerialQueue } from './queue.ts';
 export type Ending =
   | { readonly kind: 'exit'; readonly exitCode: number; readonly willRestart: boolean }
   | { readonly kind: 'removed'; readonly exitCode: number }
+  | { readonly kind: 'removal-failed'; readonly error: string }
   | { readonly kind: 'start-failed'; readonly exitCode: number; readonly error: string };
 
 export class Presence {
@@ -22,6 +23,10 @@ export class Presence {
   endedHard = false;
   /** The sandbox is (or may be) there: it must be cleared away before the next start. */
   sandboxUp = false;
+  /** Streams of its files to clients, which hold the queue for as long as those read; aborting one ends it. */
+  readonly streaming = new Set<AbortController>();
+  /** So many stop it to start it again: `--rm` does not mean the end between. */
+  restartsAsked = 0;
   /** Waits for its turn to start again; aborting it gives that up. */
   restarting: AbortController | null = null;
   /** Restarts by policy in a row, none of which ran for long. */

@@ -2,7 +2,7 @@
 // start of the daemon.
 
 import { mkdir, rename } from 'node:fs/promises';
-import { TwofoldError, type ContainerId } from '@twofold/contract';
+import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
 import { removeTree } from '../../host/remove-tree.ts';
 import { after, exitCodeOf, isUp, judge } from '../lifecycle.ts';
 import { releaseLayers } from '../layer-use.ts';
@@ -12,19 +12,46 @@ import { Trace } from '../trace.ts';
 import { cleanUp } from './clean-up.ts';
 import { killForGood } from './stop.ts';
 
-/** See Containers.remove. The caller holds the container's queue. */
+/**
+ * See Containers.remove. By force nothing patient is waited for: not a stop, a start or a client who reads its files.
+ * When this resolves its name is free, whoever has removed it.
+ */
+export async function removeInTurn(room: Room, id: ContainerId, force: boolean, signal: AbortSignal): Promise<void> {
+  const presence = room.presences.of(id);
+  const { life } = room.records.need(id);
+  if (force) {
+    const reason = new TwofoldError('cancelled', 'The container is being removed.');
+    for (const patient of [presence.starting, ...presence.streaming]) patient?.abort(reason);
+    if (isUp(life)) await killToRemove(room, id, signal);
+  } else if (life.at !== 'dead' && !(life.at === 'removing' && presence.queue.idle)) allow(room, id, force);
+  await presence.queue.run(async () => {
+    const now = room.records.get(id)?.life.at;
+    if (now === undefined && force) return;
+    // A removal before this one was cut short: nobody else is at it now.
+    if (now === 'dead' || now === 'removing') await finishRemoval(room, id, 0);
+    else await removeContainer(room, id, force, signal);
+  }, signal);
+}
+
+/** The caller holds the container's queue. */
 export async function removeContainer(room: Room, id: ContainerId, force: boolean, signal: AbortSignal): Promise<void> {
-  const { life, ...who } = room.records.need(id);
-  const verdict = judge(force ? 'remove-forced' : 'remove', life, who);
-  if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
-  if (isUp(life)) {
-    room.records.change(id, { stoppedByUser: true });
-    await killForGood(room, id, signal);
-  }
+  allow(room, id, force);
+  if (isUp(room.records.need(id).life)) await killToRemove(room, id, signal);
   const ended = room.records.need(id);
   room.records.change(id, { stoppedByUser: true, life: after(ended.life, { kind: 'removal-began' }) });
   room.presences.of(id).restarting?.abort();
   await finishRemoval(room, id, exitCodeOf(ended.life));
+}
+
+function allow(room: Room, id: ContainerId, force: boolean): void {
+  const { life, ...who } = room.records.need(id);
+  const verdict = judge(force ? 'remove-forced' : 'remove', life, who);
+  if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
+}
+
+async function killToRemove(room: Room, id: ContainerId, signal: AbortSignal): Promise<void> {
+  room.records.change(id, { stoppedByUser: true });
+  await killForGood(room, id, signal);
 }
 
 /** The part after the row says `removing`; may be done again. */
@@ -35,13 +62,15 @@ export async function finishRemoval(room: Room, id: ContainerId, exitCode: numbe
   try {
     await cleanUp(room, id, { trace, discard: true });
     await trace.step('files', removeFiles(room, id));
+    room.together(() => {
+      room.records.delete(id);
+      publishContainer(room, record, 'destroy');
+    });
   } catch (cause) {
-    throw noteFailure(room, id, cause);
+    const failure = noteFailure(room, id, cause);
+    presence.tell({ kind: 'removal-failed', error: failure.message });
+    throw failure;
   }
-  room.together(() => {
-    room.records.delete(id);
-    publishContainer(room, record, 'destroy');
-  });
   for (const [execId, exec] of room.execs) if (exec.container === id) room.execs.delete(execId);
   for (const attachment of presence.pending) attachment.giveUp();
   presence.tell({ kind: 'removed', exitCode });
@@ -58,7 +87,7 @@ function noteFailure(room: Room, id: ContainerId, cause: unknown): TwofoldError 
   } catch (unwritten) {
     room.log.error({ container: id, err: unwritten }, 'How a removal failed could not be written down.');
   }
-  return new TwofoldError('internal', message, { cause });
+  return new TwofoldError(isTwofoldError(cause, 'no-space') ? 'no-space' : 'internal', message, { cause });
 }
 
 /**

@@ -11,7 +11,7 @@ import { after, exitCodeOf, judge } from '../lifecycle.ts';
 import { containerDirectory, sandboxOf, writableDirectory } from '../places.ts';
 import { publishContainer, publishNetwork, type Room } from '../room.ts';
 import { Trace, type TraceStep } from '../trace.ts';
-import { cleanUp } from './clean-up.ts';
+import { cleanUp, cleared } from './clean-up.ts';
 import { containerSpec, endpointNames, sandboxSpec } from './plan.ts';
 import type { StoredContainer } from './records.ts';
 import { writeProvidedFiles } from './provided-files.ts';
@@ -76,6 +76,7 @@ async function takeSteps(room: Room, record: StoredContainer, trace: Trace, sign
     })(),
   );
 
+  await ownAddressesFree(room, record, signal);
   onFailure('addresses', () => networks.release(id));
   const endpoints = reserve(room, record);
   // The switch has a name server's address to write down only when it is up.
@@ -186,6 +187,16 @@ function reserve(room: Room, record: StoredContainer): Endpoint[] {
     );
   }
   return connected.map(({ name }) => endpoints.get(name)!);
+}
+
+/** An address of its own may be on its way back from one that has just ended. */
+async function ownAddressesFree(room: Room, { id, adapters }: StoredContainer, signal: AbortSignal): Promise<void> {
+  for (const { network, address, mac } of adapters) {
+    if (network === null || (address === '' && mac === '')) continue;
+    for (const other of room.networks.endpoints(network.id))
+      if (other.container !== id && (other.mac === mac || other.addresses.some((one) => one.startsWith(`${address}/`))))
+        await cleared(room, other.container, signal);
+  }
 }
 
 /** Of all adapters on a network, whether their containers run or not. */

@@ -1,13 +1,12 @@
 // Owns the ends of a container that somebody asks for: stop, kill. That it has ended is the supervisor's to say; here
 // it is waited for.
 
-import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
+import { TwofoldError, isTwofoldError, signalNumber, stopSignalOf, type ContainerId } from '@twofold/contract';
 import { after, isUp, judge } from '../lifecycle.ts';
 import { sandboxOf } from '../places.ts';
 import { noteContainer, type Room } from '../room.ts';
 import { cleanUpSoon } from './clean-up.ts';
 import { orAborted } from './queue.ts';
-import { signalNumber } from './signals.ts';
 
 const defaultStopSeconds = 10;
 /** After SIGKILL an end that does not come is the sandbox's fault; then it is ended from outside. */
@@ -20,50 +19,60 @@ const answerTimeoutMs = 5_000;
  */
 const longestTimerMs = 2 ** 31 - 1;
 
-/** See Containers.stop. The caller holds the container's queue. */
-export async function stopContainer(
+export interface StopOptions {
+  readonly timeoutSeconds?: number;
+  readonly signal?: string;
+}
+
+/**
+ * See Containers.stop. The caller holds the container's queue while the container is asked to end, and not while the
+ * function that this gives waits for it: what others ask for meanwhile must not wait for somebody's patience.
+ */
+export async function askToStop(
   room: Room,
   id: ContainerId,
-  options: { timeoutSeconds?: number; signal?: string },
+  options: StopOptions,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<() => Promise<void>> {
   const record = room.records.need(id);
   const verdict = judge('stop', record.life, record);
   if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
-  const number = signalNumber(options.signal ?? record.config.StopSignal ?? 'SIGTERM');
+  const number = options.signal ? signalNumber(options.signal) : stopSignalOf(record.config);
   const seconds = options.timeoutSeconds ?? record.config.StopTimeout ?? defaultStopSeconds;
-  if (giveUpRestart(room, id)) return noteContainer(room, id, 'stop');
+  if (giveUpRestart(room, id)) return async () => noteContainer(room, id, 'stop');
   room.records.change(id, { stoppedByUser: true });
   const heard =
     (record.life.at !== 'paused' || (await isAnswered(resume(room, id), signal))) &&
     (await send(room, id, number, signal));
-  const ended =
-    heard && (await endsWithin(room, id, seconds < 0 ? null : Math.min(seconds * 1000, longestTimerMs), signal));
-  if (!ended) await killForGood(room, id, signal);
-  noteContainer(room, id, 'stop');
+  const patienceMs = seconds < 0 ? null : Math.min(seconds * 1000, longestTimerMs);
+  return async () => {
+    const ended = heard && (await endsWithin(room, id, patienceMs, signal));
+    if (!ended) await killForGood(room, id, signal);
+    noteContainer(room, id, 'stop');
+  };
 }
 
-/** See Containers.kill. Not in the queue: it must reach a container that a patient stop is waiting for. */
-export async function killContainer(room: Room, id: ContainerId, text: string): Promise<void> {
+/** See Containers.kill. Not in the queue: it must reach a container whose start, commit or conversion holds it. */
+export async function killContainer(room: Room, id: ContainerId, text: string, signal: AbortSignal): Promise<void> {
   const record = room.records.need(id);
   const number = signalNumber(text === '' ? 'SIGKILL' : text);
   const verdict = judge('kill', record.life, record);
   if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
-  const ends = number === 9 || number === signalNumber(record.config.StopSignal ?? 'SIGTERM');
+  const ends = number === 9 || number === stopSignalOf(record.config);
   if (record.life.at === 'restarting') {
     if (ends) giveUpRestart(room, id);
     return;
   }
   if (ends) room.records.change(id, { stoppedByUser: true });
+  if (number === 9) return killForGood(room, id, signal);
   await room.driver(record.isolation).signal({ sandbox: sandboxOf(id), container: id }, number, false);
-  if (number === 9 && record.life.at === 'paused') await resume(room, id);
   noteContainer(room, id, 'kill', { signal: String(number) });
 }
 
 /** SIGKILL, then the end of the sandbox if need be. After it the container is not running. */
 export async function killForGood(room: Room, id: ContainerId, signal: AbortSignal): Promise<void> {
-  const record = room.records.need(id);
-  if (!isUp(record.life)) return;
+  const record = room.records.get(id);
+  if (record === undefined || !isUp(record.life)) return;
   const heard = await send(room, id, 9, signal);
   if (heard && record.life.at === 'paused') await isAnswered(resume(room, id), signal).catch(() => undefined);
   if (heard && (await endsWithin(room, id, killTimeoutMs, signal))) return;
@@ -136,7 +145,8 @@ export async function endsWithin(
 ): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   using _listener = room.presences.of(id).onEnding(() => resolve(true));
-  if (!isUp(room.records.need(id).life)) return true;
+  const record = room.records.get(id);
+  if (record === undefined || !isUp(record.life)) return true;
   const timer = withinMs === null ? undefined : setTimeout(() => resolve(false), withinMs);
   try {
     return await orAborted(promise, signal);

@@ -3,17 +3,26 @@
 import type { ContainerId } from '@twofold/contract';
 import type { Room } from '../room.ts';
 
-/** Waits for the container's turn and keeps it until disposed. */
-export async function takeTurn(room: Room, id: ContainerId, signal: AbortSignal): Promise<AsyncDisposable> {
+/** Waits for the container's turn and keeps it until disposed; `signal` fires when it is wanted back. */
+export async function takeTurn(
+  room: Room,
+  id: ContainerId,
+  signal: AbortSignal,
+): Promise<AsyncDisposable & { readonly signal: AbortSignal }> {
+  const { queue, streaming } = room.presences.of(id);
   const entered = Promise.withResolvers<void>();
   const left = Promise.withResolvers<void>();
-  const turn = room.presences.of(id).queue.run(async () => {
+  const wanted = new AbortController();
+  const turn = queue.run(async () => {
+    streaming.add(wanted);
     entered.resolve();
     await left.promise;
+    streaming.delete(wanted);
   }, signal);
   turn.catch(entered.reject);
   await entered.promise;
   return {
+    signal: wanted.signal,
     async [Symbol.asyncDispose]() {
       left.resolve();
       await turn;

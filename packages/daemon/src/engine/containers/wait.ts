@@ -25,13 +25,8 @@ export function waitForContainer(
   const { promise, resolve } = Promise.withResolvers<{ statusCode: number; error?: string }>();
   let last = exitCodeOf(life);
   const listener = room.presences.of(id).onEnding((ending: Ending) => {
-    const { exitCode } = ending;
-    if (ending.kind !== 'removed') last = exitCode;
-    if (fits(condition, ending))
-      resolve({
-        statusCode: ending.kind === 'removed' ? last : exitCode,
-        ...(ending.kind === 'start-failed' ? { error: ending.error } : {}),
-      });
+    if (ending.kind === 'exit' || ending.kind === 'start-failed') last = ending.exitCode;
+    if (fits(condition, ending)) resolve({ statusCode: last, ...('error' in ending ? { error: ending.error } : {}) });
   });
   const stopped = AbortSignal.any([signal, room.closing]);
   return orAborted(promise, stopped)
@@ -42,13 +37,8 @@ export function waitForContainer(
     .finally(() => listener[Symbol.dispose]());
 }
 
-function fits(condition: Condition, ending: Ending): boolean {
-  switch (condition) {
-    case 'not-running':
-      return ending.kind !== 'exit' || !ending.willRestart;
-    case 'next-exit':
-      return true;
-    case 'removed':
-      return ending.kind === 'removed';
-  }
+/** As dockerd has it, `not-running` is told of the end of a run that is followed by a restart, too. */
+function fits(condition: Condition, { kind }: Ending): boolean {
+  const removal = kind === 'removed' || kind === 'removal-failed';
+  return condition === 'removed' ? removal : kind !== 'removal-failed';
 }
