@@ -58,7 +58,9 @@ async function reconnect(room: Room, supervisor: Supervisor, record: StoredConta
     if (state?.at === 'exited') supervisor.recordExit(id, state.status);
     else if (state?.at === 'running' && isUp(record.life) && record.life.pid === 0)
       // Its row was made by `recover`, which could not know.
-      room.records.change(id, { life: { at: 'running', pid: state.pid, startedAt: state.startedAt } });
+      supervisor.inTheEnd(id, () =>
+        room.records.change(id, { life: { at: 'running', pid: state.pid, startedAt: state.startedAt } }),
+      );
     else if (!found.alive || state?.at !== 'running')
       supervisor.recordUnseenEnd(
         id,
@@ -71,9 +73,7 @@ async function reconnect(room: Room, supervisor: Supervisor, record: StoredConta
 }
 
 function settle(room: Room, supervisor: Supervisor, id: ContainerId): void {
-  const record = room.records.get(id);
-  if (record === undefined) return;
-  const { life, hostConfig, stoppedByUser, restartCount } = record;
+  const { life, hostConfig, stoppedByUser, restartCount } = room.records.need(id);
   const presence = room.presences.of(id);
   switch (life.at) {
     case 'running':

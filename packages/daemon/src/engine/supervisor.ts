@@ -60,15 +60,16 @@ export class Supervisor {
     this.inTheEnd(id, () => this.#recordExit(id, status, error));
   }
 
-  /** Does what must be done in the end, and after what waits of that container: see Backlog. */
+  /** Does what must be done in the end, while there is the container, and after what waits of it: see Backlog. */
   inTheEnd(id: ContainerId, step: () => void): void {
-    this.#backlog.take(id, step);
+    this.#backlog.take(id, () => {
+      if (this.#room.records.get(id) !== undefined) step();
+    });
   }
 
   #recordExit(id: ContainerId, status: ExitStatus, error: string): void {
     const room = this.#room;
-    const record = room.records.get(id);
-    if (record === undefined) return;
+    const record = room.records.need(id);
     const presence = room.presences.of(id);
     const { life } = record;
     if (!isUp(life)) {
