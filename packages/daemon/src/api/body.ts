@@ -5,9 +5,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TwofoldError } from '@twofold/contract';
 import * as v from 'valibot';
 import type { Context } from './context.ts';
+import { readAs } from './json.ts';
 
 export const maxJsonBytes = 4 << 20;
 const bodyLimitMs = 60_000;
+const maxDepth = 32;
 
 /** The body as the schema has it. An empty body is `{}` where `empty` allows it. */
 export async function readJson<S extends v.GenericSchema>(
@@ -62,14 +64,14 @@ function tooLarge(): TwofoldError {
   return new TwofoldError('too-large', `The request body is larger than the ${maxJsonBytes >> 20} MiB that are read.`);
 }
 
-/** Bytes to a checked value. Nulls are dropped first: Docker's clients send null for everything that was not set. */
+/** Bytes to a checked value, read as json.ts has it. */
 export function parseJson<S extends v.GenericSchema>(
   bytes: Buffer,
   request: IncomingMessage,
   schema: S,
   options: { empty?: boolean } = {},
 ): v.InferOutput<S> {
-  let value: unknown = {};
+  let value: unknown = null;
   if (bytes.length === 0) {
     if (options.empty !== true)
       throw new TwofoldError('invalid-argument', 'invalid JSON: got EOF while reading request body');
@@ -81,24 +83,20 @@ export function parseJson<S extends v.GenericSchema>(
         `unsupported Content-Type header (${type.slice(0, 60)}): must be 'application/json'`,
       );
     try {
-      value = dropNulls(JSON.parse(bytes.toString('utf8')), 0) ?? {};
+      value = JSON.parse(bytes.toString('utf8'));
     } catch (cause) {
-      if (cause instanceof TwofoldError) throw cause;
       throw new TwofoldError('invalid-argument', `invalid JSON: ${(cause as Error).message.slice(0, 200)}`, { cause });
     }
   }
-  const result = v.safeParse(schema, value);
+  checkDepth(value, 0);
+  const result = v.safeParse(schema, readAs(schema, value));
   if (result.success) return result.output;
   const issue = result.issues[0];
   throw new TwofoldError('invalid-argument', `${v.getDotPath(issue) ?? 'body'}: ${issue.message}`);
 }
 
-function dropNulls(value: unknown, depth: number): unknown {
-  if (depth > 32) throw new TwofoldError('invalid-argument', 'invalid JSON: nested too deeply');
-  if (Array.isArray(value)) return value.map((item) => dropNulls(item, depth + 1));
-  if (typeof value !== 'object' || value === null) return value;
-  const kept = Object.create(null) as Record<string, unknown>;
-  for (const [key, item] of Object.entries(value))
-    if (item !== null && key !== '__proto__') kept[key] = dropNulls(item, depth + 1);
-  return { ...kept };
+function checkDepth(value: unknown, depth: number): void {
+  if (depth > maxDepth) throw new TwofoldError('invalid-argument', 'invalid JSON: nested too deeply');
+  if (typeof value !== 'object' || value === null) return;
+  for (const item of Object.values(value)) checkDepth(item, depth + 1);
 }

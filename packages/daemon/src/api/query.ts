@@ -89,8 +89,8 @@ export function parseFilters(text: string | undefined, known: readonly string[])
   for (const [name, value] of Object.entries(parsed as Record<string, unknown>)) {
     const values = Array.isArray(value)
       ? value
-      : typeof value === 'object' && value !== null
-        ? Object.entries(value)
+      : typeof value === 'object'
+        ? Object.entries(value ?? {})
             .filter(([, on]) => on === true)
             .map(([key]) => key)
         : null;

@@ -72,6 +72,11 @@ const hostRows: readonly Row[] = [
 
 const harmless = new Set(['ContainerIDFile', 'NetworkingConfig', 'HostConfig', 'Healthcheck']);
 
+/** Words of those tables, which are told apart from unknown ones in any case of letters (json.ts). */
+export const configWords = configRows.map(([key]) => key);
+export const hostWords = [...hostRows.map(([key]) => key), 'ContainerIDFile'];
+export const resourceWords = resourceRows.map(([key]) => key);
+
 function isHealthcheckOff(value: unknown): boolean {
   const test = (value as { Test?: unknown }).Test;
   return (

@@ -5,7 +5,8 @@ import * as v from 'valibot';
 import { readJson } from '../body.ts';
 import { changeLimitMs, type Context } from '../context.ts';
 import { containerConfig } from '../create/schema.ts';
-import { refuseInConfig } from '../create/refusals.ts';
+import { configWords, refuseInConfig } from '../create/refusals.ts';
+import type { Reading } from '../json.ts';
 import { joinReference } from '../references.ts';
 import { sendBytes, sendEmpty, sendJson } from '../respond.ts';
 import type { PathStat } from '../../engine/engine.ts';
@@ -72,10 +73,17 @@ export async function exportContainer(context: Context): Promise<void> {
   );
 }
 
+/** Loose: refusals.ts wants to see every key. */
+const commitRequest = v.pipe(
+  v.looseObject({}),
+  v.title('container.Config'),
+  v.metadata({ readAs: containerConfig, words: configWords } satisfies Reading),
+);
+
 /** POST /commit. The body, where there is one, replaces the container's configuration. */
 export async function commit(context: Context): Promise<void> {
   const { query } = context;
-  const body = await readJson(context, v.looseObject({}), { empty: true });
+  const body = await readJson(context, commitRequest, { empty: true });
   refuseInConfig(body, containerConfig.entries);
   const parsed = v.safeParse(containerConfig, body);
   if (!parsed.success)

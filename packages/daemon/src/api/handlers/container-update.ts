@@ -7,16 +7,22 @@ import type { ConversionPlan, RequestedIsolation } from '../../engine/engine.ts'
 import { readJson } from '../body.ts';
 import { changeLimitMs, type Context } from '../context.ts';
 import { checkResources } from '../create/command.ts';
-import { isUnset, refuseInResources } from '../create/refusals.ts';
+import { isUnset, refuseInResources, resourceWords } from '../create/refusals.ts';
 import { resourceEntries } from '../create/schema.ts';
+import type { Reading } from '../json.ts';
 import { sendJson } from '../respond.ts';
 
 const entries = { ...resourceEntries, Isolation: v.optional(v.string()), DryRun: v.optional(v.boolean()) } as const;
 const resources = v.object(resourceEntries);
+const request = v.pipe(
+  v.looseObject(entries),
+  v.title('container.UpdateConfig'),
+  v.metadata({ words: resourceWords } satisfies Reading),
+);
 
 export async function updateContainer(context: Context): Promise<void> {
   const name = context.parameters['name']!;
-  const body = await readJson(context, v.looseObject(entries));
+  const body = await readJson(context, request);
   const warnings = refuseInResources(body, entries);
   const change = setOnly(v.parse(resources, body));
   checkResources(change);

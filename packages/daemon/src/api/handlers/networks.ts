@@ -14,36 +14,54 @@ import { nameExpression, passes, passesLabels } from '../query.ts';
 import { sendEmpty, sendJson } from '../respond.ts';
 import { pruneTime } from './container-life.ts';
 
-const createBody = v.looseObject({
-  Name: v.pipe(
-    v.string(),
-    v.regex(
-      /^[a-zA-Z0-9][a-zA-Z0-9 _.-]{0,127}$/,
-      'a network name begins with a letter or digit and has letters, digits, spaces and _.- only',
-    ),
-  ),
-  Driver: v.optional(v.string(), 'bridge'),
-  Scope: v.optional(v.string(), ''),
-  Internal: v.optional(v.boolean(), false),
-  Labels: v.optional(v.record(v.string(), v.string()), {}),
-  Options: v.optional(v.record(v.string(), v.string()), {}),
-  IPAM: v.optional(
-    v.looseObject({
-      Driver: v.optional(v.string(), ''),
-      Config: v.optional(
-        v.array(
-          v.looseObject({
-            Subnet: v.optional(v.string()),
-            Gateway: v.optional(v.string()),
-            IPRange: v.optional(v.string()),
-          }),
-        ),
-        [],
+const unread = v.optional(v.unknown());
+
+const createBody = v.pipe(
+  v.looseObject({
+    Name: v.pipe(
+      v.string(),
+      v.regex(
+        /^[a-zA-Z0-9][a-zA-Z0-9 _.-]{0,127}$/,
+        'a network name begins with a letter or digit and has letters, digits, spaces and _.- only',
       ),
-    }),
-    {},
-  ),
-});
+    ),
+    Driver: v.optional(v.string(), 'bridge'),
+    Scope: v.optional(v.string(), ''),
+    Internal: v.optional(v.boolean(), false),
+    Labels: v.optional(v.record(v.string(), v.string()), {}),
+    Options: v.optional(v.record(v.string(), v.string()), {}),
+    EnableIPv6: unread,
+    Ingress: unread,
+    ConfigOnly: unread,
+    ConfigFrom: unread,
+    IPAM: v.optional(
+      v.pipe(
+        v.looseObject({
+          Driver: v.optional(v.string(), ''),
+          Options: unread,
+          Config: v.optional(
+            v.array(
+              v.pipe(
+                v.looseObject({
+                  Subnet: v.optional(v.string()),
+                  Gateway: v.optional(v.string()),
+                  IPRange: v.optional(v.string()),
+                  AuxiliaryAddresses: unread,
+                  AuxAddress: unread,
+                }),
+                v.title('network.IPAMConfig'),
+              ),
+            ),
+            [],
+          ),
+        }),
+        v.title('network.IPAM'),
+      ),
+      {},
+    ),
+  }),
+  v.title('network.CreateRequest'),
+);
 
 export function listNetworks(context: Context): void {
   const filters = context.query.filters(['name', 'id', 'driver', 'type', 'label', 'label!', 'scope', 'dangling']);
