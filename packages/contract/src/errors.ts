@@ -1,6 +1,8 @@
 // Owns the closed set of error codes and the one error class. HTTP statuses are the front door's (api/render-error.ts),
 // exit codes the CLI's. docs/errors.md lists every code; a test keeps the three equal.
 
+import { printable } from './printable.ts';
+
 /** The caller can mend these. */
 export const callerErrorCodes = [
   'invalid-argument', // a value that cannot be right, whatever the state
@@ -40,13 +42,13 @@ export type ErrorCode = (typeof callerErrorCodes)[number] | (typeof engineErrorC
 
 /**
  * Every error that Twofold raises on purpose. The message is public: it says what was being done and what to do, and
- * never repeats the cause, which stays attached.
+ * never repeats the cause, which stays attached. It may end at a terminal, and names in it may be anybody's.
  */
 export class TwofoldError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+    super(printable(message), options);
     this.name = 'TwofoldError';
     this.code = code;
   }
