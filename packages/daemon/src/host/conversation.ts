@@ -20,6 +20,8 @@ import {
 
 /** Bytes waiting to be read beyond which the socket is not read any more. */
 const highWaterBytes = 256 << 10;
+/** The same for a supervisor's last words: what pipes hold, and what a guest may say after its exit (vm_process.c). */
+const lastWordsBytes = 16 << 20;
 const socketPathLimit = 107;
 
 interface Waiter {
@@ -106,7 +108,7 @@ export class Conversation {
 
   /** From now on what comes is taken at once and kept until it is read: the supervisor is about to end. */
   takeAll(): void {
-    this.#limitBytes = Infinity;
+    this.#limitBytes = lastWordsBytes;
     this.#socket.resume();
   }
 

@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process';
 import { PassThrough, pipeline, type Writable } from 'node:stream';
 import { callerErrorCodes, engineErrorCodes, TwofoldError, type ErrorCode } from '@twofold/contract';
+import { collect } from './collect.ts';
 
 /** A running verb; drivers hand it on as their ToolRun. */
 export interface LayerToolRun extends AsyncDisposable {
@@ -15,6 +16,17 @@ export interface LayerToolRun extends AsyncDisposable {
 
 const maxComplaintBytes = 4096;
 const outputBufferBytes = 256 << 10;
+/**
+ * Bytes of what is read whole, by verb: a guest, or a tree that somebody filled, must not fill the daemon's memory.
+ * Archives (`pack`, `export`, `diff`) are streamed and have no limit here.
+ */
+export const answerLimitBytes = {
+  stat: 64 << 10,
+  changes: 64 << 20,
+  processes: 16 << 20,
+  mount: 4 << 10,
+  show: 4 << 10,
+} as const;
 const codes: ReadonlySet<string> = new Set([...callerErrorCodes, ...engineErrorCodes]);
 
 /** The error that the tool's line `CODE message` tells. */
@@ -80,16 +92,15 @@ export function runLayerTool(
   };
 }
 
-/** Runs a verb that takes no input and says little, and gives back what it said. */
+/** Runs a verb that takes no input, and gives back what it said. */
 export async function runLayerVerb(
   program: string,
-  words: readonly [string, ...string[]],
+  words: readonly [keyof typeof answerLimitBytes, ...string[]],
   signal: AbortSignal,
 ): Promise<Buffer> {
   await using run = runLayerTool(program, words, signal);
   run.stdin.end();
-  const parts: Buffer[] = [];
-  for await (const part of run.stdout) parts.push(part);
+  const said = await collect(run.stdout, answerLimitBytes[words[0]]);
   await run.done;
-  return Buffer.concat(parts);
+  return said;
 }

@@ -17,6 +17,8 @@ export interface QmpCommand {
 }
 
 const timeoutMs = 60_000;
+/** QEMU's answers are a few hundred bytes; the supervisor passes on no longer line. */
+const longestLineBytes = 1 << 20;
 
 /**
  * Hands over files, then runs the commands one after the other; each must make no sense when the one before it failed.
@@ -88,10 +90,19 @@ function parse(line: string): Answer {
 }
 
 async function* linesOf(output: AsyncIterable<{ data: Buffer }>): AsyncGenerator<string, void, undefined> {
-  let held = '';
+  let pieces: Buffer[] = [];
+  let held = 0;
   for await (const { data } of output) {
-    const lines = (held + data.toString('utf8')).split('\n');
-    held = lines.pop()!;
-    for (const line of lines) if (line.trim() !== '') yield line;
+    pieces.push(data);
+    held += data.length;
+    if (!data.includes(0x0a)) {
+      if (held > longestLineBytes) throw new TwofoldError('protocol', "The VM's monitor said a line without an end.");
+      continue;
+    }
+    const whole = Buffer.concat(pieces);
+    const end = whole.lastIndexOf(0x0a);
+    pieces = [whole.subarray(end + 1)];
+    held = pieces[0]!.length;
+    for (const line of whole.toString('utf8', 0, end).split('\n')) if (line.trim() !== '') yield line;
   }
 }

@@ -5,10 +5,11 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { TwofoldError, type Digest, type ImageId } from '@twofold/contract';
 import { layerReader } from '../host/own-program.ts';
+import { collect } from '../host/collect.ts';
+import { answerLimitBytes } from '../host/layer-tool.ts';
 import type { Settings } from '../settings.ts';
 import { loadBaseArchives } from './base-archives.ts';
 import { isBrokenCompression } from './compression.ts';
@@ -154,7 +155,7 @@ export function openImages({
 
     async sealedChanges(id, sealed, signal) {
       await using source = await readSealed(id, sealed, 'changes', signal);
-      const list = await buffer(source.output);
+      const list = await collect(source.output, answerLimitBytes.changes);
       await source.done;
       return list;
     },

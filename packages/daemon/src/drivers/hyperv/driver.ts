@@ -21,6 +21,8 @@ import { openCgroups, type Cgroups } from '../../host/cgroup/index.ts';
 import { exitOf } from '../../host/conversation.ts';
 import { parseProcessList } from '../../host/process-list.ts';
 import { runQmp } from '../../host/qmp.ts';
+import { collect } from '../../host/collect.ts';
+import { answerLimitBytes } from '../../host/layer-tool.ts';
 import { compileSeccomp } from '../../host/seccomp.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { findWorkers } from '../../host/workers.ts';
@@ -58,7 +60,7 @@ import {
 import { dropSpareDisk, prepareContainer, startProcess } from './container.ts';
 import { extendLayers } from './disks.ts';
 import { SandboxEvents } from './events.ts';
-import { runGuestTool, toolWords } from './guest-tool.ts';
+import { outputLimitOf, runGuestTool, toolWords } from './guest-tool.ts';
 import { thisMachine, type Accelerator } from './machine.ts';
 import { readNotes, writeNotes } from './notes.ts';
 import { emptyDisk, guestPlaces, hypervParts, sandboxParts, writableParts } from './places.ts';
@@ -254,17 +256,18 @@ export class HypervDriver implements Driver {
     await using run = await runGuestTool(
       connection,
       ['processes', guestPlaces(container.container).processList],
+      answerLimitBytes.processes,
       AbortSignal.timeout(requestTimeoutMs),
     );
     run.stdin.end();
-    return parseProcessList(await collect(run.stdout));
+    return parseProcessList(await collect(run.stdout, answerLimitBytes.processes));
   }
 
   async files(container: ProcessRef, request: FileRequest, signal: AbortSignal): Promise<ToolRun> {
     const { connection, directory } = this.#need(container.sandbox);
     const layers = (await readNotes(directory))?.layers[container.container];
     if (layers === undefined) throw new TwofoldError('container-not-found', 'The container has not been prepared.');
-    return runGuestTool(connection, toolWords(container.container, layers, request), signal);
+    return runGuestTool(connection, toolWords(container.container, layers, request), outputLimitOf(request), signal);
   }
 
   async filesAtRest(spec: ContainerSpec, request: FileRequest, signal: AbortSignal): Promise<ToolRun> {
@@ -337,10 +340,11 @@ export class HypervDriver implements Driver {
     await using run = await runGuestTool(
       connection,
       ['show', '--disk', 'layers', String(shown.offset), String(shown.length), String(pid), path],
+      answerLimitBytes.show,
       signal,
     );
     run.stdin.end();
-    await collect(run.stdout);
+    await collect(run.stdout, answerLimitBytes.show);
     await run.done;
   }
 
@@ -505,10 +509,4 @@ export class HypervDriver implements Driver {
     const { connection } = await this.#guest(id, signal);
     return connection.request(type, payload, signal);
   }
-}
-
-async function collect(output: AsyncIterable<Buffer>): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  for await (const part of output) parts.push(part);
-  return Buffer.concat(parts);
 }

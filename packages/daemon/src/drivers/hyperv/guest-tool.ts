@@ -2,17 +2,17 @@
 // until checked by its readers.
 
 import { FrameType, Tag, TlvWriter, TwofoldError, type ContainerId } from '@twofold/contract';
-import { layerToolError } from '../../host/layer-tool.ts';
+import { answerLimitBytes, layerToolError } from '../../host/layer-tool.ts';
 import type { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import type { FileRequest, ToolRun } from '../driver.ts';
 import { guestPlaces } from './places.ts';
 
 const maxComplaintBytes = 4096;
-/**
- * What is read whole by whoever asks: a guest must not fill the daemon's memory. Archives are streamed and have no
- * limit here.
- */
-const maxOutputBytes: Readonly<Record<string, number>> = { stat: 64 << 10, changes: 64 << 20, processes: 16 << 20 };
+
+/** Bytes that the tool may say for a request; an archive is streamed, and as long as it is. */
+export function outputLimitOf({ verb }: FileRequest): number {
+  return verb === 'stat' || verb === 'changes' ? answerLimitBytes[verb] : Infinity;
+}
 
 /** Pure: the tool's words for a request. */
 export function toolWords(container: ContainerId, layers: number, request: FileRequest): string[] {
@@ -40,10 +40,11 @@ export function toolWords(container: ContainerId, layers: number, request: FileR
   return request satisfies never;
 }
 
-/** Starts the tool in the guest. Disposing kills it. */
+/** Starts the tool in the guest; more output than `limitBytes` is an error. Disposing kills it. */
 export async function runGuestTool(
   connection: SupervisorConnection,
   words: readonly string[],
+  limitBytes: number,
   signal: AbortSignal,
 ): Promise<ToolRun> {
   const payload = new TlvWriter().strings(Tag.ARG, words).flag(Tag.STDIN, true);
@@ -52,7 +53,6 @@ export async function runGuestTool(
   let complaintBytes = 0;
   const { promise: done, resolve, reject } = Promise.withResolvers<void>();
   done.catch(() => undefined);
-  const limit = maxOutputBytes[words[0]!] ?? Infinity;
   let outputBytes = 0;
   const letGo = () => void streams[Symbol.asyncDispose]();
   signal.addEventListener('abort', letGo, { once: true });
@@ -60,7 +60,7 @@ export async function runGuestTool(
     try {
       for await (const { stream, data } of streams.output) {
         if (stream === 'stdout') {
-          if ((outputBytes += data.length) > limit)
+          if ((outputBytes += data.length) > limitBytes)
             throw new TwofoldError('protocol', 'The guest said more than there can be to say.');
           yield data;
         } else if ((complaintBytes += data.length) <= maxComplaintBytes) complaint.push(data);

@@ -76,6 +76,36 @@ describe('changes of several layers', () => {
     );
   });
 
+  it('are merged in a time that grows as they do', () => {
+    const names = Array.from({ length: 100_000 }, (_, index) => `/d/${String(index).padStart(6, '0')}`);
+    const added = names.map((path): Change => ({ path, kind: 'added' }));
+    const deleted = names.map((path): Change => ({ path, kind: 'deleted' }));
+    assert.deepEqual(mergeChanges([added, deleted]), []);
+    assert.equal(mergeChanges([deleted, added]).filter(({ kind }) => kind === 'modified').length, names.length);
+  });
+
+  it('are in the order of bytes, whatever the names are', () => {
+    const names = fc.stringMatching(/^[!./aé\ufffd𝄞𝄢]{1,4}$/u).map((name) => `/${name}`);
+    fc.assert(
+      fc.property(fc.uniqueArray(names, { maxLength: 12 }), (shuffled) => {
+        const merged = mergeChanges([shuffled.map((path): Change => ({ path, kind: 'added' }))]);
+        const key = (path: string) => Buffer.from(path.replaceAll('/', '\0'));
+        assert.deepEqual(
+          merged.map(({ path }) => path),
+          shuffled.toSorted((left, right) => Buffer.compare(key(left), key(right))),
+        );
+      }),
+    );
+  });
+
+  it('are no more than a layer can have', () => {
+    const one = Buffer.from('A /a\0');
+    assert.throws(
+      () => parseChanges(Buffer.alloc(2_000_001 * one.length, one)),
+      (error) => isTwofoldError(error, 'unsupported'),
+    );
+  });
+
   it('are read as they are written, and nonsense is refused', () => {
     const changes: Change[] = [
       { path: '/with\nnewline', kind: 'added' },
@@ -83,7 +113,7 @@ describe('changes of several layers', () => {
       { path: '/c d', kind: 'modified' },
     ];
     assert.deepEqual(parseChanges(formatChanges(changes)), changes);
-    for (const text of ['X /a\0', 'A a\0', 'A'])
+    for (const text of ['X /a\0', 'A a\0', 'A', 'A /a'])
       assert.throws(
         () => parseChanges(Buffer.from(text)),
         (error) => isTwofoldError(error, 'protocol'),

@@ -11,18 +11,23 @@ export interface Change {
 const kinds: Readonly<Record<string, Change['kind']>> = { A: 'added', C: 'modified', D: 'deleted' };
 const letters: Readonly<Record<Change['kind'], string>> = { added: 'A', modified: 'C', deleted: 'D' };
 
+/** As many as a layer has entries at most: a guest may tell changes without end. */
+const mostChanges = 2_000_000;
+
 /** NUL-terminated `A /path`, `C /path`, `D /path`. */
 export function parseChanges(bytes: Buffer): Change[] {
-  return bytes
-    .toString('utf8')
-    .split('\0')
-    .filter((line) => line !== '')
-    .map((line) => {
-      const kind = kinds[line[0]!];
-      if (kind === undefined || line[1] !== ' ' || line[2] !== '/')
-        throw new TwofoldError('protocol', 'The list of changes cannot be read.');
-      return { path: line.slice(2), kind };
-    });
+  const changes: Change[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const end = bytes.indexOf(0, at);
+    const kind = kinds[String.fromCharCode(bytes[at]!)];
+    if (end < at + 3 || kind === undefined || bytes[at + 1] !== 0x20 || bytes[at + 2] !== 0x2f)
+      throw new TwofoldError('protocol', 'The list of changes cannot be read.');
+    if (changes.length === mostChanges)
+      throw new TwofoldError('unsupported', `More than ${mostChanges} files have changed.`);
+    changes.push({ path: bytes.toString('utf8', at + 2, end), kind });
+    at = end + 1;
+  }
+  return changes;
 }
 
 /** The form that parseChanges reads. */
@@ -35,30 +40,54 @@ export function formatChanges(changes: readonly Change[]): Buffer {
  * that one layer deleted and a later one made again reads as modified; what it held before is not told by itself.
  */
 export function mergeChanges(layers: readonly (readonly Change[])[]): Change[] {
-  if (layers.length === 1) return [...layers[0]!];
-  const merged = new Map<string, Change['kind']>();
-  for (const layer of layers) {
-    for (const { path, kind } of layer) {
-      const before = merged.get(path);
-      if (kind === 'deleted') {
-        forgetBelow(merged, path);
-        if (before === 'added') merged.delete(path);
-        else merged.set(path, 'deleted');
-      } else if (kind === 'added') merged.set(path, before === 'deleted' ? 'modified' : 'added');
-      else merged.set(path, before === 'added' ? 'added' : 'modified');
-    }
+  return layers.map(inOrder).reduce<Change[]>(mergeTwo, []);
+}
+
+/** Both in order, so once along both is enough, whatever was deleted. */
+function mergeTwo(below: readonly Change[], above: readonly Change[]): Change[] {
+  const merged: Change[] = [];
+  let gone: string | null = null; // the start of all paths below what was deleted last
+  let next = 0;
+  const isGone = (path: string): boolean => gone !== null && path.startsWith(gone);
+  const takeUpTo = (path: string | null): void => {
+    for (; next < below.length && (path === null || comparePaths(below[next]!.path, path) < 0); next++)
+      if (!isGone(below[next]!.path)) merged.push(below[next]!);
+  };
+  for (const { path, kind } of above) {
+    takeUpTo(path);
+    const known = below[next]?.path === path ? below[next++]! : null;
+    const before = known === null || isGone(path) ? null : known.kind;
+    if (kind === 'deleted') gone = `${path}/`;
+    const together = combine(before, kind);
+    if (together !== null) merged.push({ path, kind: together });
   }
-  return [...merged]
-    .map(([path, kind]) => ({ path, kind }))
-    .sort((a, b) => Buffer.compare(pathKey(a.path), pathKey(b.path)));
+  takeUpTo(null);
+  return merged;
 }
 
-function forgetBelow(merged: Map<string, Change['kind']>, path: string): void {
-  const prefix = `${path}/`;
-  for (const known of merged.keys()) if (known.startsWith(prefix)) merged.delete(known);
+function combine(before: Change['kind'] | null, kind: Change['kind']): Change['kind'] | null {
+  if (kind === 'deleted') return before === 'added' ? null : 'deleted';
+  if (kind === 'added') return before === 'deleted' ? 'modified' : 'added';
+  return before === 'added' ? 'added' : 'modified';
 }
 
-// A directory comes before what it holds, and both before a sibling whose name goes on with a byte below '/'.
-function pathKey(path: string): Buffer {
-  return Buffer.from(path.replaceAll('/', '\0'), 'utf8');
+/** The tool tells them in order; of a path that is told twice the last counts. */
+function inOrder(changes: readonly Change[]): readonly Change[] {
+  if (changes.every(({ path }, index) => index === 0 || comparePaths(changes[index - 1]!.path, path) < 0))
+    return changes;
+  const last = new Map(changes.map((change) => [change.path, change]));
+  return [...last.values()].sort((a, b) => comparePaths(a.path, b.path));
+}
+
+// By bytes, but a directory comes before what it holds, and both before a sibling whose name goes on with a byte below
+// '/'.
+function comparePaths(a: string, b: string): number {
+  const most = Math.min(a.length, b.length);
+  let same = 0;
+  while (same < most && a.charCodeAt(same) === b.charCodeAt(same)) same++;
+  if (same === most) return a.length - b.length;
+  const [left, right] = [a.codePointAt(same)!, b.codePointAt(same)!];
+  // Both in the middle of a pair begin their code points one earlier, which are then equal in their first half: UTF-8
+  // sorts these as their second halves.
+  return (left === 0x2f ? 0 : left) - (right === 0x2f ? 0 : right);
 }

@@ -7,6 +7,8 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
 import type { FileRequest, ToolRun } from '../../drivers/driver.ts';
+import { collect } from '../../host/collect.ts';
+import { answerLimitBytes } from '../../host/layer-tool.ts';
 import type { PathStat } from '../engine.ts';
 import { isUp, judge } from '../lifecycle.ts';
 import { sandboxOf, writableDirectory } from '../places.ts';
@@ -16,9 +18,6 @@ import { cleanUp } from './clean-up.ts';
 import { containerSpec } from './plan.ts';
 import { readSealedChanges } from './sealed.ts';
 import { takeTurn } from './turn.ts';
-
-const longestAnswer = 1 << 20; // bytes of a stat; a guest could go on for ever
-const mostChanges = 256 << 20;
 
 /** Runs the layer tool on a container's files. Disposing it ends the tool and lets others at the files again. */
 export async function openFiles(
@@ -78,24 +77,16 @@ export async function* outputOf(run: ToolRun): AsyncGenerator<Buffer, void, unde
   await run.done;
 }
 
-async function collect(run: ToolRun, limit: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
+async function answerOf(run: ToolRun, verb: 'stat' | 'changes'): Promise<Buffer> {
   run.stdin.end();
-  for await (const chunk of outputOf(run)) {
-    size += chunk.length;
-    if (size > limit)
-      throw new TwofoldError('protocol', 'The answer about the container’s files is longer than it can be.');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  return collect(outputOf(run), answerLimitBytes[verb]);
 }
 
 /** See Containers.statPath. */
 export async function statPath(room: Room, id: ContainerId, path: string, signal: AbortSignal): Promise<PathStat> {
   return named(room, id, path, async () => {
     await using run = await openFiles(room, id, { verb: 'stat', path: checkPath(path) }, signal);
-    return parseStat(await collect(run, longestAnswer));
+    return parseStat(await answerOf(run, 'stat'));
   });
 }
 
@@ -175,7 +166,7 @@ export async function exportFiles(room: Room, id: ContainerId, signal: AbortSign
 export async function listChanges(room: Room, id: ContainerId, signal: AbortSignal): Promise<Change[]> {
   await using run = await openFiles(room, id, { verb: 'changes' }, signal);
   const sealed = await readSealedChanges(room.records.need(id).sealedLayers);
-  return mergeChanges([...sealed, parseChanges(await collect(run, mostChanges))]);
+  return mergeChanges([...sealed, parseChanges(await answerOf(run, 'changes'))]);
 }
 
 async function* stream(
