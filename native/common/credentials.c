@@ -87,13 +87,13 @@ static int capabilities(struct tlv plan, struct error *error) {
 }
 
 static int identity(struct tlv plan, struct error *error) {
-  gid_t groups[256];
+  gid_t groups[WIRE_MAX_GROUPS];
   size_t count = 0, at = 0;
   int tag;
   struct tlv value;
   while (tlv_next(plan, &at, &tag, &value) == 1) {
     if (tag != TAG_GROUP) continue;
-    if (count == sizeof groups / sizeof *groups || value.length != 8)
+    if (count == WIRE_MAX_GROUPS || value.length != 8)
       return error_set(error, "invalid-argument", 0, "The process's groups cannot be right");
     memcpy(&groups[count++], value.data, sizeof *groups);
   }

@@ -75,13 +75,18 @@ static int range_error(struct error *error) {
   return error_set(error, "invalid-argument", 0, "uids and gids must be in range 0-%d", MAX_ID);
 }
 
-static int add_group(struct user *user, uint32_t gid) {
-  for (size_t i = 0; i < user->group_count; i++)
-    if (user->groups[i] == gid) return 0;
-  uint32_t *groups = realloc(user->groups, (user->group_count + 1) * sizeof *groups);
-  if (!groups) return -1;
-  user->groups = groups;
+// Each group once, in the order of the file. `places` says for each hash which one it is, counted from 1, so that a
+// long file costs no more for each of its lines than a short one.
+enum { PLACES = 2 * WIRE_MAX_GROUPS };
+
+static int add_group(struct user *user, uint16_t places[PLACES], uint32_t gid, struct error *error) {
+  size_t at = gid * 0x9e3779b1u % PLACES;
+  while (places[at] && user->groups[places[at] - 1] != gid) at = (at + 1) % PLACES;
+  if (places[at]) return 0;
+  if (user->group_count == WIRE_MAX_GROUPS)
+    return error_set(error, "invalid-argument", 0, "a process can be in at most %d groups", WIRE_MAX_GROUPS);
   user->groups[user->group_count++] = gid;
+  places[at] = (uint16_t)user->group_count;
   return 0;
 }
 
@@ -112,7 +117,8 @@ static int from_passwd(char *text, const char *who, struct user *user, char **na
   return 0;
 }
 
-static int from_group(char *text, const char *group, const char *name, struct user *user, struct error *error) {
+static int from_group(char *text, const char *group, const char *name, struct user *user, uint16_t places[PLACES],
+                      struct error *error) {
   int64_t wanted = 0, gid;
   bool by_id = number(group, &wanted);
   char *f[4];
@@ -122,8 +128,7 @@ static int from_group(char *text, const char *group, const char *name, struct us
       user->gid = (uint32_t)gid;
       return 0;
     }
-    if (!*group && n > 3 && lists(f[3], name) && add_group(user, (uint32_t)gid) != 0)
-      return error_set(error, "internal", ENOMEM, "cannot resolve the user");
+    if (!*group && n > 3 && lists(f[3], name) && add_group(user, places, (uint32_t)gid, error) != 0) return -1;
   }
   if (!*group) return 0;
   if (!by_id)
@@ -134,8 +139,10 @@ static int from_group(char *text, const char *group, const char *name, struct us
 }
 
 static int resolve(int root, const char *form, struct user *user, struct error *error) {
+  uint16_t places[PLACES] = {0};
   auto_free char *who = strdup(form);
-  if (!who) return error_set(error, "internal", ENOMEM, "cannot resolve the user");
+  user->groups = malloc(WIRE_MAX_GROUPS * sizeof *user->groups);
+  if (!who || !user->groups) return error_set(error, "internal", ENOMEM, "cannot resolve the user");
   char *colon = strchr(who, ':');
   if (colon) *colon = 0;
   const char *group = colon ? colon + 1 : "";
@@ -146,11 +153,11 @@ static int resolve(int root, const char *form, struct user *user, struct error *
   if (*group || name) {
     auto_free char *groups = slurp(root, "etc/group", error);
     if (!groups) return -1;
-    if (from_group(groups, group, name ? name : "", user, error) != 0) return -1;
+    if (from_group(groups, group, name ? name : "", user, places, error) != 0) return -1;
   }
   // The primary group is among the supplementary ones too, as in dockerd: leaving it with setgid must not shed its
   // denials.
-  return add_group(user, user->gid) == 0 ? 0 : error_set(error, "internal", ENOMEM, "cannot resolve the user");
+  return add_group(user, places, user->gid, error);
 }
 
 int user_resolve(int root, const char *form, struct user *user, struct error *error) {

@@ -9,7 +9,7 @@
 
 struct user {
   uint32_t uid, gid;
-  uint32_t *groups; // supplementary
+  uint32_t *groups; // supplementary, at most WIRE_MAX_GROUPS
   size_t group_count;
   char home[4096]; // "/" when passwd has none
 };

@@ -8,6 +8,7 @@ enum {
   WIRE_MAX_PAYLOAD = 1 << 20,
   WIRE_MAX_CHUNK = 64 << 10,
   WIRE_LINK_WINDOW = 256 << 10,
+  WIRE_MAX_GROUPS = 4096,
   WIRE_VERSION = 1,
 };
 

@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { MAX_GROUPS } from '@twofold/contract';
 import type { RootfsLayer } from '../../packages/daemon/src/drivers/driver.ts';
 
 const applets = [
@@ -86,7 +87,15 @@ function baseSystem(root: string): void {
   chmodSync(join(root, 'bin', 'busybox'), 0o755);
   for (const name of applets) symlinkSync('busybox', join(root, 'bin', name));
   writeFileSync(join(root, 'etc', 'layer'), 'base\n');
-  writeFileSync(join(root, 'etc', 'passwd'), 'root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home:/bin/sh\n');
-  writeFileSync(join(root, 'etc', 'group'), 'root:x:0:\nalice:x:1000:\naudio:x:29:alice\n');
+  writeFileSync(
+    join(root, 'etc', 'passwd'),
+    'root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home:/bin/sh\nmany:x:1001:1001::/:\ncrowd:x:1002:1002::/:\n',
+  );
+  // As many as there may be, with a user's own; and each twice, which counts once.
+  const crowd = Array.from({ length: MAX_GROUPS - 1 }, (_, index) => `g${index}:x:${100_000 + index}:crowd,many\n`);
+  writeFileSync(
+    join(root, 'etc', 'group'),
+    ['root:x:0:\nalice:x:1000:\naudio:x:29:alice\n', ...crowd, ...crowd, 'one-more:x:7:crowd\n'].join(''),
+  );
   writeFileSync(join(root, 'bin', 'plain-file'), 'not a program\n');
 }

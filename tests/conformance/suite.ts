@@ -5,11 +5,12 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { isTwofoldError, type ErrorCode } from '@twofold/contract';
+import { isTwofoldError, MAX_GROUPS, type ErrorCode } from '@twofold/contract';
 import type {
   ContainerState,
   Driver,
   DriverEvent,
+  ProcessStreams,
   SandboxInterface,
   ToolRun,
 } from '../../packages/daemon/src/drivers/driver.ts';
@@ -379,6 +380,49 @@ export function conformance(candidate: Candidate): void {
         driver.resolveUser(container.ref, 'bob', deadline(candidate)),
         coded('invalid-argument', /unable to find user bob: no matching entries in passwd file/),
       );
+      await drop(container);
+    });
+
+    test('a process and an exec are in as many groups as their user, and a user in more than there may be is refused', async () => {
+      const container = describeContainer(candidate);
+      containers.push(container);
+      await prepare(candidate, driver, container);
+      const { uid, gid, groups } = await driver.resolveUser(container.ref, 'many', deadline(candidate));
+      assert.equal(groups.length, MAX_GROUPS);
+      await assert.rejects(
+        driver.resolveUser(container.ref, 'crowd', deadline(candidate)),
+        coded('invalid-argument', /at most 4096 groups/),
+      );
+      const user = { uid, gid, additionalGids: [...groups] };
+      const groupsOf = async (streams: ProcessStreams) => {
+        let told = '';
+        for await (const { data } of streams.output) {
+          told += data.toString();
+          const line = /^Groups:\t(.*)\n/m.exec(told)?.[1];
+          if (line !== undefined) return line.trim().split(' ').map(Number);
+        }
+        return assert.fail(told);
+      };
+      const everything = groups.toSorted((left, right) => left - right);
+      const streams = await driver.attach(
+        container.ref,
+        { stdin: false, stdout: true, stderr: true },
+        deadline(candidate),
+      );
+      await driver.startContainer(
+        container.ref,
+        specOf(container, processOf(['sh', '-c', 'cat /proc/self/status; sleep 1000'], { user })),
+        { openStdin: false, stdinOnce: false },
+        deadline(candidate),
+      );
+      assert.deepEqual(await groupsOf(streams), everything);
+      const exec = await driver.exec(
+        execOf(container),
+        { process: processOf(['cat', '/proc/self/status'], { user }), stdin: false },
+        { attached: true },
+        deadline(candidate),
+      );
+      assert.deepEqual(await groupsOf(exec.streams!), everything);
       await drop(container);
     });
 

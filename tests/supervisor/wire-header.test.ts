@@ -9,6 +9,7 @@ import {
   FrameType,
   HEADER_BYTES,
   LINK_WINDOW_BYTES,
+  MAX_GROUPS,
   MAX_CHUNK_BYTES,
   MAX_PAYLOAD_BYTES,
   PROTOCOL_VERSION,
@@ -54,11 +55,12 @@ test('the limits are the same on both sides', () => {
     MAX_PAYLOAD,
     MAX_CHUNK,
     LINK_WINDOW,
+    MAX_GROUPS: groups,
     VERSION,
   } = enumeration(/enum \{([^}]*WIRE_HEADER_BYTES[^}]*)\}/, 'WIRE_');
   assert.deepEqual(
-    [bytes, MAX_PAYLOAD, MAX_CHUNK, LINK_WINDOW, VERSION],
-    [HEADER_BYTES, MAX_PAYLOAD_BYTES, MAX_CHUNK_BYTES, LINK_WINDOW_BYTES, PROTOCOL_VERSION],
+    [bytes, MAX_PAYLOAD, MAX_CHUNK, LINK_WINDOW, groups, VERSION],
+    [HEADER_BYTES, MAX_PAYLOAD_BYTES, MAX_CHUNK_BYTES, LINK_WINDOW_BYTES, MAX_GROUPS, PROTOCOL_VERSION],
   );
 });
 

@@ -11,6 +11,8 @@ export const MAX_PAYLOAD_BYTES = 1 << 20;
 export const MAX_CHUNK_BYTES = 64 << 10;
 /** Bytes of a stream that may be under way on the guest's link without a WINDOW frame. */
 export const LINK_WINDOW_BYTES = 256 << 10;
+/** Groups that a process may be in. */
+export const MAX_GROUPS = 4096;
 export const PROTOCOL_VERSION = 1;
 
 export const FrameType = {

@@ -72,6 +72,9 @@ describe('the specification of a container', () => {
     assert.deepEqual(build({ GroupAdd: ['10', '0', '2000'] }).process.user.additionalGids, [0, 10, 2000]);
     refuses(() => build({ GroupAdd: ['audio'] }), 'not-implemented', /--group-add.*audio/);
     refuses(() => build({ GroupAdd: ['4294967296'] }), 'invalid-argument', /range/);
+    const many = (count: number) => Array.from({ length: count }, (_, index) => String(index + 1));
+    assert.equal(build({ GroupAdd: many(4095) }).process.user.additionalGids?.length, 4096);
+    refuses(() => build({ GroupAdd: many(4096) }), 'invalid-argument', /at most 4096 groups/);
   });
 
   it('refuses to switch the OOM killer off where the kernel cannot, and does so where it can', () => {

@@ -2,7 +2,7 @@
 // neither kept nor refused here would be a silent no-op: whoever adds a field to api.ts's HostConfig puts it to use or
 // into this file.
 
-import { TwofoldError } from '@twofold/contract';
+import { MAX_GROUPS, TwofoldError } from '@twofold/contract';
 import type { ContainerConfig, HostConfig, Isolation } from '@twofold/contract';
 
 /** Throws `not-implemented` or `unsupported` for what can't be kept; resolves nothing, makes nothing. */
@@ -78,7 +78,10 @@ function checkGroups(groups: readonly string[], lacking: (what: string) => Twofo
   }
 }
 
-/** A user's groups and those of `--group-add`, each once. */
+/** A user's groups and those of `--group-add`, each once. The same limit holds where a user's groups are looked up. */
 export function groupsWith(groups: readonly number[], host: HostConfig): number[] {
-  return [...new Set([...groups, ...(host.GroupAdd ?? []).map(Number)])];
+  const all = new Set([...groups, ...(host.GroupAdd ?? []).map(Number)]);
+  if (all.size > MAX_GROUPS)
+    throw new TwofoldError('invalid-argument', `a process can be in at most ${MAX_GROUPS} groups`);
+  return [...all];
 }
