@@ -18,8 +18,18 @@ static struct buffer in, out;
 static struct request *waiting;      // its files are being handed over
 static size_t waiting_at;            // where in its list
 static struct conversation *borrower;
+static size_t borrowed;              // bytes at the end of `out` that are the borrower's
+static bool greeted;
 static bool ready;                   // capabilities have been negotiated, and what a clone needs has been asked for
 static int answers_wanted = 1;       // until it is
+
+// What QEMU says waits in the socket, and QEMU with it, while a borrower is slow; what a borrower says waits while QEMU
+// is.
+static bool takes_lines(void) { return !borrower || conversation_writable(borrower); }
+
+static void set_events(void) {
+  loop_modify(&monitor, (takes_lines() ? EPOLLIN : 0u) | (out.length ? EPOLLOUT : 0u));
+}
 
 static void flush_out(void) {
   while (out.length) {
@@ -27,7 +37,10 @@ static void flush_out(void) {
     if (n <= 0) break;
     buffer_take(&out, (size_t)n);
   }
-  loop_modify(&monitor, EPOLLIN | (out.length ? EPOLLOUT : 0u));
+  size_t passed = borrowed > out.length ? borrowed - out.length : 0;
+  borrowed -= passed;
+  if (passed && borrower) conversation_consumed(borrower, passed);
+  set_events();
 }
 
 static void finish(const struct error *error);
@@ -70,18 +83,27 @@ static void next_file(void) {
   finish(NULL);
 }
 
+static void take_lines(void);
+
 static void client_frame(struct conversation *c, int type, struct tlv payload) {
-  if (type != FRAME_STDIN || payload.length > MAX_LINE || buffer_append(&out, payload.data, payload.length))
-    return conversation_abort(c);
-  conversation_consumed(c, payload.length);
+  if (type != FRAME_STDIN || buffer_append(&out, payload.data, payload.length)) return conversation_abort(c);
+  borrowed += payload.length;
   flush_out();
 }
 
-static void client_gone(struct conversation *c) {
-  if (borrower == c) borrower = NULL;
+static void client_writable(struct conversation *c) {
+  (void)c;
+  take_lines();
 }
 
-static const struct conversation_handler client = {NULL, client_frame, NULL, client_gone};
+static void client_gone(struct conversation *c) {
+  if (borrower != c) return;
+  borrower = NULL;
+  borrowed = 0;
+  take_lines();
+}
+
+static const struct conversation_handler client = {NULL, client_frame, client_writable, client_gone};
 
 static void finish(const struct error *error) {
   struct request *r = waiting;
@@ -93,6 +115,8 @@ static void finish(const struct error *error) {
 
 // A clone runs on as soon as its state has come, since the template ran when it was saved.
 static void greet(void) {
+  if (greeted) return vm_broken("QEMU greets a second time.");
+  greeted = true;
   static const char capabilities[] = "{\"execute\":\"qmp_capabilities\"}\n";
   static const char take[] = "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"saved\"}}\n";
   static const char clone[] =
@@ -116,9 +140,7 @@ static void greet(void) {
 static void take_line(const char *line, size_t length) {
   bool bad = length > 8 && memmem(line, length, "\"error\": {", 10) == line + 1;
   bool good = length > 9 && memmem(line, length, "\"return\":", 9) == line + 1;
-  if (memmem(line, length, "\"QMP\":", 6) == line + 1) {
-    return greet();
-  }
+  if (memmem(line, length, "\"QMP\":", 6) == line + 1) return greet();
   if (!ready && (good || bad)) {
     if (bad) return vm_broken("QEMU cannot make a clone of the VM's template.");
     if (--answers_wanted) return;
@@ -131,24 +153,40 @@ static void take_line(const char *line, size_t length) {
     if (bad) finish(&error);
     else next_file();
   } else if (borrower) {
-    conversation_send(borrower, FRAME_STDOUT, line, length);
+    for (size_t at = 0, n; at < length; at += n) {
+      n = length - at < WIRE_MAX_CHUNK ? length - at : WIRE_MAX_CHUNK;
+      conversation_send(borrower, FRAME_STDOUT, line + at, n);
+    }
   }
 }
 
-static void monitor_ready(struct watch *w, uint32_t events) {
-  if (events & EPOLLOUT) flush_out();
-  uint8_t *room = buffer_reserve(&in, 65536);
-  ssize_t n = room ? read(w->fd, room, 65536) : -1;
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (n <= 0) return loop_remove(w); // the worker's end is noticed by its parent
-  in.length += (size_t)n;
-  for (uint8_t *end; in.length && (end = memchr(in.data + in.at, '\n', in.length));) {
+static void take_lines(void) {
+  uint8_t *end = NULL;
+  while (in.length && takes_lines() && (end = memchr(in.data + in.at, '\n', in.length))) {
     size_t length = (size_t)(end - (in.data + in.at)) + 1;
     take_line((const char *)in.data + in.at, length);
     buffer_take(&in, length);
   }
+  // What has no end yet, and what a hung-up QEMU left in its socket.
   if (in.length > MAX_LINE) vm_broken("The VM's monitor sent a line without end.");
   buffer_rest(&in);
+  set_events();
+}
+
+static void monitor_ready(struct watch *w, uint32_t events) {
+  if (events & EPOLLOUT) flush_out();
+  if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR))) return;
+  uint8_t *room = buffer_reserve(&in, 65536);
+  ssize_t n = room ? read(w->fd, room, 65536) : -1;
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (n <= 0) { // the worker's end is noticed by its parent
+    int fd = w->fd;
+    loop_remove(w);
+    close(fd);
+    return;
+  }
+  in.length += (size_t)n;
+  take_lines();
 }
 
 void qmp_close(void) {
@@ -157,7 +195,8 @@ void qmp_close(void) {
   close_fd(&fd);
   buffer_free(&in);
   buffer_free(&out);
-  ready = false;
+  ready = greeted = false;
+  borrowed = 0;
   answers_wanted = 1;
 }
 
@@ -165,7 +204,8 @@ int qmp_open(int fd, struct error *error) {
   static const char go_on[] = "{\"execute\":\"cont\"}\n";
   if (loop_add(&monitor, fd, EPOLLIN, monitor_ready, error)) return -1;
   // A fork has been greeted as its parent, and stands still.
-  if (vm_has_flag(PLAN_FORK)) buffer_append(&out, go_on, sizeof go_on - 1), flush_out();
+  greeted = vm_has_flag(PLAN_FORK);
+  if (greeted) buffer_append(&out, go_on, sizeof go_on - 1), flush_out();
   return 0;
 }
 
