@@ -27,6 +27,7 @@ const developmentScripts = [
   'tools/check.ts',
   'tools/record-answers.ts',
   'tools/test.ts',
+  'tools/fuzz.ts',
   'tools/picture/main.ts',
   'bench/main.ts',
 ];

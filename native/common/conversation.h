@@ -59,6 +59,6 @@ void conversation_abort(struct conversation *c);
 // output that a slow reader has yet to take must not be cut off by the end of a program that holds it.
 void conversation_end_all(int limit_ms);
 
-// Listens on a unix stream socket (made anew, mode 0600) and opens a conversation for each connection. Paths longer
-// than sun_path are bound by way of /proc/self/fd.
+// Listens, once, on a unix stream socket (made anew, mode 0600) and opens a conversation for each connection. Paths
+// longer than sun_path are bound by way of /proc/self/fd.
 int conversation_listen(const char *path, const struct conversation_handler *handler, struct error *error);

@@ -269,13 +269,9 @@ void conversation_end_all(int limit_ms) {
 int conversation_listen(const char *path, const struct conversation_handler *handler, struct error *error) {
   auto_fd fd = unix_listen(path, SOCK_NONBLOCK, error);
   if (fd < 0) return -1;
-  struct listener *l = calloc(1, sizeof *l);
-  if (!l) return error_set(error, "internal", ENOMEM, "cannot listen on %s", path);
-  l->handler = handler;
-  if (loop_add(&l->watch, fd, EPOLLIN, accept_one, error) != 0) {
-    free(l);
-    return -1;
-  }
+  static struct listener l; // one a program, as long as it lives
+  l.handler = handler;
+  if (loop_add(&l.watch, fd, EPOLLIN, accept_one, error) != 0) return -1;
   steal_fd(&fd);
   return 0;
 }

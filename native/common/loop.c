@@ -135,6 +135,7 @@ int loop_run(void) {
       t->due(t);
     }
   }
+  stopping = false;
   return stop_code;
 }
 

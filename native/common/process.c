@@ -117,7 +117,10 @@ void attachment_drop(struct attachment *a) {
   bool ends_input = a->want & STREAM_STDIN && p->stdin_once && p->state == PROCESS_RUNNING && !p->input_ended;
   free(a);
   if (p->forgotten) return;
-  if (p->tool && p->state == PROCESS_RUNNING && p->pid > 0) kill(p->pid, SIGKILL);
+  if (p->tool && p->state == PROCESS_RUNNING) {
+    if (p->pid == 0) return process_forget(p); // a relay's: the guest ends it when its channel closes
+    kill(p->pid, SIGKILL);
+  }
   if (ends_input) {
     input_append(p, NULL, NULL, 0, true);
     process_input_ready(p);

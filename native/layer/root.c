@@ -1,3 +1,11 @@
+// musl has a struct statx of its own from 1.2.5 on, without stx_mnt_id: the kernel's goes by another name. First, since
+// glibc's own header includes the kernel's.
+#define statx kernel_statx
+#define statx_timestamp kernel_statx_timestamp
+#include <linux/stat.h>
+#undef statx
+#undef statx_timestamp
+
 #include "root.h"
 #include "kernel_statx.h"
 

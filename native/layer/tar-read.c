@@ -224,6 +224,8 @@ static int fill(struct tar_reader *reader, const unsigned char *block, struct pa
   if (number(block + 100, 8, &mode, error) < 0 || number(block + 108, 8, &uid, error) < 0 ||
       number(block + 116, 8, &gid, error) < 0 || number(block + 136, 12, &mtime, error) < 0)
     return -1;
+  if (!pax->has_uid && (uid < 0 || uid >= UINT32_MAX)) return broken(error, "a user id is out of range");
+  if (!pax->has_gid && (gid < 0 || gid >= UINT32_MAX)) return broken(error, "a group id is out of range");
   char type = (char)block[156];
   if ((type == '3' || type == '4') &&
       (number(block + 329, 8, &major, error) < 0 || number(block + 337, 8, &minor, error) < 0))
@@ -239,15 +241,15 @@ static int fill(struct tar_reader *reader, const unsigned char *block, struct pa
   }
   if (!pax->link && !(pax->link = strndup((const char *)block + 157, 100)))
     return error_set(error, "internal", 0, "Out of memory.");
+  // From here on both are the reader's; nothing below fails.
   free(reader->path);
   free(reader->link);
   reader->path = pax->path;
   reader->link = pax->link;
+  pax->path = pax->link = NULL;
   size_t length = strlen(reader->path);
   if (type == 0 || type == '7') type = '0';
   if (type == '0' && length && reader->path[length - 1] == '/') type = '5'; // before POSIX a directory was told so
-  if (!pax->has_uid && (uid < 0 || uid >= UINT32_MAX)) return broken(error, "a user id is out of range");
-  if (!pax->has_gid && (gid < 0 || gid >= UINT32_MAX)) return broken(error, "a group id is out of range");
   *e = (struct entry){
       .type = type,
       .path = reader->path,
@@ -261,7 +263,6 @@ static int fill(struct tar_reader *reader, const unsigned char *block, struct pa
       .minor = (uint32_t)minor,
       .xattrs = pax->xattrs,
   };
-  pax->path = pax->link = NULL;
   pax->xattrs = (struct xattrs){0};
   return 1;
 }

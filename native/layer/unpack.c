@@ -30,7 +30,7 @@ struct unpack {
   struct tar_reader *reader;
 };
 
-enum { MAX_DEPTH = 1024 };
+enum { MAX_DEPTH = 1024, MAX_DIRECTORIES = 1 << 20 };
 
 static int remove_tree(int parent, const char *name, unsigned depth, struct error *error) {
   if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return 0;
@@ -92,6 +92,8 @@ static int open_parent(struct unpack *u, const char *path, int make, const char 
 }
 
 static int remember_time(struct unpack *u, const char *path, struct timespec time, struct error *error) {
+  if (u->late_count == MAX_DIRECTORIES)
+    return error_set(error, "unsupported", 0, "The archive holds more than %d directories.", MAX_DIRECTORIES);
   if (u->late_count == u->late_room) {
     size_t room = u->late_room ? u->late_room * 2 : 64;
     struct late_time *grown = realloc(u->late, room * sizeof *grown);

@@ -10,6 +10,7 @@ import { defaults } from '../../packages/daemon/src/settings.ts';
 import { describeContainer, processOf, specOf, type Candidate } from './bench.ts';
 import { testLayers } from './image.ts';
 import { conformance } from './suite.ts';
+import { testedLibrary } from '../support/library.ts';
 import { processesNaming } from '../support/processes.ts';
 
 const root = mkdtempSync('/tmp/tfh-');
@@ -17,6 +18,7 @@ const cgroupParent = `/${root.slice('/tmp/'.length)}`;
 const cgroups = openCgroups();
 const settings = {
   ...defaults,
+  libRoot: testedLibrary,
   vmPool: 1,
   vmPoolMost: 1,
   dataRoot: join(root, 'data'),

@@ -20,7 +20,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { RootfsLayer } from '../../packages/daemon/src/drivers/driver.ts';
-import { defaults } from '../../packages/daemon/src/settings.ts';
+import { testedLibrary } from '../support/library.ts';
 import { processEntries, processText, processWords } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 import { House, outputOf } from './house.ts';
@@ -151,7 +151,7 @@ test('where templates are turned off every VM boots, and none is asked to wait',
 test('a template that is broken is told of and dropped, and the VM boots', async () => {
   const libRoot = mkdtempSync(join(tmpdir(), 'twofold-lib-'));
   for (const part of ['bin', 'kernel', 'initramfs', 'rehearsal.erofs', 'accelerator.json'])
-    symlinkSync(join(defaults.libRoot, part), join(libRoot, part));
+    symlinkSync(join(testedLibrary, part), join(libRoot, part));
   mkdirSync(join(libRoot, 'templates'), { mode: 0o700 });
   const other = await House.open({ libRoot, vmFork: false });
   try {

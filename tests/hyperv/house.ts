@@ -29,6 +29,7 @@ import type {
 import { HypervDriver } from '../../packages/daemon/src/drivers/hyperv/driver.ts';
 import { openCgroups } from '../../packages/daemon/src/host/cgroup/index.ts';
 import { defaults, type Settings } from '../../packages/daemon/src/settings.ts';
+import { testedLibrary } from '../support/library.ts';
 import { processesNaming } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
@@ -109,6 +110,7 @@ export class House implements AsyncDisposable {
     const name = `/twofold-hyperv-${process.pid}-${houses++}`; // each has VMs of its own that nobody asked for
     const settings = {
       ...defaults,
+      libRoot: testedLibrary,
       vmPool: 0,
       vmPoolMost: 1,
       dataRoot: join(root, 'data'),

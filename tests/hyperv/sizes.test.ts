@@ -7,7 +7,7 @@ import { mkdtempSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { defaults } from '../../packages/daemon/src/settings.ts';
+import { testedLibrary } from '../support/library.ts';
 import { processWords } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 import { House, outputOf, type Running } from './house.ts';
@@ -17,7 +17,7 @@ let house: House;
 before(async () => {
   // Templates of its own: none of the larger size.
   for (const part of ['bin', 'kernel', 'initramfs', 'rehearsal.erofs', 'accelerator.json'])
-    symlinkSync(join(defaults.libRoot, part), join(libRoot, part));
+    symlinkSync(join(testedLibrary, part), join(libRoot, part));
   mkdirSync(join(libRoot, 'templates'), { mode: 0o700 });
   house = await House.open({ libRoot });
 });

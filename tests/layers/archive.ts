@@ -47,10 +47,16 @@ export function header({
     Buffer.from(value as string).copy(block, at, 0, length);
   const octal = (value: number, at: number, length: number) =>
     put(value.toString(8).padStart(length - 1, '0'), at, length);
+  /** As GNU tar writes what octal digits have no room for: in base 256, the first bit set. */
+  const id = (value: number, at: number) => {
+    if (value >= 0 && value < 8 ** 7) return octal(value, at, 8);
+    block.writeBigInt64BE(BigInt(value), at);
+    if (value >= 0) block[at]! |= 0x80;
+  };
   put(path, 0, 100);
   octal(mode, 100, 8);
-  octal(uid, 108, 8);
-  octal(gid, 116, 8);
+  id(uid, 108);
+  id(gid, 116);
   octal(size ?? Buffer.byteLength(content), 124, 12);
   octal(mtime, 136, 12);
   put(type, 156, 1);

@@ -147,6 +147,10 @@ test('archives that climb, lie or are broken are refused', async () => {
   );
   await assert.rejects(unpack(archive({ path: 'a', type: 'x', size: 2 ** 33 - 1 })), invalid(/too large/));
   await assert.rejects(unpack(archive({ path: 'a', pax: { path: 'a\0b' } })), invalid(/zero byte/));
+  for (const uid of [-1, 2 ** 32 - 1, 2 ** 40]) {
+    await assert.rejects(unpack(archive({ path: 'a', uid })), invalid(/a user id is out of range/));
+    await assert.rejects(unpack(archive({ path: 'a', gid: uid })), invalid(/a group id is out of range/));
+  }
   await assert.rejects(
     unpack(archive({ path: 'a', pax: { 'SCHILY.xattr.trusted.overlay.opaque': 'y' }, content: 'x' })),
     invalid(/trusted\.overlay/),

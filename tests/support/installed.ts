@@ -1,10 +1,10 @@
 // Owns the command `twofold` as set-up installs it, in a directory of a test's own.
 
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { commandText } from '../../packages/cli/src/setup/steps/command.ts';
-import { libRoot } from './library.ts';
+import { libRoot, program } from './library.ts';
 
 export interface Installed extends Disposable {
   readonly directory: string;
@@ -12,7 +12,7 @@ export interface Installed extends Disposable {
   readonly command: string;
   /**
    * The same, but for what the shell would read: it tells that the CLI would have run, and with which words, and ends
-   * with 77.
+   * with 77. The front is the one that tests check.
    */
   readonly frontAlone: string;
 }
@@ -29,10 +29,13 @@ export function installCommand(): Installed {
     return path;
   };
   const text = commandText(libRoot);
+  // By a short path: a first line holds few characters.
+  const front = join(directory, 'front');
+  symlinkSync(program('twofold-front'), front);
   return {
     directory,
     command: write('twofold', text),
-    frontAlone: write('front-alone', `${text.split('\n')[0]}\nprintf '%s\\n' 'the CLI:' "$@"\nexit 77\n`),
+    frontAlone: write('front-alone', `#!${front}\nprintf '%s\\n' 'the CLI:' "$@"\nexit 77\n`),
     [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
   };
 }

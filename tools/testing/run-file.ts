@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { TestOutcome } from './counts.ts';
+import { findingOf, takeReports } from './reports.ts';
 
 export interface Ended {
   readonly exitCode: number | null;
@@ -74,7 +75,10 @@ export async function runBounded(
   return { exitCode, output: Buffer.concat(output).toString('utf8'), timedOut, tookMs: performance.now() - started };
 }
 
-/** Runs one test file. A file that ends badly without a failed test to show for it counts as one. */
+/**
+ * Runs one test file. A file that ends badly without a failed test to show for it counts as one, and so does each
+ * report of a native program.
+ */
 export async function runTestFile(file: string, timeoutMs: number): Promise<FileResult> {
   const directory = await mkdtemp(join(tmpdir(), 'twofold-test-'));
   try {
@@ -97,7 +101,14 @@ export async function runTestFile(file: string, timeoutMs: number): Promise<File
       .split('\n')
       .slice(0, -1)
       .map((line) => JSON.parse(line) as TestOutcome);
-    return { ...ended, file, outcomes: [...outcomes, ...verdictOnFile(ended, outcomes, timeoutMs)] };
+    const reports = await takeReports();
+    const found = reports.map((report): TestOutcome => ({ name: findingOf(report), result: 'failed' }));
+    return {
+      ...ended,
+      output: [ended.output, ...reports].join('\n'),
+      file,
+      outcomes: [...outcomes, ...verdictOnFile(ended, outcomes, timeoutMs), ...found],
+    };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

@@ -9,6 +9,7 @@ import { runSteps } from '../setup/course.ts';
 import { emulationNotice, readAccelerator } from '../setup/steps/accelerator.ts';
 import { steps } from '../setup/steps.ts';
 import { testTools } from '../setup/steps/test-tools.ts';
+import { testedPrograms } from '../setup/steps/tested-programs.ts';
 
 export function register(program: Command): void {
   program
@@ -37,7 +38,7 @@ export async function setUp(
   const started = performance.now();
   const progress = (line: string): void => tell(paint('dim', `      ${line.slice(0, 160)}`, here.stderr));
   await runSteps(
-    options.tests === true ? [...steps, testTools] : steps,
+    options.tests === true ? [...steps, testTools, testedPrograms] : steps,
     { places, progress, signal },
     {
       found: (step, detail) => tell(`${paint('green', '  ok', here.stderr)}  ${step.title}: ${detail}`),

@@ -77,6 +77,8 @@ export function testPackages(): Package[] {
     { name: 'openssl', purpose: 'makes keys in utility VMs that were cloned' },
     { name: 'python3-docker', purpose: "a client of Docker's API that Docker has written in another language" },
     { name: 'cpio', purpose: 'reads the initramfs that Twofold writes' },
+    { name: 'clang', purpose: 'fuzzes the native programs' },
+    { name: 'libclang-rt-dev', purpose: 'fuzzes the native programs' },
   ];
 }
 
