@@ -8,14 +8,25 @@
 // ACTION: ALLOW, LOG, TRAP, KILL_PROCESS, KILL_THREAD, ERRNO:n, TRACE:n. OP: NE LT LE EQ GE GT MASKED_EQ. Calls that
 // this library doesn't know cannot be made by anybody who was built against it; the default action holds for them, as
 // in other runtimes.
+//
+// A rule that refuses one of socketcall's calls of 32-bit x86 (`socketcall 0 EQ n 0`) stands before all that the
+// library makes: to the library, a rule that allows `socket` for some arguments allows it for all by socketcall.
 #include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_LINE = 4096, MAX_ARGS = 6 };
+enum { MAX_LINE = 4096, MAX_ARGS = 6, MAX_FIRST = 20, X86_SOCKETCALL = 102 };
+
+// Of socketcall, what is refused before anything else.
+static struct { uint32_t call, action; } first[MAX_FIRST];
+static unsigned first_count;
 
 static int fail(const char *what, const char *which) {
   fprintf(stderr, "%s: %s\n", what, which ? which : "nothing");
@@ -63,6 +74,13 @@ static int add_rule(scmp_filter_ctx filter, uint32_t otherwise, char **words) {
     if (!a || !b) return fail("a rule is cut off", name);
     args[count] = SCMP_CMP((unsigned)atoi(index), op, strtoull(a, NULL, 10), strtoull(b, NULL, 10));
   }
+  if (name && !strcmp(name, "socketcall") && action != SCMP_ACT_ALLOW && count == 1 && args[0].arg == 0 &&
+      args[0].op == SCMP_CMP_EQ) {
+    if (first_count == MAX_FIRST) return fail("too many rules", name);
+    first[first_count].call = (uint32_t)args[0].datum_a;
+    first[first_count++].action = action;
+    return 0;
+  }
   int number = name ? seccomp_syscall_resolve_name(name) : __NR_SCMP_ERROR;
   if (number == __NR_SCMP_ERROR || action == otherwise) return 0;
   int failed = seccomp_rule_add_array(filter, action, number, count, args);
@@ -96,10 +114,29 @@ static int compile(scmp_filter_ctx *filter) {
   return *filter ? 0 : fail("the profile is empty", NULL);
 }
 
+// The library's actions are the kernel's numbers.
+static int write_first(void) {
+  struct sock_filter code[5 + 2 * MAX_FIRST] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 0, (uint8_t)(3 + 2 * first_count)),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, X86_SOCKETCALL, 0, (uint8_t)(1 + 2 * first_count)),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+  };
+  size_t n = 5;
+  for (unsigned i = 0; i < first_count; i++) {
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, first[i].call, 0, 1);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, first[i].action);
+  }
+  size_t bytes = first_count ? n * sizeof *code : 0;
+  return write(STDOUT_FILENO, code, bytes) == (ssize_t)bytes ? 0 : -errno;
+}
+
 int main(void) {
   scmp_filter_ctx filter = NULL;
   if (compile(&filter)) return 1;
-  int failed = seccomp_export_bpf(filter, STDOUT_FILENO);
+  int failed = write_first();
+  if (!failed) failed = seccomp_export_bpf(filter, STDOUT_FILENO);
   seccomp_release(filter);
   return failed ? fail("cannot write the filter", strerror(-failed)), 1 : 0;
 }

@@ -10,6 +10,7 @@ import type { Adapter, ContainerRecord } from '../engine.ts';
 import { logPath, providedPath, sandboxDirectory, sandboxOf, writableDirectory } from '../places.ts';
 import type { Room } from '../room.ts';
 import { initPath } from './spec/process.ts';
+import { namespacedSysctls } from './spec/security.ts';
 
 /** For createContainer and filesAtRest. */
 export function containerSpec(room: Pick<Room, 'settings' | 'images'>, record: ContainerRecord): ContainerSpec {
@@ -53,7 +54,7 @@ export function sandboxSpec(settings: Settings, record: ContainerRecord, endpoin
         ? { mode: record.networking === 'host' ? 'host' : 'none' }
         : { mode: 'attached', interfaces: interfacesOf(endpoints) },
     machine: record.machine ?? settings.machine,
-    sysctls: record.hostConfig.Sysctls ?? {},
+    sysctls: namespacedSysctls(record.hostConfig, record.networking === 'host'),
     cgroupPath: `${settings.cgroupParent}/${record.id}`,
     resources: sandboxResources(record.hostConfig),
   };

@@ -144,7 +144,14 @@ describe('the specification of a container', () => {
   });
 
   it('sets only kernel settings that have a namespace', () => {
-    assert.deepEqual(build({ Sysctls: { 'net/ipv4/ip_forward': '1' } }).linux.sysctl, { 'net.ipv4.ip_forward': '1' });
+    // Docker's own, for ordinary users; a word of the caller's goes before, and the host's network has its own.
+    const own = { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' };
+    assert.deepEqual(build({}).linux.sysctl, own);
+    assert.deepEqual(build({ Sysctls: { 'net/ipv4/ip_unprivileged_port_start': '1024' } }).linux.sysctl, {
+      ...own,
+      'net.ipv4.ip_unprivileged_port_start': '1024',
+    });
+    assert.deepEqual(build({ NetworkMode: 'host' }).linux.sysctl, {});
     refuses(
       () => build({ Sysctls: { 'kernel.panic': '1' } }, {}, everything, 'hyperv'),
       'invalid-argument',

@@ -69,12 +69,21 @@ const kernelSysctls = new Set([
   'kernel.shm_rmid_forced',
 ]);
 
+/** Docker's defaults: an ordinary user may serve low ports and send pings. They need no capability for it. */
+const ordinaryUsers: Readonly<Record<string, string>> = {
+  'net.ipv4.ip_unprivileged_port_start': '0',
+  'net.ipv4.ping_group_range': '0 2147483647',
+};
+
 /**
- * `--sysctl`: only those that have a namespace of their own. The same list holds for a utility VM, whose kernel would
- * allow more: a container must be able to go back.
+ * `--sysctl`, and Docker's defaults unless the network is the host's: only those that have a namespace of their own.
+ * The same list holds for a utility VM, whose kernel would allow more: a container must be able to go back.
  */
-export function namespacedSysctls(host: HostConfig): Record<string, string> {
-  const chosen: Record<string, string> = {};
+export function namespacedSysctls(
+  host: HostConfig,
+  hostNetwork = host.NetworkMode?.toLowerCase() === 'host',
+): Record<string, string> {
+  const chosen: Record<string, string> = hostNetwork ? {} : { ...ordinaryUsers };
   for (const [given, value] of Object.entries(host.Sysctls ?? {})) {
     const name = given.replaceAll('/', '.');
     if (
@@ -84,7 +93,7 @@ export function namespacedSysctls(host: HostConfig): Record<string, string> {
     ) {
       throw new TwofoldError('invalid-argument', `sysctl '${given}' is not allowed: it has no namespace of its own`);
     }
-    if (name.startsWith('net.') && host.NetworkMode === 'host')
+    if (name.startsWith('net.') && hostNetwork)
       throw new TwofoldError('invalid-argument', `sysctl '${given}' not allowed in host network namespace`);
     if (value.includes('\n') || value.includes('\0'))
       throw new TwofoldError('invalid-argument', `The value of sysctl '${given}' cannot be right.`);
