@@ -13,7 +13,7 @@ const i386 = { arch: 0x40000003, socket: 359, socketpair: 360, socketcall: 102 }
 const allow = 0x7fff0000;
 const refuse = (errno: number) => 0x00050000 + errno;
 
-/** Families that have a reason not to be there; docs/decisions/0019 and spec/seccomp.json. */
+/** Families that have a reason not to be there; docs/decisions/0019-families-of-sockets.md. */
 const refused = [12, 19, 20, 23, 25, 34, 37, 38, 40];
 
 /** What the filter answers to a call: the few instructions that libseccomp uses, over `struct seccomp_data`. */

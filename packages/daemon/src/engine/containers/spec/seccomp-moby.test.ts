@@ -1,5 +1,5 @@
-// Compares our seccomp profile with moby's: what each lets through, by capability. Every difference has its reason here.
-// The table is names only, as of moby/profiles at cd3bed80 (June 2026), for amd64.
+// Compares our seccomp profile with moby's: what each lets through, by capability. Every difference has its reason
+// here. The table is names only, as of moby/profiles at cd3bed80 (June 2026), for amd64.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
