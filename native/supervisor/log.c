@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "handle.h"
@@ -16,15 +17,20 @@ enum {
   PREFIX = 64,
   BUFFER = 128 << 10,
   SLACK = 1 << 20, // how far beyond its limit a file may grow for want of a line's end
+  LOOK_BYTES = 1 << 20, // what is written between two looks at the room on the disk,
+  LOOK_SECONDS = 1,     // and time
 };
 
 struct log {
   char *path;
   int fd;
-  int64_t size, max_bytes;
+  int64_t size, max_bytes, minimum_free;
   int max_files;
-  bool whole; // the last entry was a whole line: rotating here splits none
-  bool failing;
+  bool whole;           // the last entry was a whole line: rotating here splits none
+  bool failing;         // told once, until something is written again
+  bool room;            // what the last look found
+  time_t looked;        // seconds of the monotonic clock; 0 = never
+  int64_t since_look;   // bytes that were written
 };
 
 static char buffer[BUFFER];
@@ -53,9 +59,34 @@ static void rotate(struct log *l) {
   open_current(l);
 }
 
-static void complain(struct log *l) {
-  if (!l->failing) fprintf(stderr, "supervisor: cannot write %s: %s\n", l->path, strerror(errno));
+static void complain(struct log *l, const char *why) {
+  if (!l->failing) fprintf(stderr, "supervisor: output is not logged in %s: %s\n", l->path, why);
   l->failing = true;
+}
+
+// A look costs a system call, so it is taken now and then only.
+static bool look_is_due(struct log *l) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  if (l->looked && l->since_look < LOOK_BYTES && now.tv_sec - l->looked < LOOK_SECONDS) return false;
+  l->looked = now.tv_sec ? now.tv_sec : 1;
+  l->since_look = 0;
+  return true;
+}
+
+// Whether output may be written now. What is left of the disk below the minimum is for others: without it nobody could
+// write down that a container has ended. A file that could not be opened anew after a rotation is tried again.
+static bool is_writable(struct log *l) {
+  if (!look_is_due(l)) return l->fd >= 0 && l->room;
+  if (l->fd < 0 && open_current(l) != 0) {
+    complain(l, strerror(errno));
+    return false;
+  }
+  struct statvfs disk;
+  l->room = l->minimum_free <= 0 || fstatvfs(l->fd, &disk) != 0 ||
+            (int64_t)disk.f_bavail * (int64_t)disk.f_frsize >= l->minimum_free;
+  if (!l->room) complain(l, "too little space is left on the disk");
+  return l->room;
 }
 
 // A log that cannot be written (a full disk) must not stop the container: what does not fit is left out, in whole
@@ -66,8 +97,8 @@ static void flush(struct log *l) {
     ssize_t n = write(l->fd, buffer + done, used - done);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
-      complain(l);
-      if (ftruncate(l->fd, l->size) != 0) complain(l);
+      complain(l, strerror(errno));
+      if (ftruncate(l->fd, l->size) != 0) complain(l, strerror(errno));
       used = 0;
       return;
     }
@@ -75,6 +106,7 @@ static void flush(struct log *l) {
   }
   if (used) l->failing = false;
   l->size += (int64_t)used;
+  l->since_look += (int64_t)used;
   used = 0;
 }
 
@@ -97,7 +129,7 @@ static size_t prefix(char *out, int stream) {
 }
 
 void log_write(struct log *l, int stream, const void *data, size_t length) {
-  if (l->fd < 0) return;
+  if (!is_writable(l)) return;
   char head[PREFIX];
   size_t head_length = prefix(head, stream);
   const char *at = data, *end = at + length;
@@ -126,13 +158,12 @@ struct log *log_open(struct tlv request, struct error *error) {
   if (!path) return NULL;
   struct log *l = calloc(1, sizeof *l);
   if (l)
-    *l = (struct log){path,
-                      -1,
-                      0,
-                      tlv_get_number(request, TAG_LOG_MAX_BYTES, 0),
-                      (int)tlv_get_number(request, TAG_LOG_MAX_FILES, 1),
-                      true,
-                      false};
+    *l = (struct log){.path = path,
+                      .fd = -1,
+                      .max_bytes = tlv_get_number(request, TAG_LOG_MAX_BYTES, 0),
+                      .max_files = (int)tlv_get_number(request, TAG_LOG_MAX_FILES, 1),
+                      .minimum_free = tlv_get_number(request, TAG_LOG_MINIMUM_FREE, 0),
+                      .whole = true};
   if (l && open_current(l) == 0) return l;
   error_set(error, "internal", errno, "cannot open the log %s", path);
   log_close(l);

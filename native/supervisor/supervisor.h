@@ -48,11 +48,10 @@ enum { LAST_WORDS_MS = 4000 };
 void exit_file_write(const struct process *p);
 void exit_file_remove(const char *container);
 
-// log.c: a container's log.
+// log.c: a container's log. LOG_PATH LOG_MAX_BYTES LOG_MAX_FILES LOG_MINIMUM_FREE; NULL without error set when there is
+// no LOG_PATH.
 struct log;
-struct log *log_open(
-    struct tlv request,
-    struct error *error);  // LOG_PATH LOG_MAX_BYTES LOG_MAX_FILES; NULL without error set when there is no LOG_PATH
+struct log *log_open(struct tlv request, struct error *error);
 void log_write(struct log *l, int stream, const void *data, size_t length);
 void log_close(struct log *l); // NULL is fine
 

@@ -632,6 +632,7 @@ export function fakeEngine(): Fake {
       cpus: 2,
       memoryBytes: 1 << 30,
       dataRoot: '/var/lib/twofold',
+      logLimits: { bytes: 20 << 20, files: 5 },
       runtimeVersion: 'crun 1',
       warnings: [],
     }),

@@ -78,7 +78,7 @@ export function describeContainer(
         writableDirectory: change.writableOf?.rootfs.writableDirectory ?? join(own, 'writable'),
         readOnly: false,
       },
-      log: { path: join(own, 'container.log'), maxBytes: 0, maxFiles: 1 },
+      log: { path: join(own, 'container.log'), maxBytes: 0, maxFiles: 1, minimumFreeBytes: 0 },
     },
   };
 }

@@ -158,7 +158,10 @@ test('the log has what was written, also by who ended at once', async () => {
   const described = house.describe();
   const log = join(described.sandbox.directory, 'log');
   await house.driver.createSandbox(described.sandbox, within());
-  await house.driver.createContainer({ ...described.spec, log: { path: log, maxBytes: 0, maxFiles: 1 } }, within());
+  await house.driver.createContainer(
+    { ...described.spec, log: { path: log, maxBytes: 0, maxFiles: 1, minimumFreeBytes: 0 } },
+    within(),
+  );
   await house.driver.startContainer(
     described.ref,
     specOf(['sh', '-c', 'echo out; echo err >&2; exit 3']),

@@ -10,7 +10,9 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statfsSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -270,7 +272,10 @@ test('a disk that is full stops the log, not the container, and leaves whole rec
     const base = describeOne();
     const container = {
       ...base,
-      spec: { ...base.spec, log: { path: join(small, 'container.log'), maxBytes: 0, maxFiles: 1 } },
+      spec: {
+        ...base.spec,
+        log: { path: join(small, 'container.log'), maxBytes: 0, maxFiles: 1, minimumFreeBytes: 0 },
+      },
     };
     const { streams } = await run(candidate, driver, ['seq', '1', '100000'], { container });
     const { stdout } = await collect(streams);
@@ -282,6 +287,58 @@ test('a disk that is full stops the log, not the container, and leaves whole rec
   } finally {
     execFileSync('umount', ['--lazy', small]);
   }
+});
+
+test('below the minimum of free space output is not logged, and the container goes on', async () => {
+  const small = join(candidate.root, 'kept-free');
+  mkdirSync(small);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', small]);
+  try {
+    const base = describeOne();
+    const log = { path: join(small, 'container.log'), maxBytes: 0, maxFiles: 1, minimumFreeBytes: 5 << 20 };
+    const container = { ...base, spec: { ...base.spec, log } };
+    const { streams } = await run(candidate, driver, ['seq', '1', '500000'], { container });
+    const { stdout } = await collect(streams);
+    assert.equal((await streams.exit).code, 0);
+    assert.equal(stdout.toString().split('\n').length, 500_001);
+    const { bavail, bsize } = statfsSync(small);
+    assert.ok(bavail * bsize > 3 << 20, 'what is kept free is free but for a last piece');
+    assert.ok(logTexts(readFileSync(log.path)).stdout.length > 100_000);
+    const complaints = readFileSync(join(container.sandbox.directory, 'supervisor.err'), 'utf8');
+    assert.equal(complaints.match(/too little space is left on the disk/g)?.length, 1, complaints);
+    await drop(container);
+  } finally {
+    execFileSync('umount', ['--lazy', small]);
+  }
+});
+
+test('a log that cannot be opened anew after a rotation is tried again', async () => {
+  const base = describeOne();
+  const [here, away] = [join(candidate.root, 'rotated'), join(candidate.root, 'rotated-away')];
+  mkdirSync(here);
+  const log = { path: join(here, 'container.log'), maxBytes: 1000, maxFiles: 2, minimumFreeBytes: 0 };
+  const container = { ...base, spec: { ...base.spec, log } };
+  const { streams } = await run(candidate, driver, ['cat'], { container, stdin: true });
+  const output = collect(streams);
+  const say = (word: string) => streams.stdin!.write(`${word}\n`);
+  const logged = (word: string) => existsSync(log.path) && readFileSync(log.path, 'utf8').includes(word);
+  say('first');
+  await until('the log has a line', () => logged('first'));
+  renameSync(here, away);
+  for (let n = 0; n < 100; n++) say('x'.repeat(100));
+  const complaints = () => readFileSync(join(container.sandbox.directory, 'supervisor.err'), 'utf8');
+  await until('the supervisor could not open it', () => {
+    say('again');
+    return complaints().includes('is not logged');
+  });
+  renameSync(away, here);
+  await until('it is logged again', () => {
+    say('at last');
+    return logged('at last');
+  });
+  streams.stdin!.end();
+  await output;
+  await drop(container);
 });
 
 test('an image whose passwd is a pipe, a device or a way out is refused or read inside the image', async () => {

@@ -170,6 +170,7 @@ function describe(
     cpus: availableParallelism(),
     memoryBytes: totalmem(),
     dataRoot: settings.dataRoot,
+    logLimits: { bytes: settings.logMaxBytes, files: settings.logMaxFiles },
     ...found,
   };
 }

@@ -55,7 +55,7 @@ export interface Settings {
   /** Default log limits, as Docker's `--log-opt max-size, max-file`; 0 = no rotation. */
   readonly logMaxBytes: number;
   readonly logMaxFiles: number;
-  /** Free bytes on the data root's file system below which starts are refused. */
+  /** Free bytes on the data root's file system below which creations and starts are refused and logs stand still. */
   readonly minimumFreeBytes: number;
 }
 
@@ -83,8 +83,9 @@ export const defaults: Settings = {
   allowEmulation: true,
   runtime: 'crun',
   logLevel: 'info',
-  logMaxBytes: 0,
-  logMaxFiles: 1,
+  // As Docker's driver `local` has them: a container that floods must not fill the disk.
+  logMaxBytes: 20 << 20,
+  logMaxFiles: 5,
   minimumFreeBytes: 256 << 20,
 };
 

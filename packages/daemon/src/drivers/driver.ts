@@ -105,7 +105,16 @@ export interface ContainerSpec {
   readonly files: readonly ProvidedFile[];
   /** Docker's form: '', 'name', 'uid', 'name:group', 'uid:gid'. */
   readonly user: string;
-  readonly log: { readonly path: string; readonly maxBytes: number; readonly maxFiles: number } | null;
+  readonly log: LogPlan | null;
+}
+
+/** Where a container's output is kept; 0 is no limit. */
+export interface LogPlan {
+  readonly path: string;
+  readonly maxBytes: number;
+  readonly maxFiles: number;
+  /** With less room on the log's file system nothing is written. */
+  readonly minimumFreeBytes: number;
 }
 
 /** A user as the container's own /etc/passwd and /etc/group have it. */

@@ -332,6 +332,8 @@ export interface EngineInfo {
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly dataRoot: string;
+  /** Of containers that name none; 0 is no limit. */
+  readonly logLimits: { readonly bytes: number; readonly files: number };
   readonly runtimeVersion: string;
   readonly warnings: readonly string[];
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { ContainerId, SandboxId } from '@twofold/contract';
 import { openDatabase } from '../state/database.ts';
-import { containerDirectory, doomedDirectories, doomedDirectory } from './places.ts';
+import { containerDirectory, doomedDirectory } from './places.ts';
 import { openHouse, type House } from './simulated-house.ts';
 
 let house: House;
@@ -22,7 +22,6 @@ const forgetRow = (id: ContainerId) => {
 test('a removal whose row a power cut took back is finished', async () => {
   const id = await house.create(['sleep']);
   await house.restart(() => {
-    mkdirSync(doomedDirectories(house.settings), { recursive: true });
     renameSync(directory(id), doomedDirectory(house.settings, id));
   });
   for (let turn = 0; house.engine.containers.list().length > 0 && turn < 1000; turn++)

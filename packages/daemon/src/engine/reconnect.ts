@@ -19,6 +19,8 @@ import type { Supervisor } from './supervisor.ts';
 export async function reconnectAll(room: Room, supervisor: Supervisor): Promise<void> {
   const { settings, records } = room;
   await mkdir(join(settings.dataRoot, 'containers'), { recursive: true, mode: 0o700 });
+  // Now, since a full disk would not have room for it when something is to be removed.
+  await mkdir(doomedDirectories(settings), { recursive: true, mode: 0o700 });
   await mkdir(sandboxesDirectory(settings), { recursive: true, mode: 0o700 });
   const sandboxes = new Set(await readdir(sandboxesDirectory(settings)));
   for (const record of records.all()) if (sandboxes.has(record.id)) room.presences.of(record.id).sandboxUp = true;

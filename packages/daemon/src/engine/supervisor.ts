@@ -77,10 +77,11 @@ export class Supervisor {
       return;
     }
     const quickRestarts = status.finishedAt - life.startedAt >= longRunMs ? 0 : presence.quickRestarts;
+    const stoppedByUser = record.stoppedByUser || presence.stopAsked;
     const delayMs = restartDelayMs(record.hostConfig.RestartPolicy, {
       exitCode: status.code,
       restartCount: record.restartCount,
-      stoppedByUser: record.stoppedByUser,
+      stoppedByUser,
       quickRestarts,
     });
     const finishedAt = Math.max(status.finishedAt, life.startedAt);
@@ -94,6 +95,7 @@ export class Supervisor {
           error,
           restarts: delayMs !== null,
         }),
+        stoppedByUser,
       });
       if (status.oomKilled) publishContainer(room, record, 'oom');
       publishContainer(room, record, 'die', {

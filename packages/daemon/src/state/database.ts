@@ -1,6 +1,7 @@
 // Owns the one SQLite file of the daemon: opening it, its format, transactions. Each room owns its tables and brings
 // their migrations; nothing here knows what a row means. One writer: the process that holds state/lock.ts.
 
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { TwofoldError } from '@twofold/contract';
 import { makePrivateFile } from './data-root.ts';
@@ -155,6 +156,12 @@ export class Database implements Disposable {
 }
 
 /**
+ * What the WAL takes of the disk from the start, and keeps. As long as it is in use up to there (SQLite begins it anew
+ * after 4 MiB), a commit needs no room: the end of a container can be written down on a full disk.
+ */
+const walBytes = 8 << 20;
+
+/**
  * Opens (or makes) the database. `:memory:` is for tests.
  * WAL with synchronous=NORMAL: a commit is a write without a wait for the disk; nothing is lost when the daemon dies,
  * and a power cut takes back the last commits at most, never a part of one. `makeRoom` is asked when the disk is full.
@@ -166,11 +173,12 @@ export function openDatabase(path: string, makeRoom: () => boolean = () => false
     if (path !== ':memory:') makePrivateFile(path);
     sqlite = new DatabaseSync(path, { timeout: 5_000 });
     sqlite.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 4194304',
+      `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = ${walBytes}`,
     );
     const sick = sqlite.prepare('PRAGMA quick_check(1)').get() as { quick_check: string } | undefined;
     if (sick?.quick_check !== 'ok') throw new Error(`quick_check: ${sick?.quick_check}`);
   } catch (cause) {
+    if (isFull(cause) && makeRoom()) return openDatabase(path, makeRoom);
     throw new TwofoldError(
       'internal',
       `The database ${path} could not be opened. Where it is damaged, build a new one from what is on the disk: twofold recover`,
@@ -185,7 +193,23 @@ export function openDatabase(path: string, makeRoom: () => boolean = () => false
   sqlite.exec(
     `PRAGMA user_version = ${fileFormat}; CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT`,
   );
+  if (path !== ':memory:') allocateWal(`${path}-wal`, makeRoom);
   return new Database(sqlite, makeRoom);
+}
+
+/** Zeros behind what is there: SQLite takes no frame for valid that does not carry the file's salt. */
+function allocateWal(path: string, makeRoom: () => boolean): void {
+  const wal = openSync(path, 'r+');
+  try {
+    const zeros = Buffer.alloc(1 << 20);
+    for (let at = fstatSync(wal).size; at < walBytes;)
+      at += writeSync(wal, zeros, 0, Math.min(zeros.length, walBytes - at), at);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    if (makeRoom()) allocateWal(path, makeRoom); // otherwise it goes without
+  } finally {
+    closeSync(wal);
+  }
 }
 
 /** A mistake of ours in one step is told as such (daemon.ts), and makes nothing that is committed look as failed. */

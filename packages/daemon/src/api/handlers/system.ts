@@ -76,6 +76,7 @@ export function info(context: Context): void {
       ['Layers', 'EROFS'],
       ['Writable layer', 'directory (process), ext4 in the VM (hyperv)'],
       ['Accelerator', facts.accelerator],
+      ['Log of a container', logLimits(facts.logLimits)],
       ...(pool === null ? [] : [['Waiting VMs', `${pool.waiting} of ${pool.wanted}`]]),
     ],
     Plugins: {
@@ -143,6 +144,11 @@ export function info(context: Context): void {
       RuntimeVersion: facts.runtimeVersion,
     },
   });
+}
+
+function logLimits({ bytes, files }: { bytes: number; files: number }): string {
+  if (bytes === 0) return 'no limit';
+  return `at most ${files === 1 ? 'one file' : `${files} files`} of ${Math.round(bytes / 2 ** 10) / 2 ** 10} MiB`;
 }
 
 /** `docker system df`. Layers that images share are counted with each image, as no image knows another's. */

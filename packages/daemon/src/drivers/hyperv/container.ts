@@ -53,7 +53,8 @@ export async function prepareContainer(
     payload
       .string(Tag.LOG_PATH, spec.log.path)
       .number(Tag.LOG_MAX_BYTES, spec.log.maxBytes)
-      .number(Tag.LOG_MAX_FILES, spec.log.maxFiles);
+      .number(Tag.LOG_MAX_FILES, spec.log.maxFiles)
+      .number(Tag.LOG_MINIMUM_FREE, spec.log.minimumFreeBytes);
   return { user: userOf(await connection.request(FrameType.PREPARE, payload, signal)), exchange };
 }
 

@@ -51,7 +51,8 @@ export function prepareRequest(
     list
       .string(Tag.LOG_PATH, spec.log.path)
       .number(Tag.LOG_MAX_BYTES, spec.log.maxBytes)
-      .number(Tag.LOG_MAX_FILES, spec.log.maxFiles);
+      .number(Tag.LOG_MAX_FILES, spec.log.maxFiles)
+      .number(Tag.LOG_MINIMUM_FREE, spec.log.minimumFreeBytes);
   return list;
 }
 

@@ -10,6 +10,7 @@ import { containerDirectory, logPath } from '../places.ts';
 import { publishContainer, type Room } from '../room.ts';
 import { checkAdapters, makeAdapter } from './adapters.ts';
 import { checkHostConfig, readIsolation } from './checks.ts';
+import { checkFreeSpace } from './free-space.ts';
 import { mergeConfiguration } from './configuration.ts';
 import { checkName, makeUpName } from './name.ts';
 import { machineFor } from './plan.ts';
@@ -39,6 +40,7 @@ export async function createContainer(room: Room, command: Command): Promise<{ i
     networking === 'adapters' ? command.hostConfig : { ...command.hostConfig, NetworkMode: networking };
   const warnings = checkHostConfig(config, hostConfig, availableParallelism());
   room.specifications.check({ id, isolation, config, hostConfig });
+  checkFreeSpace(settings);
   const directory = containerDirectory(settings, id);
   await mkdir(directory, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
     throw cause.code === 'ENOSPC'

@@ -110,6 +110,7 @@ function logSpec(settings: Settings, record: ContainerRecord): ContainerSpec['lo
     path: logPath(settings, record.id),
     maxBytes: config['max-size'] === undefined ? settings.logMaxBytes : bytesOf(config['max-size']),
     maxFiles: config['max-file'] === undefined ? settings.logMaxFiles : Number(config['max-file']),
+    minimumFreeBytes: settings.minimumFreeBytes,
   };
 }
 

@@ -21,6 +21,8 @@ export class Presence {
   earlyExit: ExitStatus | null = null;
   /** Somebody has ended it from outside: a sandbox that is told as gone was killed. */
   endedHard = false;
+  /** Somebody wants it to end: its restart policy heeds that, even where it could not be written down. */
+  stopAsked = false;
   /** The sandbox is (or may be) there: it must be cleared away before the next start. */
   sandboxUp = false;
   /** Streams of its files to clients, which hold the queue for as long as those read; aborting one ends it. */

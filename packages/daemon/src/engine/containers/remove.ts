@@ -1,16 +1,16 @@
 // Owns the removal of a container: the row says so first, so that a removal that was cut short is finished at the next
 // start of the daemon.
 
-import { mkdir, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { TwofoldError, isTwofoldError, type ContainerId } from '@twofold/contract';
 import { removeTree } from '../../host/remove-tree.ts';
 import { after, exitCodeOf, isUp, judge } from '../lifecycle.ts';
 import { releaseLayers } from '../layer-use.ts';
-import { containerDirectory, doomedDirectories, doomedDirectory } from '../places.ts';
+import { containerDirectory, doomedDirectory } from '../places.ts';
 import { publishContainer, type Room } from '../room.ts';
 import { Trace } from '../trace.ts';
 import { cleanUp } from './clean-up.ts';
-import { killForGood } from './stop.ts';
+import { killForGood, noteStop } from './stop.ts';
 
 /**
  * See Containers.remove. By force nothing patient is waited for: not a stop, a start or a client who reads its files.
@@ -50,8 +50,8 @@ function allow(room: Room, id: ContainerId, force: boolean): void {
 }
 
 async function killToRemove(room: Room, id: ContainerId, signal: AbortSignal): Promise<void> {
-  room.records.change(id, { stoppedByUser: true });
-  await killForGood(room, id, signal);
+  noteStop(room, id);
+  await killForGood(room, id, signal, { discard: true });
 }
 
 /** The part after the row says `removing`; may be done again. */
@@ -97,7 +97,6 @@ function noteFailure(room: Room, id: ContainerId, cause: unknown): TwofoldError 
  */
 async function removeFiles(room: Room, id: ContainerId): Promise<void> {
   const doomed = doomedDirectory(room.settings, id);
-  await mkdir(doomedDirectories(room.settings), { recursive: true, mode: 0o700 });
   await rename(containerDirectory(room.settings, id), doomed).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return; // it has been renamed before
     if (error.code !== 'ENOTEMPTY') throw error;

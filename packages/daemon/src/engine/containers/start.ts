@@ -2,7 +2,7 @@
 // nothing behind. The caller holds the container's queue. Does not own the restart policy (supervisor.ts) nor what runs
 // (spec/).
 
-import { mkdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { TwofoldError, isTwofoldError, type ContainerId, type NetworkId } from '@twofold/contract';
 import type { ProcessRef } from '../../drivers/driver.ts';
 import type { Endpoint } from '../../networks/networks.ts';
@@ -12,6 +12,7 @@ import { containerDirectory, sandboxOf, writableDirectory } from '../places.ts';
 import { publishContainer, publishNetwork, type Room } from '../room.ts';
 import { Trace, type TraceStep } from '../trace.ts';
 import { cleanUp, cleared } from './clean-up.ts';
+import { checkFreeSpace } from './free-space.ts';
 import { containerSpec, endpointNames, sandboxSpec } from './plan.ts';
 import type { StoredContainer } from './records.ts';
 import { writeProvidedFiles } from './provided-files.ts';
@@ -36,6 +37,7 @@ export async function startContainer(
   presence.starting = new AbortController();
   presence.earlyExit = null;
   presence.endedHard = false;
+  presence.stopAsked = false;
   const within = AbortSignal.any([signal, presence.starting.signal, room.closing, AbortSignal.timeout(startTimeoutMs)]);
   const trace = new Trace();
   try {
@@ -70,7 +72,7 @@ async function takeSteps(room: Room, record: StoredContainer, trace: Trace, sign
   await trace.step(
     'directories',
     (async () => {
-      await checkFreeSpace(room);
+      checkFreeSpace(settings);
       await mkdir(containerDirectory(settings, id), { recursive: true, mode: 0o700 });
       await mkdir(writableDirectory(settings, id), { recursive: true, mode: 0o700 });
     })(),
@@ -224,17 +226,6 @@ function leased(adapter: Adapter, endpoints: readonly Endpoint[]): Adapter {
       mac: endpoint.mac,
     },
   };
-}
-
-async function checkFreeSpace({ settings }: Room): Promise<void> {
-  const { bavail, bsize } = await statfs(settings.dataRoot);
-  const free = bavail * bsize;
-  if (free >= settings.minimumFreeBytes) return;
-  const mebibytes = (bytes: number) => `${Math.floor(bytes / (1 << 20))} MiB`;
-  throw new TwofoldError(
-    'no-space',
-    `Only ${mebibytes(free)} are free in ${settings.dataRoot}, and containers are started with ${mebibytes(settings.minimumFreeBytes)} or more: make room, or lower the limit with --minimum-free.`,
-  );
 }
 
 /**

@@ -2,6 +2,7 @@
 // it is waited for.
 
 import { TwofoldError, isTwofoldError, signalNumber, stopSignalOf, type ContainerId } from '@twofold/contract';
+import { discardLog } from '../../logs/discard.ts';
 import { after, isUp, judge } from '../lifecycle.ts';
 import { sandboxOf } from '../places.ts';
 import { noteContainer, type Room } from '../room.ts';
@@ -40,7 +41,7 @@ export async function askToStop(
   const number = options.signal ? signalNumber(options.signal) : stopSignalOf(record.config);
   const seconds = options.timeoutSeconds ?? record.config.StopTimeout ?? defaultStopSeconds;
   if (giveUpRestart(room, id)) return async () => noteContainer(room, id, 'stop');
-  room.records.change(id, { stoppedByUser: true });
+  noteStop(room, id);
   const heard =
     (record.life.at !== 'paused' || (await isAnswered(resume(room, id), signal))) &&
     (await send(room, id, number, signal));
@@ -63,17 +64,36 @@ export async function killContainer(room: Room, id: ContainerId, text: string, s
     if (ends) giveUpRestart(room, id);
     return;
   }
-  if (ends) room.records.change(id, { stoppedByUser: true });
+  if (ends) noteStop(room, id);
   if (number === 9) return killForGood(room, id, signal);
   await room.driver(record.isolation).signal({ sandbox: sandboxOf(id), container: id }, number, false);
   noteContainer(room, id, 'kill', { signal: String(number) });
 }
 
-/** SIGKILL, then the end of the sandbox if need be. After it the container is not running. */
-export async function killForGood(room: Room, id: ContainerId, signal: AbortSignal): Promise<void> {
+/** Before the signal, and no condition of it: a container ends on a full disk, too, and that makes room again. */
+export function noteStop(room: Room, id: ContainerId): void {
+  room.presences.of(id).stopAsked = true;
+  try {
+    room.records.change(id, { stoppedByUser: true });
+  } catch (error) {
+    room.log.warn({ container: id, err: error }, 'That somebody ends a container could not be written down.');
+  }
+}
+
+/**
+ * SIGKILL, then the end of the sandbox if need be. After it the container is not running. `discard`: its log is not
+ * wanted any more, and makes room for writing its end down.
+ */
+export async function killForGood(
+  room: Room,
+  id: ContainerId,
+  signal: AbortSignal,
+  { discard = false } = {},
+): Promise<void> {
   const record = room.records.get(id);
   if (record === undefined || !isUp(record.life)) return;
   const heard = await send(room, id, 9, signal);
+  if (discard) await discardLog(record.logPath);
   if (heard && record.life.at === 'paused') await isAnswered(resume(room, id), signal).catch(() => undefined);
   if (heard && (await endsWithin(room, id, killTimeoutMs, signal))) return;
   room.log.warn({ container: id }, 'A container did not end by SIGKILL; it is ended from outside.');
