@@ -35,7 +35,7 @@ after(() => {
 
 test('nobody but root may write to what set-up has installed', async () => {
   const places = [libRoot, ...((await isOurCommand()) ? [commandFile] : []), installedModule];
-  assert.deepEqual((await Promise.all(places.map(openToOthers))).flat(), []);
+  assert.deepEqual((await Promise.all(places.map((place) => openToOthers(place)))).flat(), []);
 });
 
 test('the installed program serves both isolations with the checkout out of sight', async () => {
@@ -59,6 +59,7 @@ test('the installed program serves both isolations with the checkout out of sigh
     done
     ${installed.command} images --format json >&2
     ${installed.command} doctor >&2 || echo "doctor: $?"
+    ${installed.command} setup >&2
     ls -A '${repository}'`;
   const { code, stdout, stderr } = await command(
     'unshare',
@@ -67,6 +68,8 @@ test('the installed program serves both isolations with the checkout out of sigh
   );
   const node = join(libRoot, 'app', (await currentVersion(libRoot))!, 'node');
   assert.deepEqual([code, stdout], [0, `${node}\nprocess\nhyperv\n`], stderr);
+  assert.match(stderr, /Set-up is complete/);
+  assert.doesNotMatch(stderr, /^ {2}\.\. /m, 'the installed program would make something anew that set-up has made');
   assert.deepEqual(await leftovers(directory, slot.linkPrefix, mark), []);
 });
 

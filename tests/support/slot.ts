@@ -6,6 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isAlive } from './processes.ts';
 
+// Daemons under test have a register of their own: what a test that was killed has left there is no reason for others
+// to keep their hands off.
+process.env['TWOFOLD_REGISTER'] ??= join(tmpdir(), `twofold-test-register-${process.pid}`);
+
 const slots = 200;
 const uidsEach = 1000;
 const firstUid = 1_900_000_000;

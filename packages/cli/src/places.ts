@@ -5,10 +5,13 @@ import { installedDirectory } from '@twofold/daemon/host/own-program.ts';
 import { defaults } from '@twofold/daemon/settings.ts';
 
 /**
- * What set-up builds from (native/, powershell/, packaging/): the checkout, or, when the installed program runs, its
- * own copy of them. Nothing that is installed reads a checkout.
+ * What set-up reads besides its own code: the checkout, or, when the installed program runs, its own copy of what it
+ * needs of that (setup/steps/app.ts). Nothing that is installed reads a checkout.
  */
 export const repository = installedDirectory ?? resolve(import.meta.dirname, '../../..');
+
+/** Set-up's own sources: what a step makes depends on them, too. */
+export const setupSources = join(repository, 'packages/cli/src/setup');
 
 export interface Places {
   readonly dataRoot: string;

@@ -1,6 +1,7 @@
 // Owns the doctor's round: set-up's steps first, then host, runtime and daemon. Changes nothing.
 
 import { isTwofoldError } from '@twofold/contract';
+import { othersThan } from '@twofold/daemon/instances.ts';
 import { ask, ping } from '../daemon/ask.ts';
 import { currentVersion } from '../setup/app/place.ts';
 import { emulationNotice, readAccelerator } from '../setup/steps/accelerator.ts';
@@ -77,6 +78,13 @@ async function buildOf(socket: string): Promise<string> {
   return answer?.status === 200 ? String((JSON.parse(answer.body) as { GitCommit?: string }).GitCommit ?? '') : '';
 }
 
+const examineOthers: Examination = async ({ places }) => {
+  const others = othersThan(places).map(({ instance, dataRoot }) =>
+    instance === null ? dataRoot : `instance ${instance} (${dataRoot})`,
+  );
+  return fine('other daemons', others.length === 0 ? 'none' : others.join(', '));
+};
+
 const examineNode: Examination = async () => fine('node', process.version);
 
 /** What the doctor found, in the order of the report. One that fails says so and does not hide the others. */
@@ -96,6 +104,7 @@ export async function examine(context: Context): Promise<Finding[]> {
     ['disk', examineSpace],
     ['lost+found', examineLost],
     ['daemon', examineDaemon],
+    ['other daemons', examineOthers],
   ];
   return Promise.all(
     round.map(async ([name, examination]) =>

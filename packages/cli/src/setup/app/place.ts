@@ -106,10 +106,10 @@ export async function runningPrograms(): Promise<RunningProgram[]> {
   );
 }
 
-/** Of a path and all below it, what somebody else than root owns or can write to. */
-export async function openToOthers(path: string): Promise<string[]> {
+/** Of a path and, unless `below` is false, all below it: what somebody else than root owns or can write to. */
+export async function openToOthers(path: string, { below = true }: { below?: boolean } = {}): Promise<string[]> {
   const found: string[] = [];
-  for (const one of await everythingIn(path)) {
+  for (const one of below ? await everythingIn(path) : [path]) {
     const each = await lstat(one).catch(() => null); // what a daemon works on may have gone
     // A link has no rights of its own.
     if (each !== null && (each.uid !== 0 || ((each.mode & 0o022) !== 0 && !each.isSymbolicLink()))) found.push(one);
@@ -136,12 +136,14 @@ export async function copyTree(source: string, target: string): Promise<void> {
 
 /** Whatever umask and sources had: everybody reads, root alone writes. */
 export async function sealTree(directory: string): Promise<void> {
-  for (const path of await everythingIn(directory)) {
-    const found = await lstat(path);
-    if (found.isSymbolicLink()) continue;
-    await chown(path, 0, 0);
-    await chmod(path, found.isDirectory() || (found.mode & 0o100) !== 0 ? 0o755 : 0o644);
-  }
+  for (const path of await everythingIn(directory)) await seal(path);
+}
+
+export async function seal(path: string): Promise<void> {
+  const found = await lstat(path);
+  if (found.isSymbolicLink()) return;
+  await chown(path, 0, 0);
+  await chmod(path, found.isDirectory() || (found.mode & 0o100) !== 0 ? 0o755 : 0o644);
 }
 
 /** In pieces: Node is large. */

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { libraryParts } from '../../places.ts';
+import { libraryParts, setupSources } from '../../places.ts';
 import { treeOf } from '../stamps.ts';
 import { buildNanoserver, readBusybox } from './nanoserver.ts';
 import { buildWindowsServerCore } from './windowsservercore.ts';
@@ -26,7 +26,7 @@ export async function baseImageInputs(libRoot: string, name: BaseImageName): Pro
           () => 'not installed',
         )
       : await readFile('/etc/os-release');
-  return [...(await treeOf(import.meta.dirname)), ...session, system];
+  return [...(await treeOf(join(setupSources, 'base-images'))), ...session, system];
 }
 
 /** Builds one; the old archive stays until the new one is whole. */

@@ -2,12 +2,13 @@
 // sources that set-up builds from. So nothing that root runs later lies where somebody else may write.
 
 import { copyFile, link, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { runCommand } from '@twofold/daemon/host/command.ts';
 import { version } from '@twofold/daemon/host/own-program.ts';
-import { libraryParts, repository } from '../../places.ts';
+import { libraryParts, repository, setupSources } from '../../places.ts';
 import { writeBundle } from '../app/bundle.ts';
 import {
+  appCommand,
   copyTree,
   currentApp,
   currentVersion,
@@ -15,13 +16,15 @@ import {
   installVersion,
   openToOthers,
   removeOldVersions,
+  seal,
+  sealTree,
 } from '../app/place.ts';
 import { treeOf } from '../stamps.ts';
 import type { Step } from '../step.ts';
 
 const isTest = (path: string): boolean => path.endsWith('.test.ts');
-/** What set-up reads besides its own code (places.ts, `repository`). */
-const sources = ['native', 'packaging', 'powershell'] as const;
+/** What set-up builds from, and its own sources, which its stamps depend on (places.ts, `repository`). */
+const sources = ['native', 'packaging', 'powershell', relative(repository, setupSources)];
 
 export const app: Step = {
   name: 'app',
@@ -31,13 +34,23 @@ export const app: Step = {
   inputs: async () => [
     process.version,
     process.execPath,
-    ...(await Promise.all([...sources, 'packages'].map((name) => treeOf(join(repository, name), isTest)))).flat(),
+    ...(
+      await Promise.all(
+        ['native', 'packaging', 'powershell', 'packages'].map((name) => treeOf(join(repository, name), isTest)),
+      )
+    ).flat(),
     await readFile(join(repository, 'package-lock.json')),
   ],
   async check({ places }) {
     const current = await currentVersion(places.libRoot);
     if (current === null) return { there: false, detail: 'not installed' };
-    const open = await openToOthers(join(libraryParts(places.libRoot).app, current));
+    const { app, programs } = libraryParts(places.libRoot);
+    const open = [
+      ...(await openToOthers(places.libRoot, { below: false })),
+      ...(await openToOthers(app, { below: false })),
+      ...(await openToOthers(join(app, current))),
+      ...(await openToOthers(programs)),
+    ];
     return open.length === 0
       ? { there: true, detail: current }
       : { there: false, detail: `somebody else than root may write to ${open[0]}` };
@@ -51,7 +64,14 @@ export const app: Step = {
       for (const tree of sources) await copyTree(join(repository, tree), join(directory, tree));
     });
     progress(name);
-    if (before !== name) await rm(libraryParts(places.libRoot).compiled, { recursive: true, force: true });
+    const { app, compiled, programs } = libraryParts(places.libRoot);
+    await sealTree(programs);
+    for (const directory of [places.libRoot, app]) await seal(directory);
+    if (before !== name) await rm(compiled, { recursive: true, force: true });
+    // Node then finds the directory made, for root alone to write, whatever umask root has another time.
+    await runCommand('start the installed program', [...appCommand(places.libRoot, 'cli'), '--version'], {
+      env: { ...process.env, NODE_COMPILE_CACHE: compiled },
+    });
     await removeOldVersions(places.libRoot, before);
   },
 };

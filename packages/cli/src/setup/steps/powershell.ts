@@ -5,7 +5,7 @@ import { cp, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TwofoldError } from '@twofold/contract';
 import { runCommand } from '@twofold/daemon/host/command.ts';
-import { libraryParts, repository } from '../../places.ts';
+import { libraryParts, repository, setupSources } from '../../places.ts';
 import { hostProgram, writePowerShellImage } from '../powershell/image.ts';
 import { treeOf } from '../stamps.ts';
 import type { Step } from '../step.ts';
@@ -53,7 +53,7 @@ export const powershell: Step = {
   optional: true,
   inputs: async () => [
     ...(await treeOf(source)),
-    ...(await treeOf(join(import.meta.dirname, '..', 'powershell'))),
+    ...(await treeOf(join(setupSources, 'powershell'))),
     (await sdkVersion()) ?? '',
   ],
   async check({ places }) {
