@@ -163,7 +163,7 @@ test('every verb speaks to the daemon', async () => {
 
   assert.deepEqual(
     (await networks.list()).map((one) => one.Name),
-    ['NAT'],
+    ['bridge'],
   );
   assert.equal((await networks.inspect('nat')).Driver, 'bridge');
   await networks.create('mine', { subnet: '10.9.0.0/24' });

@@ -335,3 +335,59 @@ test('networks and connections are there again after kill -9 of the daemon and a
   assert.equal(await daemon.ok(['network', 'inspect', '--format', '{{len .Containers}}', 'Inner']), '2');
   for (const isolation of isolations) await daemon.ok(['rm', '--force', `kept-${isolation}`]);
 });
+
+test('the default network is `bridge` for Docker, and NAT by name', async () => {
+  const shown = JSON.parse(await daemon.ok(['network', 'inspect', 'bridge', 'NAT'])) as Record<string, unknown>[];
+  assert.deepEqual(
+    shown.map(({ Name, Driver }) => [Name, Driver]),
+    [
+      ['bridge', 'bridge'],
+      ['bridge', 'bridge'],
+    ],
+  );
+  assert.deepEqual(
+    (shown[0]!['Options'] as Record<string, string>)['com.docker.network.bridge.default_bridge'],
+    'true',
+  );
+  assert.equal(await daemon.ok(['network', 'inspect', '--format', '{{json .Options}}', 'Lab']), '{}');
+  assert.equal(await daemon.ok(['network', 'ls', '--filter', 'name=^bridge$', '--format', '{{.Name}}']), 'bridge');
+  const since = (Date.now() / 1000).toFixed(3);
+  const asked = [[], ['--network', 'bridge'], ['--network', 'default'], ['--network', 'NAT']];
+  const modes = ['default|bridge', 'bridge', 'default', 'bridge'];
+  for (const [index, words] of asked.entries()) {
+    const name = `default-${index}`;
+    await daemon.ok(['run', '--detach', '--name', name, ...words, IMAGE, 'sleep', '1000']);
+    assert.deepEqual(Object.keys(await networksOf(name)), ['bridge'], words.join(' '));
+    assert.match(
+      await daemon.ok(['inspect', '--format', '{{.HostConfig.NetworkMode}}', name]),
+      new RegExp(`^(${modes[index]})$`),
+    );
+  }
+  const found = async (...words: string[]) => (await daemon.ok(words)).split('\n').filter((line) => line !== '').length;
+  const members = '{{range .Containers}}{{println .Name}}{{end}}';
+  assert.equal(await found('network', 'inspect', '--format', members, 'bridge'), asked.length);
+  for (const network of ['bridge', 'NAT', 'default'])
+    assert.equal(await found('ps', '--quiet', '--filter', `network=${network}`), asked.length, network);
+  await daemon.ok(['rm', '--force', ...asked.map((_, index) => `default-${index}`)]);
+  for (const network of ['bridge', 'NAT']) {
+    const told = ['events', '--since', since, '--until', (Date.now() / 1000 + 1).toFixed(3), '--filter'];
+    const names = await daemon.ok([...told, `network=${network}`, '--format', '{{.Actor.Attributes.name}}']);
+    assert.deepEqual([...new Set(names.split('\n'))], ['bridge'], network);
+  }
+});
+
+test('outside a swarm its words are 503 in the sentences of dockerd, and there are no plugins', async () => {
+  for (const words of [
+    'node ls',
+    'service ls',
+    'stack ls',
+    'secret ls',
+    'config ls',
+    'service ps x',
+    'swarm unlock-key',
+  ])
+    await refused(words.split(' '), /This node is not a swarm manager\. Use "docker swarm init"/);
+  await refused(['swarm', 'leave'], /This node is not part of a swarm/);
+  assert.equal(await daemon.ok(['plugin', 'ls', '--quiet']), '');
+  await refused(['plugin', 'inspect', 'x'], /plugin "x" not found/);
+});

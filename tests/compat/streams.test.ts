@@ -4,18 +4,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { command } from '../support/command.ts';
-import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { daemonForTests } from '../support/daemon.ts';
 import { isolations } from '../support/isolations.ts';
 import { until } from '../support/until.ts';
 
 const limit = { timeout: 240_000 };
 const image = 'nanoserver';
-
-let daemon: TestDaemon;
-before(async () => (daemon = await startDaemon()), limit);
-after(() => daemon[Symbol.asyncDispose](), limit);
+const daemon = daemonForTests();
 
 /** A connection on which `path` is asked to be taken over. */
 async function ask(path: string): Promise<Socket> {

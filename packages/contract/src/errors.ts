@@ -12,6 +12,7 @@ export const callerErrorCodes = [
   'adapter-not-found', // a network adapter of a container
   'compute-process-not-found', // a worker of a utility VM
   'exec-not-found',
+  'plugin-not-found', // Docker's plugins: there are none
   'path-not-found', // a path inside a container (cp)
   'ambiguous-prefix', // a short id that fits several
   'name-taken',
@@ -25,6 +26,7 @@ export const callerErrorCodes = [
   'unsupported', // this driver, kernel or machine can't do it, and never will as it is
   'not-implemented', // Docker has the word and Twofold doesn't yet
   'forbidden',
+  'no-swarm', // a word of a swarm's, which this machine is not part of
   'too-large', // a request body beyond what the door takes
 ] as const;
 

@@ -76,6 +76,7 @@ export function testPackages(): Package[] {
     { name: 'tmux', purpose: "a person's terminal, typed into and read like a screen" },
     { name: 'openssl', purpose: 'makes keys in utility VMs that were cloned' },
     { name: 'python3-docker', purpose: "a client of Docker's API that Docker has written in another language" },
+    { name: 'docker-compose', purpose: 'a client that brings up several containers and looks at them again' },
     { name: 'cpio', purpose: 'reads the initramfs that Twofold writes' },
     { name: 'clang', purpose: 'fuzzes the native programs' },
     { name: 'libclang-rt-dev', purpose: 'fuzzes the native programs' },

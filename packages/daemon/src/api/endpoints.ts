@@ -2,12 +2,16 @@
 // All adapters as they are is Twofold's own view (handlers/adapters.ts).
 
 import type { Adapter, ContainerRecord, Engine } from '../engine/engine.ts';
+import { dockerName } from './network-names.ts';
 
-/** The first adapter on each network, by the network's name. */
+/** The first adapter on each network, by the network's name in Docker's view. */
 export function endpointsOf(record: ContainerRecord): Map<string, Adapter> {
   const endpoints = new Map<string, Adapter>();
-  for (const adapter of record.adapters)
-    if (adapter.network !== null && !endpoints.has(adapter.network.name)) endpoints.set(adapter.network.name, adapter);
+  for (const adapter of record.adapters) {
+    if (adapter.network === null) continue;
+    const name = dockerName(adapter.network.name);
+    if (!endpoints.has(name)) endpoints.set(name, adapter);
+  }
   return endpoints;
 }
 

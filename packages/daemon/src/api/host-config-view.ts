@@ -4,6 +4,7 @@
 import type { HostConfig } from '@twofold/contract';
 import type { ContainerRecord } from '../engine/engine.ts';
 import { maskedPaths, readonlyPaths } from '../engine/containers/spec/security.ts';
+import { networkMode } from './network-names.ts';
 
 const defaultShmBytes = 64 << 20;
 
@@ -75,7 +76,7 @@ export function hostConfigView({ hostConfig, requestedIsolation }: ContainerReco
   return {
     ...unset,
     ...hostConfig,
-    NetworkMode: hostConfig.NetworkMode || 'default',
+    NetworkMode: networkMode(hostConfig.NetworkMode),
     RestartPolicy: {
       Name: hostConfig.RestartPolicy?.Name || 'no',
       MaximumRetryCount: hostConfig.RestartPolicy?.MaximumRetryCount ?? 0,

@@ -1,6 +1,6 @@
 // Owns the one table from error code to HTTP status, and what of an error a client is told. Does not write responses.
 
-import { type ErrorCode, TwofoldError } from '@twofold/contract';
+import { callerErrorCodes, type ErrorCode, TwofoldError } from '@twofold/contract';
 
 /** docs/errors.md says the same; a test keeps both equal to the closed sets of the contract. */
 export const statusOf = {
@@ -11,6 +11,7 @@ export const statusOf = {
   'adapter-not-found': 404,
   'compute-process-not-found': 404,
   'exec-not-found': 404,
+  'plugin-not-found': 404,
   'path-not-found': 404,
   'ambiguous-prefix': 400,
   'name-taken': 409,
@@ -24,6 +25,7 @@ export const statusOf = {
   unsupported: 400,
   'not-implemented': 501,
   forbidden: 403,
+  'no-swarm': 503,
   'too-large': 413,
   'no-space': 507,
   'sandbox-failed': 500,
@@ -71,6 +73,6 @@ export function renderError(error: unknown, requestNumber: number): RenderedErro
     status,
     code: error.code,
     message: complete ? error.message : `${error.message.replace(/\.$/, '')}: ${words.otherwise}`,
-    ours: status >= 500 && error.code !== 'not-implemented',
+    ours: status >= 500 && !(callerErrorCodes as readonly string[]).includes(error.code),
   };
 }

@@ -20,6 +20,7 @@ import * as system from './handlers/system.ts';
 import * as twofold from './handlers/twofold.ts';
 import { runVerb } from './handlers/verb.ts';
 import { missingRoutes } from './missing.ts';
+import { swarmRoutes } from './swarm.ts';
 import { compilePattern, matchPattern, type Pattern } from './router.ts';
 
 export interface HijackContext extends Caller {
@@ -108,6 +109,7 @@ const routes: readonly (readonly [method: string, path: string, handler: Handler
   ['POST', '/twofold/verb', runVerb],
 
   ...missingRoutes,
+  ...swarmRoutes,
 ];
 
 const hijackRoutes: readonly (readonly [method: string, path: string, handler: HijackHandler])[] = [

@@ -3,6 +3,11 @@
 
 import type { AdapterId, ContainerId, NetworkId } from '@twofold/contract';
 
+/**
+ * The switch that containers are on unless they name another. Docker's clients call it `bridge` (api/network-names.ts).
+ */
+export const defaultSwitch = 'NAT';
+
 export interface Network {
   readonly id: NetworkId;
   /**

@@ -21,6 +21,7 @@ import { linkFact } from '../host/ip.ts';
 import { hostSubnets, makeSwitch, removeEverything, removeSwitch, RuleQueue, uplinkMtu, type Warn } from './apply.ts';
 import { openNameServer, type NameServer } from './name-server.ts';
 import { joinDirectories, makeDirectory, type Directory } from './names.ts';
+import { defaultSwitch } from './networks.ts';
 import type { Endpoint, Network, NetworkEvent, Networks, NewNetwork, Request } from './networks.ts';
 import { checkOptions, mtuOption } from './options.ts';
 import { bridgeMac, ruleScript } from './plan.ts';
@@ -41,7 +42,7 @@ export interface NetworksOptions {
 
 /** What Docker's clients call the default switch. */
 const defaultAliases = ['bridge', 'default', 'nat'];
-const builtInSwitches = ['NAT', 'Virtual Switch'];
+const builtInSwitches = [defaultSwitch, 'Virtual Switch'];
 
 /** Opens the room; makes the built-in switches' rows where they lack, and no link yet. */
 export async function openNetworks(options: NetworksOptions): Promise<Networks & AsyncDisposable> {
@@ -108,7 +109,7 @@ class Room implements Networks, AsyncDisposable {
 
   find(reference: string): Network {
     const all = this.list();
-    const wanted = defaultAliases.includes(reference.toLowerCase()) ? builtInSwitches[0]! : reference;
+    const wanted = defaultAliases.includes(reference.toLowerCase()) ? defaultSwitch : reference;
     const exact = all.find((network) => network.name.toLowerCase() === wanted.toLowerCase() || network.id === wanted);
     if (exact !== undefined) return exact;
     const byPrefix = /^[0-9a-f]+$/.test(reference) ? all.filter((network) => network.id.startsWith(reference)) : [];
@@ -164,7 +165,10 @@ class Room implements Networks, AsyncDisposable {
   async remove(reference: string): Promise<void> {
     const network = this.find(reference);
     if (network.builtIn)
-      throw new TwofoldError('forbidden', `${network.name} is a pre-defined network and cannot be removed`);
+      throw new TwofoldError(
+        'forbidden',
+        `${network.id === reference ? network.name : reference} is a pre-defined network and cannot be removed`,
+      );
     if (this.#store.endpoints(network.id).length > 0)
       throw new TwofoldError(
         'forbidden',

@@ -4,6 +4,7 @@
 import { type ContainerConfig, type HostConfig, TwofoldError } from '@twofold/contract';
 import * as v from 'valibot';
 import type { Containers } from '../../engine/engine.ts';
+import { dockerName } from '../network-names.ts';
 import { endpointChange } from './endpoint.ts';
 import { refuseInConfig, refuseInHostConfig } from './refusals.ts';
 import { configEntries, containerConfig, type CreateRequest, hostConfig } from './schema.ts';
@@ -141,7 +142,7 @@ function networksOf(
 }
 
 function isDefault(name: string): boolean {
-  return name === 'default' || name === 'bridge' || name === '';
+  return ['', 'default', 'bridge'].includes(dockerName(name).toLowerCase());
 }
 
 function fail(message: string): never {

@@ -7,6 +7,7 @@ import type { ContainerRecord, Engine } from '../../engine/engine.ts';
 import { type Filters, nameExpression, passes, passesLabels } from '../query.ts';
 import { sendJson } from '../respond.ts';
 import { endpointsOf, networksView } from '../endpoints.ts';
+import { dockerName, networkMode } from '../network-names.ts';
 
 const known = [
   'id',
@@ -89,11 +90,12 @@ function filterOf(engine: Engine, filters: Filters): (record: ContainerRecord) =
 
 /** By name, id or prefix; Docker's names for the default switch lead to it. */
 function isOn(record: ContainerRecord, network: string): boolean {
-  const wanted = ['bridge', 'default'].includes(network) ? 'nat' : network.toLowerCase();
+  const wanted = network === 'default' ? 'bridge' : dockerName(network.toLowerCase());
   return (
     record.networking === wanted ||
     [...endpointsOf(record).values()].some(
-      (adapter) => adapter.network!.name.toLowerCase() === wanted || adapter.network!.id.startsWith(network),
+      (adapter) =>
+        dockerName(adapter.network!.name).toLowerCase() === wanted || adapter.network!.id.startsWith(network),
     )
   );
 }
@@ -125,7 +127,7 @@ export function summary(engine: Engine, record: ContainerRecord, now: number): R
     Labels: record.config.Labels ?? {},
     State: record.life.at,
     Status: statusText(record.life, now),
-    HostConfig: { NetworkMode: record.hostConfig.NetworkMode || 'default' },
+    HostConfig: { NetworkMode: networkMode(record.hostConfig.NetworkMode) },
     NetworkSettings: { Networks: networksView(engine.networks, record) },
     Mounts: [],
     Twofold: {

@@ -2,6 +2,7 @@
 
 import type { EngineEvent } from '../../engine/engine.ts';
 import type { Context } from '../context.ts';
+import { dockerName } from '../network-names.ts';
 import { type Filters, passes, passesLabels } from '../query.ts';
 import { beginStream, writePiece } from '../respond.ts';
 
@@ -33,9 +34,17 @@ export async function streamEvents(context: Context): Promise<void> {
   );
   beginStream(context, 'application/json');
   for await (const event of events) {
-    if (fits(event, filters)) await writePiece(context.response, `${renderEvent(event)}\n`, context.signal);
+    const told = inDockersWords(event);
+    if (fits(told, filters)) await writePiece(context.response, `${renderEvent(told)}\n`, context.signal);
   }
   context.response.end();
+}
+
+/** The default switch has another name in Docker's view. */
+function inDockersWords(event: EngineEvent): EngineEvent {
+  const { name } = event.attributes;
+  if (event.type !== 'network' || name === undefined) return event;
+  return { ...event, attributes: { ...event.attributes, name: dockerName(name) } };
 }
 
 function fits(event: EngineEvent, filters: Filters): boolean {
@@ -55,7 +64,7 @@ function fits(event: EngineEvent, filters: Filters): boolean {
         (event.type === 'container' &&
           [event.attributes['image'], event.attributes['image']?.replace(/:[^:/]*$/, '')].includes(value)),
     ) &&
-    passes(filters, 'network', named('network')) &&
+    passes(filters, 'network', (value) => named('network')(dockerName(value))) &&
     passes(filters, 'daemon', named('daemon')) &&
     passes(filters, 'scope', (value) => value === 'local') &&
     ['volume', 'plugin', 'service', 'node', 'secret', 'config'].every((name) => passes(filters, name, () => false)) &&

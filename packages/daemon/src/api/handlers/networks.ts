@@ -3,13 +3,14 @@
 import { TwofoldError } from '@twofold/contract';
 import * as v from 'valibot';
 import type { Engine } from '../../engine/engine.ts';
-import type { Network } from '../../networks/networks.ts';
+import { defaultSwitch, type Network } from '../../networks/networks.ts';
 import { readJson } from '../body.ts';
 import type { Context } from '../context.ts';
 import { endpointChange } from '../create/endpoint.ts';
 import { isUnset } from '../create/refusals.ts';
 import { endpoint } from '../create/schema.ts';
 import { endpointId, endpointsOf, isUp } from '../endpoints.ts';
+import { dockerName } from '../network-names.ts';
 import { nameExpression, passes, passesLabels } from '../query.ts';
 import { sendEmpty, sendJson } from '../respond.ts';
 import { pruneTime } from './container-life.ts';
@@ -70,7 +71,7 @@ export function listNetworks(context: Context): void {
     .list()
     .filter(
       (network) =>
-        (names === undefined || names.some((name) => name.test(network.name))) &&
+        (names === undefined || names.some((name) => name.test(network.name) || name.test(dockerName(network.name)))) &&
         passes(filters, 'id', (value) => network.id.includes(value)) &&
         passes(filters, 'driver', (value) => network.driver === value) &&
         passes(filters, 'type', (value) => (value === 'builtin') === network.builtIn) &&
@@ -96,7 +97,7 @@ export function inspectNetwork(context: Context): void {
 
 function networkView(engine: Engine, network: Network, whole: boolean): Record<string, unknown> {
   return {
-    Name: network.name,
+    Name: dockerName(network.name),
     Id: network.id,
     Created: network.created,
     Scope: 'local',
@@ -123,16 +124,22 @@ function networkView(engine: Engine, network: Network, whole: boolean): Record<s
     ConfigFrom: { Network: '' },
     ConfigOnly: false,
     Containers: whole ? members(engine, network) : {},
-    Options: network.bridge === '' ? {} : { 'com.docker.network.bridge.name': network.bridge, ...network.options },
+    Options: network.name === defaultSwitch ? { ...defaultBridge(network), ...network.options } : network.options,
     Labels: network.labels,
   };
 }
+
+/** What dockerd tells of its default network alone: on others a client would take it for what was asked for. */
+const defaultBridge = ({ bridge }: Network): Record<string, string> => ({
+  'com.docker.network.bridge.default_bridge': 'true',
+  'com.docker.network.bridge.name': bridge,
+});
 
 /** Docker shows the running ones. */
 function members(engine: Engine, network: Network): Record<string, unknown> {
   const found: Record<string, unknown> = {};
   for (const record of engine.containers.list().filter(isUp)) {
-    const endpoint = endpointsOf(record).get(network.name);
+    const endpoint = endpointsOf(record).get(dockerName(network.name));
     const lease = endpoint?.lease;
     if (endpoint?.network?.id !== network.id || !lease) continue;
     found[record.id] = {
@@ -168,7 +175,7 @@ function checkKind(name: string, driver: string): void {
   if (['host', 'null'].includes(driver))
     throw new TwofoldError('forbidden', `only one instance of "${driver}" network is allowed`);
   if (lackingDrivers.includes(driver)) throw lacking(`the network driver "${driver}"`);
-  throw new TwofoldError('network-not-found', `plugin "${driver.slice(0, 60)}" not found`);
+  throw new TwofoldError('plugin-not-found', `plugin "${driver.slice(0, 60)}" not found`);
 }
 
 /** Key of the body, and what Twofold lacks when it is set. */
@@ -185,7 +192,7 @@ export async function createNetwork(context: Context): Promise<void> {
   const addressDriver = body.IPAM.Driver ?? '';
   if (['null', 'dhcp', 'windows'].includes(addressDriver)) throw lacking(`the address driver "${addressDriver}"`);
   if (!['', 'default'].includes(addressDriver))
-    throw new TwofoldError('network-not-found', `plugin "${addressDriver.slice(0, 60)}" not found`);
+    throw new TwofoldError('plugin-not-found', `plugin "${addressDriver.slice(0, 60)}" not found`);
   for (const [key, what] of lackingWords) if (!isUnset(body[key])) throw lacking(what);
   if (!isUnset((body['ConfigFrom'] as { Network?: string } | undefined)?.Network))
     throw lacking('networks from a configuration');
