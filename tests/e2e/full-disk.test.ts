@@ -2,12 +2,13 @@
 // which is what makes room again.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
+import { rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { command } from '../support/command.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { isolations } from '../support/isolations.ts';
+import { makeDisk } from '../support/loop-disk.ts';
 import { until } from '../support/until.ts';
 
 const IMAGE = 'nanoserver';
@@ -15,23 +16,14 @@ const mebibyte = 1 << 20;
 const minimumFree = 64 * mebibyte;
 
 const daemon = new TestDaemon(['--minimum-free', String(minimumFree), '--log-opt', 'max-size=1g']);
-const disk = join(daemon.directory, 'disk');
 const free = () => {
   const { bavail, bsize } = statfsSync(daemon.dataRoot);
   return bavail * bsize;
 };
-const must = async (...words: [string, ...string[]]) => {
-  const { code, stderr } = await command(words[0], words.slice(1));
-  assert.equal(code, 0, `${words.join(' ')}: ${stderr}`);
-};
 const inspect = (name: string, field: string) => daemon.ok(['inspect', '--format', `{{${field}}}`, name]);
 
 before(async () => {
-  mkdirSync(daemon.dataRoot);
-  writeFileSync(disk, '');
-  truncateSync(disk, 640 * mebibyte);
-  await must('mkfs.ext4', '-q', '-F', '-m', '0', disk);
-  await must('mount', '-o', 'loop', disk, daemon.dataRoot); // goes with all that is mounted below the data root
+  await makeDisk(join(daemon.directory, 'disk'), daemon.dataRoot, 640 * mebibyte);
   await daemon.start();
 });
 after(() => daemon[Symbol.asyncDispose]());

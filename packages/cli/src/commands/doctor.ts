@@ -6,6 +6,7 @@ import { socketPathOf } from '@twofold/verbs/connect.ts';
 import { formatOption, type Format } from '@twofold/verbs/options.ts';
 import { examine } from '../doctor/examine.ts';
 import type { Finding } from '../doctor/finding.ts';
+import { settingsOf } from '../daemon/words.ts';
 import { paint, print } from '../output.ts';
 import { placesOf, type Places } from '../places.ts';
 
@@ -31,7 +32,8 @@ export function register(program: Command): void {
     .option('--data-root <directory>', 'where the daemon keeps its data')
     .action(async (options: Partial<Places> & { format: Format }, command: Command) => {
       const address = command.optsWithGlobals<Address>();
-      const places = placesOf({ ...options, socket: socketPathOf(address, process.env) });
+      const { dataRoot } = settingsOf(address.instance === undefined ? [] : ['--instance', address.instance]);
+      const places = placesOf({ dataRoot, ...options, socket: socketPathOf(address, process.env) });
       const findings = await examine({ places, progress: () => undefined, signal: AbortSignal.timeout(60_000) });
       const missing = findings.filter((finding) => finding.state === 'missing').length;
       const warnings = findings.filter((finding) => finding.state === 'warning').length;

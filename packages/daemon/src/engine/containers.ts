@@ -61,11 +61,21 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
   };
 
   /**
+   * What its caller is told of outlives a power cut. Not for creations, starts and ends: who runs a container must not
+   * wait for the disk, and their rows follow by themselves (docs/daemon.md).
+   */
+  const durably = async <T>(work: Promise<T>): Promise<T> => {
+    const result = await work;
+    await room.flushed();
+    return result;
+  };
+
+  /**
    * In turn, so that no start reads half of it. A container that runs is refused at once: its start may hold the queue.
    */
   const changeAdapters = async <T>(reference: string, change: (id: ContainerId) => T): Promise<T> => {
     const { id } = allow('change-adapters', find(reference));
-    return inTurn(id, async () => change(id));
+    return durably(inTurn(id, async () => change(id)));
   };
 
   const stop = async (id: ContainerId, options: StopOptions, signal: AbortSignal): Promise<void> => {
@@ -86,7 +96,7 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
       return inTurn(id, () => supervisor.start(id, signal), signal);
     },
     stop: async (reference, options, signal) => {
-      await stop(find(reference).id, options, signal);
+      await durably(stop(find(reference).id, options, signal));
     },
     restart: async (reference, options, signal) => {
       const { id } = find(reference);
@@ -102,7 +112,7 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
       }
       noteContainer(room, id, 'restart');
     },
-    kill: async (reference, name, signal) => killContainer(room, find(reference).id, name, signal),
+    kill: async (reference, name, signal) => durably(killContainer(room, find(reference).id, name, signal)),
     pause: async (reference) => {
       const { id } = find(reference);
       await inTurn(id, () => pauseContainer(room, id));
@@ -124,8 +134,10 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
           if (up.has(adapter.id)) room.networks.rename(adapter.id, endpointNames(renamed, adapter));
         publishContainer(room, renamed, 'rename', { oldName: `/${before}` });
       });
+      await room.flushed();
     },
-    remove: async (reference, options, signal) => removeInTurn(room, find(reference).id, options.force, signal),
+    remove: async (reference, options, signal) =>
+      durably(removeInTurn(room, find(reference).id, options.force, signal)),
     wait: (reference, condition, signal) => waitForContainer(room, find(reference).id, condition, signal),
     attach: async (reference, want, signal) => {
       const record = allow('attach', find(reference));
@@ -158,7 +170,11 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
       await room.driver(isolation).resize(refOf(id), size);
       noteContainer(room, id, 'resize', { height: String(size.rows), width: String(size.columns) });
     },
-    update: async (reference, change) => updateContainer(room, find(reference).id, change.hostConfig),
+    update: async (reference, change) => {
+      const result = updateContainer(room, find(reference).id, change.hostConfig);
+      await room.flushed();
+      return result;
+    },
     addAdapter: (reference, wanted) => changeAdapters(reference, (id) => addAdapter(room, id, wanted)),
     changeAdapter: (reference, adapter, change) =>
       changeAdapters(reference, (id) => changeAdapter(room, id, adapter, change)),
@@ -182,6 +198,7 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
         deleted.push(record.id);
         reclaimedBytes += bytes;
       }
+      await room.flushed();
       return { deleted, reclaimedBytes };
     },
   };

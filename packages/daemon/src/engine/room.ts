@@ -41,6 +41,8 @@ export interface Room {
    * commit, then listeners are told. A unit changes a container once, since it reads it as it was before. Synchronous.
    */
   together<T>(work: () => T, options?: { durable?: boolean }): T;
+  /** All rows that are written are on the disk when it resolves. Nobody else waits for it. */
+  flushed(): Promise<void>;
   /** Throws `unsupported` with the reason when this machine can't do that isolation. */
   driver(isolation: Isolation): Driver;
   /** Those that this machine has. */

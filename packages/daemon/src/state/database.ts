@@ -4,6 +4,7 @@
 import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { TwofoldError } from '@twofold/contract';
+import { Flusher } from './flusher.ts';
 import { makePrivateFile } from './data-root.ts';
 
 export type SqlValue = SQLInputValue;
@@ -18,20 +19,25 @@ export class Database implements Disposable {
   readonly #statements = new Map<string, StatementSync>();
   /** Makes room on a full disk; false when it can't. */
   readonly #makeRoom: () => boolean;
+  /** Null: nothing of it outlives the process (tests). */
+  readonly #flusher: Flusher | null;
   #depth = 0;
   /** The transaction under way waits for the disk. */
   #durable = false;
   /** What waits for the commit: changes of memory, then those who are told. */
   #committed: { readonly remember: (() => void)[]; readonly tell: (() => void)[] } = { remember: [], tell: [] };
 
-  constructor(sqlite: DatabaseSync, makeRoom: () => boolean) {
+  constructor(sqlite: DatabaseSync, makeRoom: () => boolean, flusher: Flusher | null = null) {
     this.#sqlite = sqlite;
     this.#makeRoom = makeRoom;
+    this.#flusher = flusher;
   }
 
   /** Runs a statement that gives no rows; resolves to the number of rows changed. */
   run(sql: string, ...values: SqlValue[]): number {
-    return this.#withRoom(() => Number(this.#prepare(sql).run(...values).changes));
+    const changes = this.#withRoom(() => Number(this.#prepare(sql).run(...values).changes));
+    if (this.#depth === 0) this.#flusher?.noteCommit();
+    return changes;
   }
 
   /** The first row, or undefined. */
@@ -56,9 +62,15 @@ export class Database implements Disposable {
       return work();
     }
     const result = this.#withRoom(() => this.#transaction(work, options));
+    if (options.durable !== true) this.#flusher?.noteCommit();
     const { remember, tell } = this.#takeCommitted();
     for (const step of [...remember, ...tell]) guarded(step);
     return result;
+  }
+
+  /** All that has been committed is on the disk when it resolves; it holds nobody else up. */
+  flushed(): Promise<void> {
+    return this.#flusher?.flush() ?? Promise.resolve();
   }
 
   get inTransaction(): boolean {
@@ -123,6 +135,7 @@ export class Database implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#flusher?.[Symbol.dispose]();
     this.#statements.clear();
     if (this.#sqlite.isOpen) this.#sqlite.close();
   }
@@ -193,8 +206,9 @@ export function openDatabase(path: string, makeRoom: () => boolean = () => false
   sqlite.exec(
     `PRAGMA user_version = ${fileFormat}; CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT`,
   );
-  if (path !== ':memory:') allocateWal(`${path}-wal`, makeRoom);
-  return new Database(sqlite, makeRoom);
+  if (path === ':memory:') return new Database(sqlite, makeRoom);
+  allocateWal(`${path}-wal`, makeRoom);
+  return new Database(sqlite, makeRoom, new Flusher(`${path}-wal`));
 }
 
 /** Zeros behind what is there: SQLite takes no frame for valid that does not carry the file's salt. */
