@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -88,6 +89,7 @@ static failure copy_lives(const struct fork_request *request, const struct birth
     if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0)) return "drop capabilities";
   if (birthplace_enter(place)) return "enter its control groups";
   setsid();
+  syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL); // without the kernel's support there is none
   prctl(PR_SET_NAME, "vmwp");
   // It shows the others; QEMU needed it to open what it was given.
   if (umount2("/proc", MNT_DETACH)) return "leave /proc";

@@ -19,7 +19,7 @@ static const struct {
   {"diff", diff_verb, "UPPER... [--over LOWER...] --form oci|private"},
   {"changes", changes_verb, "UPPER LOWER..."},
   {"mount", mount_verb, "IMAGE DIR [--loop]"},
-  {"show", show_verb, "DIRECTORY | --disk SERIAL OFFSET LENGTH, PID PATH"},
+  {"show", show_verb, "DIRECTORY | --disk SERIAL OFFSET LENGTH, PID:GROUP PATH"},
   {"processes", processes_verb, "CGROUP_PROCS_FILE"},
 };
 

@@ -1,7 +1,8 @@
-// show DIRECTORY PID PATH, show --disk SERIAL OFFSET LENGTH PID PATH: a read-only file system (mounted on the host; a
-// part of a guest's disk) becomes visible at PATH in the mount namespace of a running process. PATH is a name in /dev,
-// which is a file system of the kernel's own in every container: so no layer, no archive and no commit ever has it.
-// Repeated, it changes nothing.
+// show DIRECTORY PID:GROUP PATH, show --disk SERIAL OFFSET LENGTH PID:GROUP PATH: a read-only file system (mounted on
+// the host; a part of a guest's disk) becomes visible at PATH in the mount namespace of a running process, which is
+// taken for the one that is meant only if it is in a control group called GROUP. PATH is a name in /dev, which is a
+// file system of the kernel's own in every container: so no layer, no archive and no commit ever has it. Repeated, it
+// changes nothing.
 #include "disks.h"
 #include "handle.h"
 #include "mounts.h"
@@ -44,14 +45,35 @@ static int tree_of_directory(const char *path, struct error *error) {
   return tree < 0 ? fail(error, "Could not take hold of %s", path) : tree;
 }
 
-// Into its view of the file system; afterwards every path is one of the container's.
+// `process` is a directory of /proc.
+static bool is_in_group(int process, const char *name) {
+  auto_fd fd = openat(process, "cgroup", O_RDONLY | O_CLOEXEC);
+  auto_file f = fd < 0 ? NULL : fdopen(fd, "r");
+  if (!f) return false;
+  fd = -1;
+  auto_free char *line = NULL;
+  size_t room = 0, length = strlen(name);
+  while (getline(&line, &room, f) > 0)
+    for (char *at = strchr(line, '/'); at; at = strchr(at + 1, '/'))
+      if (strncmp(at + 1, name, length) == 0 && (at[1 + length] == '/' || at[1 + length] == '\n')) return true;
+  return false;
+}
+
+// Into its view of the file system; afterwards every path is one of the container's. The number may have become another
+// process's since it was told: so one directory of /proc is opened, which stays that process's, and both the question
+// who that is and the way into its file system go by it.
 static int enter(const char *pid, struct error *error) {
   char path[64];
   struct stat own, other;
-  snprintf(path, sizeof path, "/proc/%d/ns/mnt", atoi(pid));
-  auto_fd namespace = open(path, O_RDONLY | O_CLOEXEC);
+  const char *group = strchr(pid, ':');
+  if (!group || !group[1]) return error_set(error, "invalid-argument", 0, "%s is not of the form PID:GROUP.", pid);
+  snprintf(path, sizeof path, "/proc/%d", atoi(pid));
+  auto_fd process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  auto_fd namespace = process < 0 ? -1 : openat(process, "ns/mnt", O_RDONLY | O_CLOEXEC);
   if (namespace < 0 || fstat(namespace, &other) || stat("/proc/self/ns/mnt", &own))
     return error_set(error, "container-not-running", errno, "Could not find the container's process");
+  if (!is_in_group(process, group + 1))
+    return error_set(error, "container-not-running", 0, "The container's process has ended.");
   if (own.st_ino == other.st_ino)
     return error_set(error, "container-not-running", 0, "The container's process is not in a file system of its own.");
   return setns(namespace, CLONE_NEWNS) ? fail(error, "Could not enter the container's file system") : 0;
@@ -77,7 +99,7 @@ int show_verb(int count, char **words, struct error *error) {
   bool of_disk = count == 6 && strcmp(words[0], "--disk") == 0;
   if (!of_disk && count != 3)
     return error_set(error, "invalid-argument", 0,
-                     "show takes DIRECTORY or --disk SERIAL OFFSET LENGTH, then PID and PATH.");
+                     "show takes DIRECTORY or --disk SERIAL OFFSET LENGTH, then PID:GROUP and PATH.");
   auto_fd tree = of_disk ? tree_of_partition(words + 1, error) : tree_of_directory(words[0], error);
   struct stat own, other;
   if (tree < 0) return -1;

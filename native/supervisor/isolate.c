@@ -106,6 +106,7 @@ int isolate_process(struct error *error) {
   umask(022);
   if (chdir("/") != 0) return error_set(error, "internal", errno, "cannot enter /");
   setsid(); // fails only when it leads one already
+  keyring_leave();
   syscall(SYS_close_range, 3u, ~0u, 0u);
   if (open_gates(error) != 0) return -1;
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)

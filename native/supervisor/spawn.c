@@ -11,6 +11,7 @@ static char *const environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sb
 
 static _Noreturn void become(const struct spawn *s) {
   loop_child_signals();
+  keyring_leave(); // the runtime hands its own on to the container
   int fds[3] = {s->in, s->out, s->err};
   // Above 2 first, so that no dup2 overwrites one that is still needed.
   for (int i = 0; i < 3; i++) {

@@ -55,6 +55,10 @@ struct log *log_open(struct tlv request, struct error *error);
 void log_write(struct log *l, int stream, const void *data, size_t length);
 void log_close(struct log *l); // NULL is fine
 
+// keyring.c: the process gets a session keyring of its own, in place of whoever's it came to be in. No failure: without
+// the kernel's support there is none to share either.
+void keyring_leave(void);
+
 // spawn.c: a child of ours.
 struct spawn {
   char *const *argv; // argv[0] is a path, or a name looked for in the usual places

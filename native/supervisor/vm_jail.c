@@ -1,7 +1,7 @@
 // Owns the worker's way from fork to exec: control groups, a root of its own (a small read-only tmpfs with what QEMU
 // needs bound in read-only), no descriptors but its own, its user, no capabilities. A hole in QEMU gives whoever comes
 // through it nothing but that. MOUNT* { SOURCE PATH } of the plan names what is bound in; UID GID GROUP* who it runs
-// as; ARG* the command.
+// as; LENGTH how long a file may become; ARG* the command.
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -118,7 +118,11 @@ static void drop_rights(void) {
   errno = EINVAL;
   if (uid <= 0 || gid <= 0) give_up("become", "root");
   const struct rlimit none = {0, 0}, files = {MAX_WORKER_FILES, MAX_WORKER_FILES};
-  if (setrlimit(RLIMIT_CORE, &none) || setrlimit(RLIMIT_NOFILE, &files)) give_up("set", "limits");
+  // The writable disk, or the memory of a template: whoever comes out of a guest cannot fill the host's disk by them.
+  rlim_t longest = (rlim_t)tlv_get_number(plan.raw, TAG_LENGTH, 0);
+  const struct rlimit file = {longest, longest};
+  if (!longest || setrlimit(RLIMIT_FSIZE, &file) || setrlimit(RLIMIT_CORE, &none) || setrlimit(RLIMIT_NOFILE, &files))
+    give_up("set", "limits");
   bool parent = vm_has_flag(PLAN_PARENT);
   for (unsigned long c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
     if (!(parent && takes_to_fork(c)) && prctl(PR_CAPBSET_DROP, c, 0, 0, 0)) give_up("drop", "capabilities");
@@ -136,6 +140,7 @@ void worker_become(const struct worker_ends *ends) {
                          vm_has_flag(PLAN_PARENT) ? "LD_PRELOAD=/vm/fork.so" : NULL, NULL};
   loop_child_signals();
   setsid();
+  keyring_leave();
   umask(077);
   int failed = birthplace_enter(ends->place) ? errno : 0; // told by the descriptors that come now
   take_descriptors(ends);

@@ -119,7 +119,8 @@ async function startGuest(script: string, files: Readonly<Record<string, Buffer>
     .strings(Tag.TARGET, cgroups.create(`${cgroupParent}/${id.slice(0, 12)}/worker`, 'tracking'))
     .strings(Tag.ARG, ['/usr/bin/sh', '-c', script])
     .number(Tag.UID, uid)
-    .number(Tag.GID, uid);
+    .number(Tag.GID, uid)
+    .number(Tag.LENGTH, 1 << 20);
   const applets = ['sh', 'cat', 'sleep', 'dd'].map((applet) => ['/bin/busybox', `/usr/bin/${applet}`]);
   for (const [source, path] of [
     ...applets,

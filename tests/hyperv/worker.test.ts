@@ -3,9 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { release } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { readMounts } from '../../packages/daemon/src/host/cgroup/index.ts';
 import {
   parentOf,
   processEntries,
@@ -96,6 +98,14 @@ for (const kind of ['clone', 'fork'] as const)
         assert.equal(existsSync(`${root}${path}`), false, path);
       for (const line of (processText(pid, 'mounts') ?? '').trim().split('\n'))
         assert.match(line.split(' ')[3]!, /^ro\b/, line);
+    });
+
+    test('the worker can start few threads, and lengthen no file beyond its disk', () => {
+      assert.match(processText(pid, 'limits') ?? '', /^Max file size +21474836480 +21474836480 /m);
+      const group = /^\d+:(?:[^:]*,)?pids(?:,[^:]*)?:(.*)$|^0::(.*)$/m.exec(processText(pid, 'cgroup') ?? '')!;
+      const tree = readMounts(readFileSync('/proc/self/mountinfo', 'utf8'));
+      const root = tree.v1.find(({ controllers }) => controllers.includes('pids')) ?? tree.v2!;
+      assert.equal(readFileSync(join(root.directory, group[1] ?? group[2]!, 'pids.max'), 'utf8'), '257\n');
     });
 
     test('the worker has no descriptor of a directory, and no more files than its own', () => {

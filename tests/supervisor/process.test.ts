@@ -378,6 +378,50 @@ test('an image whose passwd is a pipe, a device or a way out is refused or read 
   }
 });
 
+test('a container and an exec in it have session keyrings of their own', async (t) => {
+  const source = join(candidate.root, 'keyring.c');
+  const program = join(candidate.root, 'keyring');
+  writeFileSync(
+    source,
+    // KEYCTL_GET_KEYRING_ID of KEY_SPEC_SESSION_KEYRING.
+    `#include <stdio.h>
+     #include <sys/syscall.h>
+     long syscall(long, ...);
+     int main(void) { return printf("%ld\\n", syscall(SYS_keyctl, 0, -3, 0)) < 0; }`,
+  );
+  execFileSync('musl-gcc', ['-static', '-idirafter', '/usr/include', '-o', program, source]);
+  const ours = execFileSync(program, { encoding: 'utf8' });
+  if (ours === '-1\n') return t.skip('the kernel keeps no keys');
+  const top = layer(join(candidate.root, 'images'), 'keyring', (root) => {
+    mkdirSync(join(root, 'bin'));
+    copyFileSync(program, join(root, 'bin', 'keyring'));
+    chmodSync(join(root, 'bin', 'keyring'), 0o755);
+  });
+  const seen = [ours];
+  for (let one = 0; one < 2; one++) {
+    const base = describeOne();
+    const container: Container = {
+      ...base,
+      spec: { ...base.spec, rootfs: { ...base.spec.rootfs, layers: [top, ...candidate.layers] } },
+    };
+    const { streams } = await run(candidate, driver, ['sh', '-c', 'keyring; sleep 1000'], { container });
+    for await (const { data } of streams.output) {
+      seen.push(data.toString());
+      break;
+    }
+    const exec = await driver.exec(
+      execOf(container),
+      { process: processOf(['keyring']), stdin: false },
+      { attached: true },
+      deadline(candidate),
+    );
+    seen.push((await collect(exec.streams!)).stdout.toString());
+    await drop(container);
+  }
+  for (const id of seen) assert.match(id, /^[1-9][0-9]*\n$/);
+  assert.equal(new Set(seen).size, 5, seen.join(''));
+});
+
 test('the end of a veth in the sandbox takes its name, address and route', async () => {
   const base = describeOne();
   const name = `tfcv${randomBytes(3).toString('hex')}`;

@@ -339,7 +339,15 @@ export class HypervDriver implements Driver {
     }
     await using run = await runGuestTool(
       connection,
-      ['show', '--disk', 'layers', String(shown.offset), String(shown.length), String(pid), path],
+      [
+        'show',
+        '--disk',
+        'layers',
+        String(shown.offset),
+        String(shown.length),
+        `${pid}:${guestPlaces(spec.id).cgroup}`,
+        path,
+      ],
       answerLimitBytes.show,
       signal,
     );

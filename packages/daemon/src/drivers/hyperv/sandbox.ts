@@ -28,6 +28,7 @@ import { vmMemoryBytes } from './size.ts';
 import {
   describeWorker,
   mostAdapters,
+  mostWorkerThreads,
   workerOverheadBytes,
   workerOverheadCpus,
   type Origin,
@@ -153,6 +154,7 @@ export const workerGroup = (cgroupPath: string): string => `${cgroupPath}/worker
 export function limitWorker(spec: SandboxSpec, cgroupPath: string, cgroups: Cgroups): void {
   cgroups.limit(workerGroup(cgroupPath), {
     memoryBytes: 2 * vmMemoryBytes(spec.machine) + workerOverheadBytes,
+    pids: mostWorkerThreads + spec.machine.cpus,
     ...(spec.resources.cpus === undefined ? {} : { cpus: spec.resources.cpus + workerOverheadCpus }),
   });
 }

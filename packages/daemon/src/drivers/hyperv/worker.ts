@@ -75,6 +75,8 @@ export interface WorkerDescription {
 export const workerOverheadBytes = 256 << 20;
 /** What QEMU's own threads may use beside the guest's processors. */
 export const workerOverheadCpus = 0.1;
+/** QEMU's own, and at most 64 for each of two pools that read and write disks; a processor of the guest is one more. */
+export const mostWorkerThreads = 256;
 
 /**
  * Pure: QEMU's words. Nothing is emulated that isn't used; the monitor, the agent's channel and the network come as
@@ -190,6 +192,7 @@ export function describeWorker(plan: TlvWriter, vm: WorkerDescription, uid: numb
   plan
     .number(Tag.UID, uid)
     .number(Tag.GID, uid)
+    .number(Tag.LENGTH, Math.max(scratchBytes, vm.memoryBytes))
     .strings(Tag.TARGET, cgroups)
     .strings(
       Tag.HOST_NAME,

@@ -310,7 +310,7 @@ export class ProcessDriver implements Driver {
     if (state?.at !== 'running') throw new TwofoldError('container-not-running', 'The container is not running.');
     await runLayerVerb(
       this.#options.layerTool,
-      ['show', await this.#layers.mount(layer), String(state.pid), path],
+      ['show', await this.#layers.mount(layer), `${state.pid}:${spec.id}`, path],
       signal,
     );
   }
