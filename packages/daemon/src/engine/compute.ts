@@ -2,7 +2,7 @@
 // system, never from a table.
 
 import { TwofoldError, guid, isTwofoldError, type ComputeProcess } from '@twofold/contract';
-import { endHard, endsWithin } from './containers/stop.ts';
+import { endHard, endsWithin, noteStop } from './containers/stop.ts';
 import { containerOf, sandboxOf } from './places.ts';
 import { noteContainer, type Room } from './room.ts';
 import type { StoredContainer } from './containers/records.ts';
@@ -35,7 +35,7 @@ export async function stopCompute(room: Room, reference: string, signal: AbortSi
   const workers = await room.driver(isolation).workers();
   if (!workers.some(({ sandbox }) => sandbox === sandboxOf(id))) throw noSuch(reference);
   // No policy starts it again.
-  room.records.change(id, { stoppedByUser: true });
+  noteStop(room, id);
   if (!(await endHard(room, id))) throw noSuch(reference);
   noteContainer(room, id, 'kill', { signal: '9' });
   if (!(await endsWithin(room, id, endTimeoutMs, signal)))

@@ -147,3 +147,20 @@ for (const [title, story] of Object.entries(stories)) {
 function failed(at: number, cause: unknown): never {
   throw new Error(`The write that failed first: ${at}`, { cause });
 }
+
+for (const [title, end] of Object.entries({
+  'a kill': (house: House, id: ContainerId) => house.engine.containers.kill(id, 'KILL', soon()),
+  'a stop': (house: House, id: ContainerId) => house.engine.containers.stop(id, {}, soon()),
+}))
+  test(`${title} ends a container of which nothing can be written down, at once, and its end is known later`, async () => {
+    await using house = await openHouse();
+    const id = await house.run(['sleep'], { RestartPolicy: { Name: 'always' } });
+    house.disk.isFull = () => true;
+    const began = performance.now();
+    await end(house, id);
+    assert.ok(performance.now() - began < 5_000, 'no time limit had to pass');
+    assert.notEqual(processOf(house, id)?.status, null);
+    house.disk.isFull = () => false;
+    await until(() => life(house, id).at === 'exited');
+    assert.equal(house.rows().find((row) => row.id === id)?.stoppedByUser, true, 'no policy starts it again');
+  });

@@ -58,6 +58,11 @@ export class Supervisor {
   /** Writes an end down, now or when it can be, and sees to what follows. A second report of it changes nothing. */
   recordExit(id: ContainerId, status: ExitStatus, error = ''): void {
     this.inTheEnd(id, () => this.#recordExit(id, status, error));
+    const life = this.#room.records.get(id)?.life;
+    if (life === undefined || !isUp(life)) return;
+    const presence = this.#room.presences.of(id);
+    presence.exitUnwritten = true;
+    presence.tell({ kind: 'unwritten-exit' });
   }
 
   /** Does what must be done in the end, while there is the container, and after what waits of it: see Backlog. */
@@ -103,6 +108,7 @@ export class Supervisor {
         execDuration: String(Math.round((finishedAt - life.startedAt) / 1000)),
       });
     });
+    presence.exitUnwritten = false;
     presence.quickRestarts = quickRestarts;
     for (const exec of room.execs.values()) if (exec.container === id) finishExec(room, exec.id, 137);
     presence.tell({ kind: 'exit', exitCode: status.code, willRestart: delayMs !== null });

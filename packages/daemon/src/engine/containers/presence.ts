@@ -9,6 +9,8 @@ import { SerialQueue } from './queue.ts';
 /** What a waiter is told. */
 export type Ending =
   | { readonly kind: 'exit'; readonly exitCode: number; readonly willRestart: boolean }
+  /** It has ended, and that can't be written down yet (a full disk): `exit` follows. */
+  | { readonly kind: 'unwritten-exit' }
   | { readonly kind: 'removed'; readonly exitCode: number }
   | { readonly kind: 'removal-failed'; readonly error: string }
   | { readonly kind: 'start-failed'; readonly exitCode: number; readonly error: string };
@@ -23,6 +25,8 @@ export class Presence {
   endedHard = false;
   /** Somebody wants it to end: its restart policy heeds that, even where it could not be written down. */
   stopAsked = false;
+  /** It has ended, and its row still says that it runs. */
+  exitUnwritten = false;
   /** The sandbox is (or may be) there: it must be cleared away before the next start. */
   sandboxUp = false;
   /** Streams of its files to clients, which hold the queue for as long as those read; aborting one ends it. */

@@ -30,7 +30,7 @@ async function* follow(room: Room, id: ContainerId, options: Options, signal: Ab
   // A container that has not run yet is followed from its start; between a restart's end and beginning there is more to
   // come.
   using _listening = room.presences.of(id).onEnding((ending) => {
-    if (ending.kind !== 'exit' || !ending.willRestart) ended.abort();
+    if (ending.kind !== 'unwritten-exit' && (ending.kind !== 'exit' || !ending.willRestart)) ended.abort();
   });
   if (!isUp(record.life) && record.life.at !== 'restarting' && room.presences.of(id).starting === null) ended.abort();
   yield* readLog(record.logPath, { ...options, follow: ended.signal }, signal);

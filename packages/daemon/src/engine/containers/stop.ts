@@ -95,10 +95,12 @@ export async function killForGood(
   const heard = await send(room, id, 9, signal);
   if (discard) await discardLog(record.logPath);
   if (heard && record.life.at === 'paused') await isAnswered(resume(room, id), signal).catch(() => undefined);
-  if (heard && (await endsWithin(room, id, killTimeoutMs, signal))) return;
+  // What is discarded next needs the row to say that it has ended.
+  const written = discard;
+  if (heard && (await endsWithin(room, id, killTimeoutMs, signal, { written }))) return;
   room.log.warn({ container: id }, 'A container did not end by SIGKILL; it is ended from outside.');
   await endHard(room, id);
-  if (!(await endsWithin(room, id, killTimeoutMs, signal)))
+  if (!(await endsWithin(room, id, killTimeoutMs, signal, { written })))
     throw new TwofoldError('internal', `container ${id} did not end`);
 }
 
@@ -156,17 +158,24 @@ async function isAnswered(asked: Promise<void>, signal: AbortSignal): Promise<bo
   }
 }
 
-/** Whether it is not running (any more) within the time; null waits for ever. */
+/**
+ * Whether it is not running (any more) within the time; null waits for ever. That its end can't be written down yet
+ * holds up only who needs that (`written`).
+ */
 export async function endsWithin(
   room: Room,
   id: ContainerId,
   withinMs: number | null,
   signal: AbortSignal,
+  { written = false } = {},
 ): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  using _listener = room.presences.of(id).onEnding(() => resolve(true));
+  const presence = room.presences.of(id);
+  using _listener = presence.onEnding(({ kind }) => {
+    if (!written || kind !== 'unwritten-exit') resolve(true);
+  });
   const record = room.records.get(id);
-  if (record === undefined || !isUp(record.life)) return true;
+  if (record === undefined || !isUp(record.life) || (presence.exitUnwritten && !written)) return true;
   const timer = withinMs === null ? undefined : setTimeout(() => resolve(false), withinMs);
   try {
     return await orAborted(promise, signal);

@@ -39,6 +39,7 @@ export function waitForContainer(
 
 /** As dockerd has it, `not-running` is told of the end of a run that is followed by a restart, too. */
 function fits(condition: Condition, { kind }: Ending): boolean {
+  if (kind === 'unwritten-exit') return false;
   const removal = kind === 'removed' || kind === 'removal-failed';
   return condition === 'removed' ? removal : kind !== 'removal-failed';
 }
