@@ -4,7 +4,8 @@ import { stat, unlink, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { type Door, openDoor } from './door.ts';
+import { type Door, openDoor, openFront } from './door.ts';
+import { fakeEngine } from './fake-engine.ts';
 
 async function make(door: Door, config: object, name = 'one'): Promise<void> {
   const made = await door.ask('POST', `/containers/create?name=${name}`, {
@@ -394,4 +395,26 @@ test('events keep their nanoseconds', async () => {
   await make(door, { Cmd: ['sleep'] });
   const { body } = await door.ask('GET', '/events?until=1');
   assert.match(body, /"Type":"container","Action":"create".*"timeNano":\d{13}000007}\n$/);
+});
+
+test('a load waits for a client that reads its progress slowly', async () => {
+  const { engine } = fakeEngine();
+  let taken = false;
+  const said = Promise.withResolvers<void>();
+  const load: typeof engine.images.load = async (_archive, progress) => {
+    const saying = Promise.resolve(progress('x'.repeat(4 << 20))).then(() => (taken = true));
+    said.resolve();
+    await saying;
+    return [];
+  };
+  await using front = await openFront({ ...engine, images: { ...engine.images, load } });
+  using raw = await front.dial();
+  raw.socket.pause();
+  raw.socket.write('POST /images/load HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  await said.promise;
+  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(taken, false);
+  raw.socket.resume();
+  assert.match((await raw.ended()).subarray(-100).toString(), /Nothing was loaded/);
+  assert.equal(taken, true);
 });

@@ -55,7 +55,7 @@ export class Store implements Disposable {
   load(archive: Buffer | Readable, lines: string[] = []) {
     return this.images.load(
       archive instanceof Readable ? archive : Readable.from([archive], { objectMode: false }),
-      (line) => lines.push(line),
+      (line) => void lines.push(line),
       signal,
     );
   }

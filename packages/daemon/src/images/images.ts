@@ -64,7 +64,7 @@ export interface Images {
    * `docker load`: a docker archive or OCI layout tar, optionally compressed. Resolves with what was loaded; `progress`
    * is told of its layers.
    */
-  load(archive: Readable, progress: (line: string) => void, signal: AbortSignal): Promise<Image[]>;
+  load(archive: Readable, progress: (line: string) => Promise<void> | void, signal: AbortSignal): Promise<Image[]>;
   /** `docker save`: an archive that both docker and OCI tools load. */
   save(references: readonly string[], out: Writable, signal: AbortSignal): Promise<void>;
   /**

@@ -43,7 +43,7 @@ const nestingLimit = 4;
 export async function loadArchive(
   parts: LoadParts,
   archive: Readable,
-  progress: (line: string) => void,
+  progress: (line: string) => Promise<void> | void,
   signal: AbortSignal,
 ): Promise<{ image: Image; added: boolean; tags: readonly Reference[] }[]> {
   using spooled = await spoolArchive(archive, parts.content, signal);
@@ -159,7 +159,7 @@ async function store(
   parts: LoadParts,
   candidate: Candidate,
   config: Buffer,
-  progress: (line: string) => void,
+  progress: (line: string) => Promise<void> | void,
   signal: AbortSignal,
 ): Promise<{ image: Image; added: boolean }> {
   const { layers } = parts;
@@ -183,7 +183,7 @@ async function store(
     image.diffIds.map(async (diffId, position) => {
       try {
         await layers.addBlob(candidate.layers[position]!, diffId, position, both);
-        progress(`Layer ${position + 1} of ${image.diffIds.length}: ${shortId(diffId)}`);
+        await progress(`Layer ${position + 1} of ${image.diffIds.length}: ${shortId(diffId)}`);
       } catch (error) {
         failure.abort(error);
         throw error;

@@ -6,6 +6,7 @@ import type { Image } from '../../images/images.ts';
 import type { Context } from '../context.ts';
 import { familiar, joinReference } from '../references.ts';
 import { renderError } from '../render-error.ts';
+import { writePiece } from '../respond.ts';
 
 /**
  * `docker pull` and `docker import` are one path; only the second is here. docker run asks for the first when an image
@@ -58,9 +59,12 @@ function takeBody(context: Context): void {
 export async function loadImages(context: Context): Promise<void> {
   const { response } = context;
   takeBody(context);
-  const line = (value: unknown) => {
+  let last: Promise<void> = Promise.resolve();
+  /** One after the other, as fast as the client reads them: several layers are made at once. */
+  const line = (value: unknown): Promise<void> => {
     if (!response.headersSent) response.writeHead(200, { 'Content-Type': 'application/json' });
-    response.write(`${JSON.stringify(value)}\r\n`);
+    last = last.then(() => writePiece(response, `${JSON.stringify(value)}\r\n`, context.signal));
+    return last;
   };
   const quiet = context.query.flag('quiet');
   try {
@@ -69,17 +73,17 @@ export async function loadImages(context: Context): Promise<void> {
     );
     const images = await context.engine.images.load(
       context.request,
-      (text) => {
-        if (!quiet) line({ stream: text.endsWith('\n') ? text : `${text}\n` });
+      async (text) => {
+        if (!quiet) await line({ stream: text.endsWith('\n') ? text : `${text}\n` });
       },
       context.signal,
     );
-    for (const image of images) for (const text of loadedLines(image, before)) line({ stream: `${text}\n` });
-    if (images.length === 0) line({ stream: 'Nothing was loaded.\n' });
+    for (const image of images) for (const text of loadedLines(image, before)) await line({ stream: `${text}\n` });
+    if (images.length === 0) await line({ stream: 'Nothing was loaded.\n' });
   } catch (error) {
     if (!response.headersSent) throw error;
     const { message } = renderError(error, 0);
-    line({ errorDetail: { message }, error: message });
+    await line({ errorDetail: { message }, error: message });
   }
   response.end();
 }
