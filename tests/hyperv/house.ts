@@ -30,6 +30,7 @@ import { HypervDriver } from '../../packages/daemon/src/drivers/hyperv/driver.ts
 import { openCgroups } from '../../packages/daemon/src/host/cgroup/index.ts';
 import { defaults, type Settings } from '../../packages/daemon/src/settings.ts';
 import { testedLibrary } from '../support/library.ts';
+import { endingTakes } from '../support/ending.ts';
 import { processesNaming } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
@@ -92,7 +93,8 @@ export class House implements AsyncDisposable {
   readonly events: DriverEvent[] = [];
   readonly warnings: string[] = [];
   readonly #root: string;
-  readonly #ending = new AbortController();
+  readonly #closing = new AbortController();
+  readonly #ending = endingTakes(this);
   readonly #sandboxes: SandboxSpec[] = [];
 
   private constructor(root: string, settings: Settings, driver: HypervDriver) {
@@ -100,7 +102,7 @@ export class House implements AsyncDisposable {
     this.settings = settings;
     this.driver = driver;
     void (async () => {
-      for await (const event of driver.watch(this.#ending.signal)) this.events.push(event);
+      for await (const event of driver.watch(this.#closing.signal)) this.events.push(event);
     })();
   }
 
@@ -215,10 +217,11 @@ export class House implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { id, directory } of this.#sandboxes) await this.driver.deleteSandbox(id, directory);
-    this.#ending.abort();
+    this.#closing.abort();
     await this.driver[Symbol.asyncDispose]();
     await openCgroups().remove(this.settings.cgroupParent, within());
     rmSync(this.#root, { recursive: true, force: true });
+    this.#ending[Symbol.dispose]();
   }
 }
 

@@ -12,6 +12,7 @@ import { after, afterEach, before, beforeEach } from 'node:test';
 import { readCommandLine } from '@twofold/daemon/command-line.ts';
 import { sweep } from '@twofold/daemon/sweep.ts';
 import { command, type CommandResult } from './command.ts';
+import { endingTakes } from './ending.ts';
 import { leftovers } from './leftovers.ts';
 import { claimSlot } from './slot.ts';
 import { until } from './until.ts';
@@ -24,6 +25,7 @@ export class TestDaemon implements AsyncDisposable {
   readonly dataRoot = join(this.directory, 'd');
   readonly runRoot = join(this.directory, 'r');
   readonly #slot = claimSlot();
+  readonly #ending = endingTakes(this);
   readonly linkPrefix = this.#slot.linkPrefix;
   /** The daemon's own. */
   readonly flags: readonly string[];
@@ -141,6 +143,7 @@ export class TestDaemon implements AsyncDisposable {
     const log = this.log();
     await rm(this.directory, { recursive: true, force: true });
     this.#slot[Symbol.dispose]();
+    this.#ending[Symbol.dispose]();
     if (left.length > 0)
       throw new Error(
         `The daemon left behind:\n${left.join('\n')}\n--- its log:\n${log.split('\n').slice(-30).join('\n')}`,

@@ -22,7 +22,8 @@ export interface FileResult extends Ended {
 }
 
 const running = new Set<ChildProcess>();
-const graceMs = 10_000;
+/** A file that is told to end takes away what it has on the host. */
+const graceMs = 30_000;
 
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {

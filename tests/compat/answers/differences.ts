@@ -39,6 +39,7 @@ export const differences: readonly Difference[] = [
     of: create(
       'Hostname=',
       'MacAddress="nonsense"',
+      'StopSignal="99"',
       'HostConfig CpuShares=-1',
       'HostConfig MemoryReservation=-1',
       'HostConfig PidsLimit=-2',

@@ -1,7 +1,7 @@
 // Owns the verbs that change or follow a container's life: start, stop, restart, kill, pause, unpause, rename, wait,
 // remove, resize, top, prune.
 
-import { TwofoldError } from '@twofold/contract';
+import { TwofoldError, signalNumber } from '@twofold/contract';
 import { changeLimitMs, type Context } from '../context.ts';
 import { checkName } from '../create/command.ts';
 import { parseTime, passesLabels } from '../query.ts';
@@ -36,6 +36,7 @@ export async function restart(context: Context): Promise<void> {
 
 export async function kill(context: Context): Promise<void> {
   const signal = context.query.text('signal') ?? 'SIGKILL';
+  signalNumber(signal); // a signal that is none is told before a container that is not there, as dockerd does
   await context.engine.containers.kill(target(context), signal, context.lasting(changeLimitMs));
   sendEmpty(context);
 }
