@@ -637,6 +637,11 @@ export function fakeEngine(): Fake {
       warnings: [],
     }),
     pool: () => ({ waiting: 1, wanted: 2 }),
+    aids: () => [
+      { name: 'VM template', state: 'ready' },
+      { name: 'VM parent', state: 'failed', againInMs: 39_500 },
+      { name: 'VM pool', state: 'making' },
+    ],
     lostThings: async () => [],
     emptyLost: async () => [],
   };

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { newId, type ExecId } from '@twofold/contract';
 import { parentOf, processName, processText } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 import { House, outputOf, processOf, within, type Running } from './house.ts';
 
 let house: House;
@@ -75,6 +76,20 @@ test('forks outlive their parent; their ends are heard of, the next VM is a clon
   const next = await house.run(['sleep', '1000']);
   assert.equal(processName(parentOf(await workerOf(next)) ?? assert.fail('it has gone')), 'twofold-supervi');
   assert.equal(house.warnings.filter((warning) => /forked from is lost/.test(warning)).length, 1);
-  assert.equal(await house.driver.forkable(), true);
+  await until('there is another', () => house.driver.forkable());
   for (const running of [one!, other!, next]) await house.end(running);
+});
+
+test('a parent may be lost as often as it will: there is another after a while, and until then it is shown as failed', async () => {
+  const state = () => house.driver.aids.find(({ name }) => name === 'VM parent')!.state;
+  for (let round = 0; round < 4; round += 1) {
+    const running = await house.run(['sleep', '1000']);
+    const parent = parentOf(await workerOf(running)) ?? assert.fail('it has gone');
+    assert.deepEqual([processName(parent), state()], ['vmwp-parent', 'ready']);
+    process.kill(parent, 'SIGKILL');
+    await until('it is lost', () => state() !== 'ready', { everyMs: 5 });
+    await house.end(running);
+    await until('there is another', () => house.driver.forkable());
+  }
+  assert.equal(house.warnings.filter((warning) => /forked from is lost.*made anew in 1 s/.test(warning)).length, 5);
 });

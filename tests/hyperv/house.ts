@@ -107,7 +107,10 @@ export class House implements AsyncDisposable {
   }
 
   /** With a template, so that its VMs of the standard size are forks, or clones where that is turned off. */
-  static async open(asked: Partial<Settings> = {}): Promise<House> {
+  static async open(
+    asked: Partial<Settings> = {},
+    retry = { firstMs: 50, mostMs: 1_000, wellMs: 600_000 },
+  ): Promise<House> {
     const root = mkdtempSync(join(tmpdir(), 'twofold-hyperv-'));
     const name = `/twofold-hyperv-${process.pid}-${houses++}`; // each has VMs of its own that nobody asked for
     const settings = {
@@ -121,7 +124,7 @@ export class House implements AsyncDisposable {
       machine: { memoryBytes: 512 << 20, cpus: 1 },
       ...asked,
     };
-    const house = new House(root, settings, await HypervDriver.open(settings));
+    const house = new House(root, settings, await HypervDriver.open(settings, openCgroups(), retry));
     house.driver.warmUp((sentence) => house.warnings.push(sentence), specOf(['true']));
     await house.driver.forkable();
     return house;

@@ -116,6 +116,22 @@ test('a waiting VM that dies is replaced, and never handed out', async () => {
   );
 });
 
+test('a VM waits again once what kept it from being made has gone, however often that failed', async () => {
+  const pid = await waitingWorker();
+  const aid = () => house.driver.aids.find(({ name }) => name === 'VM pool')!;
+  assert.equal(aid().state, 'ready');
+  const { runRoot } = house.settings;
+  Object.assign(house.settings, { runRoot: '/dev/null' }); // no sandbox can be made in it
+  process.kill(pid, 'SIGKILL');
+  await until('it has failed often', () =>
+    house.warnings.some((warning) => warning.startsWith('No utility VM could be made to wait')),
+  );
+  await until('it is shown', () => aid().state === 'failed' && aid().againInMs! > 0, { everyMs: 5 });
+  Object.assign(house.settings, { runRoot });
+  await waitingWorker();
+  assert.equal(aid().state, 'ready');
+});
+
 test('none waits when the driver is gone', async () => {
   await waitingWorker();
   await house.driver[Symbol.asyncDispose]();

@@ -248,6 +248,15 @@ export interface Worker {
   readonly user: string;
 }
 
+/** Something that makes starts faster, and that a driver can do without. */
+export interface Aid {
+  /** As `docker info` calls it. */
+  readonly name: string;
+  readonly state: 'ready' | 'making' | 'failed' | 'off';
+  /** Of one that failed: the time until it is tried again. */
+  readonly againInMs?: number;
+}
+
 /** Tells what went wrong where nobody waits for it: a constant sentence, facts beside it. */
 export type Warn = (sentence: string, facts: Readonly<Record<string, unknown>>) => void;
 
@@ -265,6 +274,8 @@ export interface Driver extends AsyncDisposable {
    * no VMs.
    */
   readonly pool?: { readonly waiting: number; readonly wanted: number };
+  /** What it has to make starts faster, and how that is. */
+  readonly aids?: readonly Aid[];
 
   /**
    * Begins, in the background, to make what later starts of containers like `ordinary` profit from. Once, when nothing

@@ -15,6 +15,7 @@ import type {
   Isolation,
   NetworkId,
 } from '@twofold/contract';
+import type { Aid } from '../drivers/driver.ts';
 import type { Images, SealedLayer } from '../images/images.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { TraceStep } from './trace.ts';
@@ -370,4 +371,6 @@ export interface Engine {
   emptyLost(): Promise<LostThing[]>;
   /** Utility VMs that wait for containers, and how many should now; null where there are no such VMs. */
   pool(): { readonly waiting: number; readonly wanted: number } | null;
+  /** What drivers have to make starts faster, and how that is. */
+  aids(): readonly Aid[];
 }

@@ -92,6 +92,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisp
     lostThings: () => lostThings(parts.lost),
     emptyLost: () => emptyLost(parts.lost),
     pool: () => drivers.find((driver) => driver.pool !== undefined)?.pool ?? null,
+    aids: () => drivers.flatMap((driver) => driver.aids ?? []),
     async [Symbol.asyncDispose]() {
       closing.abort();
       for (const record of room.records.all())

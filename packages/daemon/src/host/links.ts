@@ -7,6 +7,8 @@ import type { Writable } from 'node:stream';
 import { encodeFrame, FrameReader, FrameType, Tag, TlvReader, TlvWriter, TwofoldError } from '@twofold/contract';
 import { errorOf } from './conversation.ts';
 
+/** So long a program that is not installed is not looked for again. */
+const missingMs = 60_000;
 /** Longer than the kernel takes for a link on any machine; then the program is given up. */
 const answerTimeoutMs = 20_000;
 
@@ -27,15 +29,16 @@ export class LinkTool implements Disposable {
   #child: ChildProcess | null = null;
   #asked = new Map<number, Asked>();
   #serial = 0;
-  #missing = false;
+  /** When it was last found not to be installed. */
+  #missingSinceMs = -Infinity;
 
   constructor(program: string) {
     this.#program = program;
   }
 
-  /** False once it has turned out that the program is not installed. */
+  /** False when it has just turned out that the program is not installed. */
   get isThere(): boolean {
-    return !this.#missing;
+    return performance.now() - this.#missingSinceMs >= missingMs;
   }
 
   /**
@@ -111,7 +114,7 @@ export class LinkTool implements Disposable {
       asked.clear();
     };
     child.on('error', (cause: NodeJS.ErrnoException) => {
-      this.#missing ||= cause.code === 'ENOENT';
+      if (cause.code === 'ENOENT') this.#missingSinceMs = performance.now();
       ended(cause);
     });
     child.on('exit', () => ended());

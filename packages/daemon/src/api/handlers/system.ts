@@ -3,6 +3,7 @@
 
 import { hostname } from 'node:os';
 import { TwofoldError } from '@twofold/contract';
+import type { Engine } from '../../engine/engine.ts';
 import { goArchitecture, kernelArchitecture } from '../architecture.ts';
 import type { Context } from '../context.ts';
 import { sendJson } from '../respond.ts';
@@ -78,6 +79,7 @@ export function info(context: Context): void {
       ['Accelerator', facts.accelerator],
       ['Log of a container', logLimits(facts.logLimits)],
       ...(pool === null ? [] : [['Waiting VMs', `${pool.waiting} of ${pool.wanted}`]]),
+      ...engine.aids().map((aid) => [aid.name, stateOf(aid)]),
     ],
     Plugins: {
       Volume: [],
@@ -149,6 +151,11 @@ export function info(context: Context): void {
 function logLimits({ bytes, files }: { bytes: number; files: number }): string {
   if (bytes === 0) return 'no limit';
   return `at most ${files === 1 ? 'one file' : `${files} files`} of ${Math.round(bytes / 2 ** 10) / 2 ** 10} MiB`;
+}
+
+function stateOf({ state, againInMs = 0 }: ReturnType<Engine['aids']>[number]): string {
+  const words = { ready: 'ready', making: 'being made', off: 'off' };
+  return state === 'failed' ? `failed; tried again in ${Math.ceil(againInMs / 1000)} s` : words[state];
 }
 
 /** `docker system df`. Layers that images share are counted with each image, as no image knows another's. */

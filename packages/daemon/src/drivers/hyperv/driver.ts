@@ -28,6 +28,7 @@ import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { findWorkers } from '../../host/workers.ts';
 import type { Settings } from '../../settings.ts';
 import type {
+  Aid,
   ContainerSpec,
   ContainerState,
   Driver,
@@ -57,6 +58,7 @@ import {
   target,
   userOf,
 } from '../supervised.ts';
+import type { BackOffLimits } from './back-off.ts';
 import { dropSpareDisk, prepareContainer, startProcess } from './container.ts';
 import { extendLayers } from './disks.ts';
 import { SandboxEvents } from './events.ts';
@@ -72,6 +74,8 @@ import { Vms } from './vms.ts';
 const requestTimeoutMs = 60_000;
 const followTimeoutMs = 10_000;
 const killTimeoutMs = 10_000;
+/** What makes starts faster and has failed is made anew: soon at first, every ten minutes at last. */
+const retryLimits: BackOffLimits = { firstMs: 1_000, mostMs: 600_000, wellMs: 600_000 };
 
 /** What is remembered of a living sandbox. */
 interface Living {
@@ -93,16 +97,20 @@ export class HypervDriver implements Driver {
   readonly #sandboxes = new Map<SandboxId, Living>();
   readonly #vms: Vms;
 
-  private constructor(settings: Settings, accelerator: Accelerator, cgroups: Cgroups) {
+  private constructor(settings: Settings, accelerator: Accelerator, cgroups: Cgroups, retry: BackOffLimits) {
     this.#settings = settings;
     this.accelerator = accelerator;
     this.#cgroups = cgroups;
-    this.#vms = new Vms({ settings, accelerator, cgroups });
+    this.#vms = new Vms({ settings, accelerator, cgroups, retry });
   }
 
   /** Reads which accelerator set-up found. */
-  static async open(settings: Settings, cgroups: Cgroups = openCgroups()): Promise<HypervDriver> {
-    return new HypervDriver(settings, await chooseAccelerator(settings), cgroups);
+  static async open(
+    settings: Settings,
+    cgroups: Cgroups = openCgroups(),
+    retry: BackOffLimits = retryLimits,
+  ): Promise<HypervDriver> {
+    return new HypervDriver(settings, await chooseAccelerator(settings), cgroups, retry);
   }
 
   /** `uname -r` in every guest; '' before set-up. */
@@ -112,6 +120,10 @@ export class HypervDriver implements Driver {
 
   get pool(): { waiting: number; wanted: number } {
     return this.#vms.pool;
+  }
+
+  get aids(): Aid[] {
+    return this.#vms.aids;
   }
 
   async createSandbox(spec: SandboxSpec, signal: AbortSignal): Promise<SandboxInfo> {

@@ -2,8 +2,7 @@
 // stands still, so that what comes of it has QEMU's translated code, its heap and the guest's memory in common with it
 // until it writes. Under emulation only: KVM gives no VM to another process.
 //
-//   absent ─rehearsed, stopped, brought to rest▶ ready ─dies, or a fork of it failed▶ absent; vms.ts makes another, a
-//   few times
+//   absent ─rehearsed, stopped, brought to rest▶ ready ─dies, or a fork of it failed▶ absent; parents.ts makes another
 //
 // Does not own what comes of it.
 

@@ -13,10 +13,11 @@ import type { Cgroups } from '../../host/cgroup/index.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { renameWorkerUser } from '../../host/worker-users.ts';
 import type { Settings } from '../../settings.ts';
-import type { SandboxSpec, Warn } from '../driver.ts';
+import type { Aid, SandboxSpec, Warn } from '../driver.ts';
+import { BackOff, inSeconds, type BackOffLimits } from './back-off.ts';
 import type { Accelerator } from './machine.ts';
 import { readNotes, writeNotes } from './notes.ts';
-import type { Parent } from './parent.ts';
+import type { Parents } from './parents.ts';
 import { sandboxParts } from './places.ts';
 import { decidePoolSize, type PoolDecision } from './pool-size.ts';
 import { rehearse, type Rehearsal } from './rehearsal.ts';
@@ -30,7 +31,8 @@ import {
   patience,
   templateMac,
 } from './sandbox.ts';
-import type { Template } from './template.ts';
+import type { Templates } from './templates.ts';
+import type { Origin } from './worker.ts';
 
 const cloneTimeoutMs = 30_000;
 /**
@@ -38,8 +40,8 @@ const cloneTimeoutMs = 30_000;
  * slow the starts that it is too late for.
  */
 const refillDelayMs = 400;
-/** After so many failures in a row nothing is tried any more. */
-const maxFailures = 3;
+/** So many failures in a row are told; the next one is tried after a while, as each is. */
+const toldFailures = 3;
 
 interface Waiting {
   readonly directory: string;
@@ -53,11 +55,10 @@ export interface PoolParts {
   readonly settings: Settings;
   readonly accelerator: Accelerator;
   readonly cgroups: Cgroups;
-  readonly template: Template;
-  /** Settled when it is there, or can't be had. */
-  readonly parent: () => Promise<Parent | null>;
-  /** A fork of it failed. */
-  readonly lostParent: (error: unknown) => Promise<void>;
+  readonly templates: Templates;
+  /** Null where VMs are not forked. */
+  readonly parents: Parents | null;
+  readonly retry: BackOffLimits;
   readonly rehearsal: Rehearsal;
   /** Whether VMs are being made for containers just now. */
   readonly startsUnderWay: () => boolean;
@@ -73,12 +74,28 @@ export class Pool implements AsyncDisposable {
   /** When VMs were asked for lately. */
   #startsMs: number[] = [];
   #filling: Promise<void> | null = null;
-  #givenUp = false;
+  readonly #backOff: BackOff;
+  /** Ends the wait after a failure. */
+  #again: (() => void) | null = null;
   #review: NodeJS.Timeout | undefined;
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
+    this.#backOff = new BackOff(parts.retry);
     this.#adapt();
+  }
+
+  get aid(): Aid {
+    const name = 'VM pool';
+    const { againInMs } = this.#backOff;
+    if (againInMs !== null) return { name, state: 'failed', againInMs };
+    const { waiting, wanted } = this.status;
+    return { name, state: waiting < wanted ? 'making' : 'ready' };
+  }
+
+  /** What it failed for may have been mended. */
+  tryNow(): void {
+    this.#again?.();
   }
 
   get status(): { waiting: number; wanted: number } {
@@ -147,7 +164,7 @@ export class Pool implements AsyncDisposable {
     const { wanted, reviewInMs } = this.#decide();
     // The one that has waited longest goes first, as at hand-out.
     for (const one of this.#waiting.splice(0, this.#waiting.length - wanted)) this.#clear(one);
-    if (this.#waiting.length < wanted && !this.#givenUp)
+    if (this.#waiting.length < wanted)
       this.#filling ??= this.#fillUp().finally(() => {
         this.#filling = null;
         this.#adapt(); // one may have been taken while this was ending
@@ -175,20 +192,33 @@ export class Pool implements AsyncDisposable {
 
   async #fillUp(): Promise<void> {
     const { signal } = this.#closing;
-    let failures = 0;
     while (!signal.aborted) {
       try {
         for (let left = this.#restMs(); left > 0; left = this.#restMs()) await wait(left, undefined, { signal });
         if (this.#waiting.length >= this.#decide().wanted) return;
         await this.#add(signal);
-        failures = 0;
+        this.#backOff.succeeded();
       } catch (error) {
-        if (signal.aborted || ++failures < maxFailures) continue;
-        this.#givenUp = true;
-        this.#parts.warn('No utility VM could be made to wait: containers start more slowly.', { err: error });
-        return;
+        if (signal.aborted) return;
+        await this.#afterFailure(error, signal);
       }
     }
+  }
+
+  async #afterFailure(error: unknown, signal: AbortSignal): Promise<void> {
+    const againMs = this.#backOff.failed();
+    if (this.#backOff.failures === toldFailures)
+      this.#parts.warn(
+        `No utility VM could be made to wait, so containers start more slowly. It is tried again, next in ${inSeconds(againMs)}.`,
+        { err: error },
+      );
+    const early = new AbortController();
+    this.#again = () => early.abort();
+    // Either signal only ends the wait.
+    await wait(againMs, undefined, { signal: AbortSignal.any([signal, early.signal]), ref: false }).catch(
+      () => undefined,
+    );
+    this.#again = null;
   }
 
   #restMs(): number {
@@ -198,8 +228,24 @@ export class Pool implements AsyncDisposable {
   }
 
   async #add(signal: AbortSignal): Promise<void> {
-    const { settings, accelerator, cgroups, template } = this.#parts;
-    const parent = await this.#parts.parent();
+    const { parents, templates, settings } = this.#parts;
+    const parent = (await parents?.settled()) ?? null;
+    if (parents !== null && parent !== null)
+      return this.#make(parent.origin, (error) => parents.lose(parent, error), signal);
+    const made = await templates.use(settings.machine, async ({ memory, saved, disk }) => {
+      await this.#make({ from: 'clone', memory, saved, disk }, async () => undefined, signal);
+      return true;
+    });
+    if (made === null) throw new TwofoldError('sandbox-failed', 'There is no template that a VM could be made of.');
+  }
+
+  /** `broken` is told of a VM that was made of `origin` and did not come up. */
+  async #make(
+    origin: Origin & { readonly from: 'fork' | 'clone' },
+    broken: (error: unknown) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { settings, accelerator, cgroups } = this.#parts;
     const spec = await nobodysSandbox(settings, settings.machine, 'pool', 'waiting');
     const { directory, cgroupPath } = spec;
     const connection = new SupervisorConnection(sandboxParts(directory).socket);
@@ -211,12 +257,7 @@ export class Pool implements AsyncDisposable {
         settings,
         accelerator,
         cgroups,
-        {
-          ...(parent === null
-            ? { from: 'clone', memory: template.memory, saved: template.saved, disk: template.disk }
-            : parent.origin),
-          background: true,
-        },
+        { ...origin, background: true },
         within,
       );
       const impatient = undo.use(patience(cgroupPath, cgroups));
@@ -234,7 +275,7 @@ export class Pool implements AsyncDisposable {
       connection[Symbol.dispose]();
       await endSandbox(directory, cgroups);
       await rm(directory, { recursive: true, force: true });
-      if (parent !== null && !signal.aborted) await this.#parts.lostParent(error);
+      if (!signal.aborted) await broken(error);
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 // Owns how a VM is had: one that waits, a fork, a clone of its size's template, or a boot, whatever is there first; and
-// the templates, the parent of forks, the pool and the turns that it takes. Does not own who lives in it (driver.ts),
-// nor its end.
+// the templates, the parents of forks, the pool and the turns that it takes. What of them fails is tried again. Does
+// not own who lives in it (driver.ts), nor its end.
 
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -10,15 +10,17 @@ import type { Cgroups } from '../../host/cgroup/index.ts';
 import { SupervisorConnection } from '../../host/supervisor-connection.ts';
 import { Turns } from '../../host/turns.ts';
 import type { Settings } from '../../settings.ts';
-import type { SandboxInfo, SandboxSpec, Warn } from '../driver.ts';
+import type { Aid, SandboxInfo, SandboxSpec, Warn } from '../driver.ts';
+import { BackOff, inSeconds, type BackOffLimits } from './back-off.ts';
 import type { Accelerator } from './machine.ts';
 import { sandboxParts, spareDisks } from './places.ts';
-import { makeParent, type Parent } from './parent.ts';
+import { makeParent } from './parent.ts';
+import { Parents } from './parents.ts';
 import { Pool } from './pool.ts';
 import type { Rehearsal } from './rehearsal.ts';
 import { bootSandbox, configureSandbox, endSandbox, interfacesOf } from './sandbox.ts';
 import { isSameSize } from './size.ts';
-import type { Making, Template } from './template.ts';
+import type { Making } from './template.ts';
 import { Templates } from './templates.ts';
 import type { Origin } from './worker.ts';
 
@@ -34,9 +36,6 @@ const bootTimeoutMs = 150_000;
 /** A clone that is not there by then has failed. */
 const cloneTimeoutMs = 30_000;
 
-/** So often a parent may be lost; then something is wrong with it here. */
-const mostLosses = 3;
-
 /** A VM that nobody follows yet. */
 export interface Vm {
   readonly connection: SupervisorConnection;
@@ -50,6 +49,8 @@ export interface VmParts {
   readonly settings: Settings;
   readonly accelerator: Accelerator;
   readonly cgroups: Cgroups;
+  /** When what failed is tried again. */
+  readonly retry: BackOffLimits;
 }
 
 export class Vms implements AsyncDisposable {
@@ -59,17 +60,17 @@ export class Vms implements AsyncDisposable {
   /** Of sandboxes whose VMs are clones and whose containers have yet to start: what ends a turn. */
   readonly #turns = new Map<SandboxId, () => void>();
   #templates: Templates | null = null;
-  /** Null while it is made, and where it can't be had. */
-  #parent: Parent | null = null;
-  #parentMade: Promise<void> = Promise.resolve();
-  #renewParent: () => Promise<void> = () => Promise.resolve();
-  #losses = 0;
+  /** Null where VMs are not forked. */
+  #parents: Parents | null = null;
   #pool: Pool | null = null;
   #warm: Promise<boolean> = Promise.resolve(false);
+  readonly #preparing: BackOff;
+  #again: NodeJS.Timeout | undefined;
   #warn: Warn = () => undefined;
 
   constructor(parts: VmParts) {
     this.#parts = parts;
+    this.#preparing = new BackOff(parts.retry);
   }
 
   get pool(): { waiting: number; wanted: number } {
@@ -82,11 +83,25 @@ export class Vms implements AsyncDisposable {
     return this.#warm;
   }
 
-  /** Whether VMs of the standard size are forks; settled when that is known. */
+  /** Whether VMs of the standard size are forks now; settled when no parent is being made. */
   async forkable(): Promise<boolean> {
     await this.#warm;
-    await this.#parentMade;
-    return this.#parent !== null;
+    return ((await this.#parents?.settled()) ?? null) !== null;
+  }
+
+  /** What makes starts faster, and how it is. */
+  get aids(): Aid[] {
+    const { vmTemplate, vmPool } = this.#parts.settings;
+    const { againInMs } = this.#preparing;
+    const before = (name: string, wanted: boolean): Aid => {
+      if (!wanted) return { name, state: 'off' };
+      return againInMs === null ? { name, state: 'making' } : { name, state: 'failed', againInMs };
+    };
+    return [
+      this.#templates?.standard ?? before('VM template', vmTemplate),
+      this.#parents?.aid ?? before('VM parent', this.#forks),
+      this.#pool?.aid ?? before('VM pool', vmTemplate && vmPool > 0),
+    ];
   }
 
   /**
@@ -100,27 +115,54 @@ export class Vms implements AsyncDisposable {
     const open = async () => {
       await this.#sweepSpareDisks();
       const making = { ...this.#parts, rehearsal: await rehearsal() };
-      this.#templates = new Templates(making, warn, this.#closing.signal);
-      const template = await this.#templates.openStandard();
-      if (template === null || this.#closing.signal.aborted) return template !== null;
-      this.#renewParent = () => this.#makeParent(making, template);
-      if (settings.vmFork && this.#parts.accelerator === 'tcg') this.#parentMade = this.#renewParent();
-      if (settings.vmPool > 0)
-        this.#pool = new Pool({
-          ...making,
-          template,
-          parent: () => this.#parentMade.then(() => this.#parent),
-          lostParent: (error) => this.#loseParent(error),
+      const { signal: closing } = this.#closing;
+      const { retry } = this.#parts;
+      const standardIsThere = () => this.#begin(making);
+      const templates = (this.#templates ??= new Templates(making, { retry, warn, closing, standardIsThere }));
+      if (this.#forks)
+        this.#parents ??= new Parents({
+          make: () => templates.use(settings.machine, (template) => makeParent(making, template, warn, closing)),
+          retry,
           warn,
-          startsUnderWay: () => this.#turns.size > 0,
+          closing,
         });
-      return true;
+      return templates.openStandard();
     };
-    this.#warm = open().catch((error: unknown) => {
-      if (!this.#closing.signal.aborted)
-        warn('Utility VMs cannot be prepared: they boot, which takes longer.', { err: error });
-      return false;
-    });
+    const attempt = () =>
+      open().catch((error: unknown) => {
+        if (this.#closing.signal.aborted) return false;
+        const againMs = this.#preparing.failed();
+        warn(
+          `Utility VMs cannot be prepared: they boot, which takes longer. It is tried again in ${inSeconds(againMs)}.`,
+          { err: error },
+        );
+        this.#again = setTimeout(() => void (this.#warm = attempt()), againMs).unref();
+        return false;
+      });
+    this.#warm = attempt();
+  }
+
+  get #forks(): boolean {
+    const { vmTemplate, vmFork } = this.#parts.settings;
+    return vmTemplate && vmFork && this.#parts.accelerator === 'tcg';
+  }
+
+  /** There is a template of the standard size, for the first time or again. */
+  #begin(making: Making): void {
+    const templates = this.#templates;
+    const { settings, retry } = this.#parts;
+    if (templates === null || this.#closing.signal.aborted) return;
+    this.#parents?.begin();
+    if (this.#pool !== null) this.#pool.tryNow();
+    else if (settings.vmPool > 0)
+      this.#pool = new Pool({
+        ...making,
+        retry,
+        templates,
+        parents: this.#parents,
+        warn: this.#warn,
+        startsUnderWay: () => this.#turns.size > 0,
+      });
   }
 
   /** A VM of the size that `spec` names, as its sandbox. A clone is configured already. */
@@ -139,12 +181,12 @@ export class Vms implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
+    clearTimeout(this.#again);
     await this.#warm;
     await this.#pool?.[Symbol.asyncDispose]();
     this.#pool = null;
-    await this.#parentMade;
-    await this.#parent?.[Symbol.asyncDispose]();
-    this.#parent = null;
+    await this.#parents?.[Symbol.asyncDispose]();
+    this.#parents = null;
     await this.#templates?.[Symbol.asyncDispose]();
     this.#templates = null;
   }
@@ -197,58 +239,18 @@ export class Vms implements AsyncDisposable {
     }
   }
 
-  async #makeParent(making: Making, template: Template): Promise<void> {
-    try {
-      const parent = await makeParent(making, template, this.#warn, this.#closing.signal);
-      this.#parent = parent;
-      void parent.gone.then((why) =>
-        this.#parent === parent && !this.#closing.signal.aborted ? this.#loseParent(why) : undefined,
-      );
-    } catch (error) {
-      if (!this.#closing.signal.aborted)
-        this.#warn(
-          'The utility VM that others are forked from could not be made: they are clones, which takes longer.',
-          { err: error },
-        );
-    }
-  }
-
-  /** VMs are clones until there is another. */
-  async #loseParent(error: unknown): Promise<void> {
-    const parent = this.#parent;
-    this.#parent = null;
-    if (parent === null) return;
-    this.#losses += 1;
-    const another = this.#losses < mostLosses;
-    this.#warn(
-      `The utility VM that others are forked from is lost: they are clones, which takes longer, ${another ? 'until there is another' : 'until the daemon is started anew'}.`,
-      { err: error },
-    );
-    const ended = parent[Symbol.asyncDispose]().catch((failed: unknown) =>
-      this.#warn('What is left of the utility VM that others were forked from could not be cleared away.', {
-        err: failed,
-      }),
-    );
-    this.#parentMade = ended.then(() => (another && !this.#closing.signal.aborted ? this.#renewParent() : undefined));
-    await ended;
-  }
-
   /** Null where there is no parent for it, or the fork failed: then the parent is lost. */
   async #fork(spec: SandboxSpec, signal: AbortSignal): Promise<Vm | null> {
-    const parent = this.#parent;
-    if (parent === null || !isSameSize(spec.machine, this.#parts.settings.machine)) return null;
-    return this.#make(spec, parent.origin, (error) => this.#loseParent(error), signal);
+    const parents = this.#parents;
+    const parent = parents?.present ?? null;
+    if (parents === null || parent === null || !isSameSize(spec.machine, this.#parts.settings.machine)) return null;
+    return this.#make(spec, parent.origin, (error) => parents.lose(parent, error), signal);
   }
 
   /** Null where there is no template for it, or the clone failed: then the template is given up. */
   async #clone(templates: Templates, spec: SandboxSpec, signal: AbortSignal): Promise<Vm | null> {
-    return templates.use(spec.machine, ({ memory, saved, disk }) =>
-      this.#make(
-        spec,
-        { from: 'clone', memory, saved, disk },
-        (error) => templates.giveUp(spec.machine, error),
-        signal,
-      ),
+    return templates.use(spec.machine, ({ memory, saved, disk }, giveUp) =>
+      this.#make(spec, { from: 'clone', memory, saved, disk }, giveUp, signal),
     );
   }
 
