@@ -43,7 +43,8 @@ export function recover(settings: Settings, tell: (recovered: Recovered) => void
 
 function recoverSwitches({ dataRoot }: Settings, database: Database, tell: (recovered: Recovered) => void): void {
   const described = describedNetworks(dataRoot);
-  const store = openNetworkStore(database, dataRoot);
+  // Not described before all are there: a recovery that is cut short can be begun again.
+  const store = openNetworkStore(database, null);
   for (const network of described) {
     const present = store.networks();
     const isThere = present.some(({ id }) => id === network.id);

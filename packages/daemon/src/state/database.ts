@@ -180,7 +180,7 @@ const walBytes = 8 << 20;
  * and a power cut takes back the last commits at most, never a part of one. `makeRoom` is asked when the disk is full.
  */
 export function openDatabase(path: string, makeRoom: () => boolean = () => false): Database {
-  let sqlite: DatabaseSync;
+  let sqlite: DatabaseSync | undefined;
   try {
     // The WAL takes the database's mode. What is deleted is overwritten: rows hold passwords.
     if (path !== ':memory:') makePrivateFile(path);
@@ -189,19 +189,23 @@ export function openDatabase(path: string, makeRoom: () => boolean = () => false
       `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = ${walBytes}`,
     );
     const sick = sqlite.prepare('PRAGMA quick_check(1)').get() as { quick_check: string } | undefined;
-    if (sick?.quick_check !== 'ok') throw new Error(`quick_check: ${sick?.quick_check}`);
+    if (sick?.quick_check !== 'ok')
+      throw Object.assign(new Error(`quick_check: ${sick?.quick_check}`), { errcode: 11 });
   } catch (cause) {
+    sqlite?.close();
     if (isFull(cause) && makeRoom()) return openDatabase(path, makeRoom);
-    throw new TwofoldError(
-      'internal',
-      `The database ${path} could not be opened. Where it is damaged, build a new one from what is on the disk: twofold recover`,
-      { cause },
-    );
+    if (isDamage(cause))
+      throw new TwofoldError(
+        'conflict',
+        `The database ${path} is damaged. Put a good one in its place, or build a new one from what is on the disk: twofold recover`,
+        { cause },
+      );
+    throw new TwofoldError('internal', `The database ${path} could not be opened.`, { cause });
   }
   const { user_version: found } = sqlite.prepare('PRAGMA user_version').get() as { user_version: number };
   if (found > fileFormat) {
     sqlite.close();
-    throw new TwofoldError('internal', `The database ${path} was written by a later version of Twofold.`);
+    throw new TwofoldError('unsupported', `The database ${path} was written by a later version of Twofold.`);
   }
   sqlite.exec(
     `PRAGMA user_version = ${fileFormat}; CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT`,
@@ -239,4 +243,10 @@ function guarded(step: () => void): void {
 function isFull(error: unknown): boolean {
   const { errcode } = error as { errcode?: number };
   return errcode !== undefined && ((errcode & 0xff) === 13 || (errcode & 0xff) === 10);
+}
+
+/** SQLITE_CORRUPT, SQLITE_NOTADB. */
+function isDamage(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number };
+  return errcode !== undefined && ((errcode & 0xff) === 11 || (errcode & 0xff) === 26);
 }

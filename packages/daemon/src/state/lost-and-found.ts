@@ -25,7 +25,11 @@ export class LostAndFound {
     mkdirSync(dirname(place), { recursive: true, mode: 0o700 });
     let free = place;
     for (let n = 2; existsSync(free); n++) free = `${place}~${n}`;
-    renameSync(path, free);
+    try {
+      renameSync(path, free);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error; // on a disk of its own: it stays there
+    }
   };
 
   /** Puts everything back that has its place free. */

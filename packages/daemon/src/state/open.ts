@@ -3,7 +3,7 @@
 
 import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { newId, TwofoldError, type ContainerId } from '@twofold/contract';
+import { isTwofoldError, newId, TwofoldError, type ContainerId } from '@twofold/contract';
 import { openDatabase, type Database } from './database.ts';
 import { writeDurably } from './description.ts';
 
@@ -48,7 +48,8 @@ export function openOrReplaceState(dataRoot: string, moveAway: (path: string) =>
   try {
     return { ...openState(dataRoot, () => false), replaced: false };
   } catch (error) {
-    if (!(error instanceof TwofoldError)) throw error;
+    // Neither one of a later version nor a disk that can't be read makes it useless.
+    if (!isTwofoldError(error, 'conflict')) throw error;
   }
   for (const suffix of ['', '-wal', '-shm']) {
     const path = join(dataRoot, databaseName + suffix);
