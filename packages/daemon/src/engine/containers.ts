@@ -70,6 +70,14 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
     return result;
   };
 
+  /** The same of an end, which has happened whatever the disk says. */
+  const endDurably = async (work: Promise<void>): Promise<void> => {
+    await work;
+    await room
+      .flushed()
+      .catch((error: unknown) => room.log.error({ err: error }, 'An end that was written down is not on the disk.'));
+  };
+
   /**
    * In turn, so that no start reads half of it. A container that runs is refused at once: its start may hold the queue.
    */
@@ -96,7 +104,7 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
       return inTurn(id, () => supervisor.start(id, signal), signal);
     },
     stop: async (reference, options, signal) => {
-      await durably(stop(find(reference).id, options, signal));
+      await endDurably(stop(find(reference).id, options, signal));
     },
     restart: async (reference, options, signal) => {
       const { id } = find(reference);
@@ -112,7 +120,7 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
       }
       noteContainer(room, id, 'restart');
     },
-    kill: async (reference, name, signal) => durably(killContainer(room, find(reference).id, name, signal)),
+    kill: async (reference, name, signal) => endDurably(killContainer(room, find(reference).id, name, signal)),
     pause: async (reference) => {
       const { id } = find(reference);
       await inTurn(id, () => pauseContainer(room, id));

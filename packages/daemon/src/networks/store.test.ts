@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import type { ContainerId } from '@twofold/contract';
+import type { ContainerId, NetworkId } from '@twofold/contract';
 import { openDatabase } from '../state/database.ts';
-import { openNetworkStore } from './store.ts';
+import type { Network } from './networks.ts';
+import { describedNetworks, openNetworkStore } from './store.ts';
 
 /** Tables as the first release made them. */
 const firstForm = `
@@ -37,4 +41,38 @@ test('switches and the endpoint of a container that runs over an upgrade are kep
       names: ['web'],
     },
   ]);
+});
+
+test('switches are described on disk, also those that an older database does not know; what is removed is not', () => {
+  const root = mkdtempSync(join(tmpdir(), 'twofold-networks-'));
+  try {
+    const open = () => openNetworkStore(openDatabase(':memory:'), root);
+    const described = () => describedNetworks(root).map(({ id }) => id as string);
+    const network = (id: string): Network => ({
+      id: id as NetworkId,
+      name: id,
+      driver: 'bridge',
+      bridge: `tf${id}`,
+      subnet: '10.88.0.0/16',
+      gateway: '10.88.0.1',
+      ipRange: '',
+      options: {},
+      labels: {},
+      internal: false,
+      builtIn: false,
+      created: '',
+    });
+    const first = open();
+    first.insertNetwork(network('a'));
+    first.insertNetwork(network('b'));
+    first.deleteNetwork('b' as NetworkId);
+    assert.deepEqual(described(), ['a']);
+    open().insertNetwork(network('c'));
+    assert.deepEqual(described(), ['c', 'a']);
+    writeFileSync(join(root, 'networks.json'), 'torn');
+    open();
+    assert.deepEqual(described(), []);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });

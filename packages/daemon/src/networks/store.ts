@@ -1,7 +1,7 @@
 // Owns the rows of switches and endpoints. Decides nothing: open.ts does.
 
 import { join } from 'node:path';
-import type { AdapterId, ContainerId, NetworkId } from '@twofold/contract';
+import { isTwofoldError, type AdapterId, type ContainerId, type NetworkId } from '@twofold/contract';
 import { ensureDescription, readDescription, writeDescription } from '../state/description.ts';
 import { hostLinkName } from './plan.ts';
 import type { Endpoint, Network } from './networks.ts';
@@ -109,24 +109,41 @@ export function describedNetworks(dataRoot: string): Network[] {
   return readDescription<Network[]>(descriptionOf(dataRoot), descriptionVersion) ?? [];
 }
 
+/** One that a power cut tore is written anew: the rows are the truth. */
+function readOrNone(dataRoot: string): Network[] {
+  try {
+    return describedNetworks(dataRoot);
+  } catch (error) {
+    if (!isTwofoldError(error)) throw error;
+    return [];
+  }
+}
+
 /** Makes the tables where they lack. `dataRoot`: where the switches are described; null: nowhere. */
 export function openNetworkStore(database: Database, dataRoot: string | null): NetworkStore {
   database.migrate('networks', migrations);
   const networks = () => database.all<Row>('SELECT * FROM networks ORDER BY rowid').map(toNetwork);
+  /** Switches that a database from a backup does not know stay described, for `recover`. */
+  const describable = (root: string, removed: NetworkId | null): Network[] => {
+    const known = networks();
+    const isOther = ({ id }: Network) => id !== removed && !known.some((network) => network.id === id);
+    return [...known, ...readOrNone(root).filter(isOther)];
+  };
   /** What a client was told of a switch outlives a power cut. */
-  const durably = (sql: string, ...values: (string | number)[]): void => {
+  const durably = (removed: NetworkId | null, sql: string, ...values: (string | number)[]): void => {
     database.transaction(() => database.run(sql, ...values), { durable: true });
     if (dataRoot === null) return;
     database.afterCommit('tell', () =>
-      writeDescription(descriptionOf(dataRoot), descriptionVersion, networks(), { durable: true }),
+      writeDescription(descriptionOf(dataRoot), descriptionVersion, describable(dataRoot, removed), { durable: true }),
     );
   };
-  if (dataRoot !== null) ensureDescription(descriptionOf(dataRoot), descriptionVersion, networks());
+  if (dataRoot !== null) ensureDescription(descriptionOf(dataRoot), descriptionVersion, describable(dataRoot, null));
   return {
     together: (work) => database.transaction(work, { durable: true }),
     networks,
     insertNetwork: (n) =>
       durably(
+        null,
         'INSERT INTO networks (id, name, driver, bridge, subnet, gateway, ip_range, options, labels, internal, built_in, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
         n.id,
         n.name,
@@ -141,7 +158,7 @@ export function openNetworkStore(database: Database, dataRoot: string | null): N
         n.builtIn ? 1 : 0,
         n.created,
       ),
-    deleteNetwork: (id) => durably('DELETE FROM networks WHERE id = ?', id),
+    deleteNetwork: (id) => durably(id, 'DELETE FROM networks WHERE id = ?', id),
     endpoints: (network) =>
       (network === undefined
         ? database.all<Row>('SELECT * FROM endpoints ORDER BY address')
