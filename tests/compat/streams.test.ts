@@ -94,10 +94,11 @@ for n in range(30):
 print(right)
 print(container.exec_run(['sh', '-c', 'echo out; echo err >&2'], demux=True).output)
 print(container.exec_run(['sh', '-c', 'test -t 1 && echo terminal'], tty=True).output)
+print(container.exec_run(['sh', '-c', 'echo out; echo err >&2'], stdout=False).output)
 print(container.exec_run('true', user='nouser').exit_code)
 `;
       const ran = await command('/usr/bin/python3', ['-c', script], { env: daemon.env });
-      assert.equal(ran.stdout, "30\n(b'out\\n', b'err\\n')\nb'terminal\\r\\n'\n126\n", ran.stderr);
+      assert.equal(ran.stdout, "30\n(b'out\\n', b'err\\n')\nb'terminal\\r\\n'\nb'err\\n'\n126\n", ran.stderr);
       await daemon.ok(['rm', '--force', 'python']);
     });
   });

@@ -35,15 +35,21 @@ function sizeOf(body: StartBody): { consoleSize?: { rows: number; columns: numbe
     : { consoleSize: { rows: body.ConsoleSize[0], columns: body.ConsoleSize[1] } };
 }
 
-/** How the output goes out is the client's word at the start, whatever the process has. */
-function framing(
-  body: StartBody,
-  record: ExecRecord,
-  { request }: Caller,
-): { multiplexed: boolean; stdoutOnly: boolean } {
-  const raw = body.Tty || request.headers.accept === rawStreamType;
-  // Without frames there is no telling the two streams apart; a terminal has only one.
-  return { multiplexed: !raw, stdoutOnly: raw && record.request.Tty !== true };
+interface Framing {
+  readonly multiplexed: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+}
+
+/** Which output was asked for at the creation; how it goes out is the client's word at the start. */
+function framing(body: StartBody, { request }: ExecRecord, caller: Caller): Framing {
+  const raw = body.Tty || caller.request.headers.accept === rawStreamType;
+  return {
+    multiplexed: !raw,
+    stdout: request.AttachStdout === true,
+    // Without frames nobody could tell the two streams apart (docs/api-extensions.md).
+    stderr: request.AttachStderr === true && !raw,
+  };
 }
 
 /**
@@ -62,16 +68,16 @@ export async function startExec(context: HijackContext): Promise<void> {
   }
   const tty = record.request.Tty === true;
   const keys = tty ? parseDetachKeys(record.request.DetachKeys) : null;
-  const { multiplexed, stdoutOnly } = framing(body, record, context);
+  const form = framing(body, record, context);
+  const { multiplexed } = form;
   acceptUpgrade(socket, context.request, streamType(multiplexed, minor));
   context.accepted((message) => sendPiece(socket, multiplexed ? 'stdout' : null, failureText(message)));
   await using attachment = await startAttached(context, record, body);
-  await joinStreams(socket, stdoutOnly ? onlyStdout(attachment) : attachment, {
-    multiplexed,
-    detachKeys: keys,
-    endsInput: !tty,
-    hangUp: context.hangUp,
-  });
+  await joinStreams(
+    socket,
+    { ...attachment, output: wantedOf(attachment.output, form) },
+    { multiplexed, detachKeys: keys, endsInput: !tty, hangUp: context.hangUp },
+  );
 }
 
 const failureText = (message: string): Buffer => Buffer.from(`${message}\r\n`);
@@ -82,15 +88,12 @@ async function startAttached({ engine, signal }: Caller, record: ExecRecord, bod
   return attachment;
 }
 
-/**
- * For a client that asked for a raw stream though there is no terminal (docs/api-extensions.md): bytes of a protocol,
- * which stderr must not disturb.
- */
-function onlyStdout(attachment: Attachment): Attachment {
-  async function* output() {
-    for await (const chunk of attachment.output) if (chunk.stream === 'stdout') yield chunk;
-  }
-  return { ...attachment, output: output(), [Symbol.asyncDispose]: () => attachment[Symbol.asyncDispose]() };
+/** The rest is read and dropped, or it would hold up the process. A terminal has only `stdout`. */
+function wantedOf(output: Attachment['output'], { stdout, stderr }: Framing): Attachment['output'] {
+  if (stdout && stderr) return output;
+  return (async function* () {
+    for await (const chunk of output) if (chunk.stream === 'stdout' ? stdout : stderr) yield chunk;
+  })();
 }
 
 /** Without taking over the connection: detached, or output only. */
@@ -106,11 +109,12 @@ export async function startWithoutUpgrade(context: Context): Promise<void> {
       'invalid-argument',
       'An exec with stdin needs a connection of its own: send "Connection: Upgrade" and "Upgrade: tcp".',
     );
-  const { multiplexed, stdoutOnly } = framing(body, record, context);
+  const form = framing(body, record, context);
+  const { multiplexed } = form;
   beginStream(context, streamType(multiplexed, context.minor));
   try {
     await using attachment = await startAttached(context, record, body);
-    await sendOutput(context, stdoutOnly ? onlyStdout(attachment).output : attachment.output, !multiplexed);
+    await sendOutput(context, wantedOf(attachment.output, form), !multiplexed);
   } catch (error) {
     if (!isTwofoldError(error)) throw error;
     const text = failureText(renderError(error, 0).message);
