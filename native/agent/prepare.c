@@ -12,6 +12,7 @@
 #include "agent.h"
 #include "handle.h"
 #include "loop.h"
+#include "target.h"
 #include "user.h"
 
 #define READ_AHEAD_KIB "1024"
@@ -165,6 +166,24 @@ static int provide_files(struct guest *g, struct tlv list, struct error *error) 
   return r;
 }
 
+// PATH*: directories that are there whatever the image has.
+static int make_places(const struct guest *g, struct tlv list, struct error *error) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/root", g->directory);
+  auto_fd root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  size_t at = 0;
+  int tag, r;
+  struct tlv value;
+  if (root < 0) return error_set(error, "internal", errno, "Could not open the container's file system");
+  while ((r = tlv_next(list, &at, &tag, &value)) == 1) {
+    if (tag != TAG_PATH) continue;
+    auto_free char *place = tlv_dup(value);
+    auto_fd made = place ? target_open(root, place, TARGET_DIRECTORY, TARGET_MOUNT_POINT, error) : -1;
+    if (made < 0) return place ? -1 : error_set(error, "invalid-argument", 0, "A directory cannot be right");
+  }
+  return r;
+}
+
 static int prepare(struct container *c, struct tlv list, struct error *error) {
   if (!word_is_plain(c->id)) return error_set(error, "invalid-argument", 0, "The container's id cannot be right");
   struct guest *g = calloc(1, sizeof *g);
@@ -183,7 +202,7 @@ static int prepare(struct container *c, struct tlv list, struct error *error) {
   if (mount_scratch(g, scratch, lower, (int)tlv_get_number(list, TAG_FLAGS, 0), error) ||
       mount_overlay(g, lower, error))
     return -1;
-  return provide_files(g, list, error);
+  return make_places(g, list, error) || provide_files(g, list, error) ? -1 : 0;
 }
 
 static int resolve(const struct guest *g, struct tlv list, struct tlv_writer *reply, struct error *error) {

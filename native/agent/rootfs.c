@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "agent.h"
 #include "handle.h"
@@ -23,8 +24,19 @@ static int mount_one(int root, struct tlv m, struct error *error) {
   for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) known |= !strcmp(type, allowed[i]);
   if (!known || flags & (MS_BIND | MS_MOVE))
     return error_set(error, "unsupported", 0, "A mount of type %s is not possible in the guest", type);
-  auto_fd target = target_open(root, path, TARGET_DIRECTORY, TARGET_MADE, error);
+  auto_fd target = target_open(root, path, TARGET_DIRECTORY, TARGET_MOUNT_POINT, error);
   if (target < 0) return -1;
+  // A tmpfs has the mode of the directory that it lies over; on one that was made for it, that of /tmp.
+  char with_mode[512];
+  struct stat s;
+  if (!strcmp(type, "tmpfs") && !(data && strstr(data, "mode=")) && !fstat(target, &s) &&
+      getxattr(fd_path(target).text, TARGET_MARK, NULL, 0) < 0) {
+    int n = snprintf(with_mode, sizeof with_mode, "mode=%o%s%s", (unsigned)s.st_mode & 07777, data && *data ? "," : "",
+                     data && *data ? data : "");
+    if (n >= (int)sizeof with_mode) return error_set(error, "invalid-argument", 0, "A mount has too many options");
+    free(data);
+    data = strdup(with_mode);
+  }
   if (mount(source ? source : type, fd_path(target).text, type, flags, data && *data ? data : NULL))
     return error_set(error, "invalid-argument", errno, "Could not mount %s at %s", type, path);
   return 0;
@@ -39,7 +51,8 @@ static int mount_all(int root, struct tlv plan, struct error *error) {
   return r;
 }
 
-static int place_files(int root, const struct guest *g, struct error *error) {
+// A read-only root does not reach what lies over it.
+static int place_files(int root, const struct guest *g, bool read_only, struct error *error) {
   for (size_t i = 0; i < g->file_count; i++) {
     char path[256];
     snprintf(path, sizeof path, "%s/files/%zu", g->directory, i);
@@ -47,18 +60,15 @@ static int place_files(int root, const struct guest *g, struct error *error) {
     auto_fd target = target_open(root, g->files[i], TARGET_FILE, TARGET_MOUNT_POINT, error);
     if (target < 0) return -1;
     auto_fd tree = source < 0 ? -1 : mount_clone(source);
-    if (tree < 0 || mount_put(tree, target))
+    if (tree < 0 || (read_only && mount_set(tree, MOUNT_ATTR_RDONLY, 0)) || mount_put(tree, target))
       return error_set(error, "internal", errno, "Could not place %s in the container", g->files[i]);
   }
   return 0;
 }
 
-// Docker makes a missing working directory, as root, also where the root is read-only afterwards. What cannot be made
-// is told when it is entered.
-static void make_working_directory(int root, struct tlv plan) {
+static int make_working_directory(int root, struct tlv plan, struct error *error) {
   auto_free char *cwd = tlv_get_string(plan, TAG_CWD);
-  auto_fd made = cwd && *cwd == '/' ? target_open(root, cwd, TARGET_DIRECTORY, TARGET_MADE, NULL) : -1;
-  (void)made;
+  return cwd && *cwd == '/' ? target_make_working_directory(root, cwd, error) : 0;
 }
 
 int rootfs_enter(struct launch *l, struct error *error) {
@@ -68,17 +78,19 @@ int rootfs_enter(struct launch *l, struct error *error) {
   snprintf(path, sizeof path, "%s/root", g->directory);
   auto_fd here = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (here < 0) return error_set(error, "internal", errno, "Could not open the container's file system");
-  if (target_make_kernel_places(here, error) || mount_all(here, l->plan, error) || place_files(here, g, error) ||
-      devices_make(here, l->plan, error))
+  bool read_only = tlv_get_number(l->plan, TAG_ROOT_READONLY, 0);
+  if (target_make_kernel_places(here, error) || mount_all(here, l->plan, error) ||
+      place_files(here, g, read_only, error) || devices_make(here, l->plan, error))
     return -1;
   if (tlv_get_number(l->plan, TAG_TERMINAL, 0)) {
     int slave = -1;
     if (terminal_open(here, l, &slave, error) || terminal_as_console(here, slave, error)) return -1;
     l->stdio[0] = l->stdio[1] = l->stdio[2] = slave;
   }
-  make_working_directory(here, l->plan);
-  if (sysctls_apply(l->plan, error) || masks_apply(here, l->plan, error)) return -1;
-  if (tlv_get_number(l->plan, TAG_ROOT_READONLY, 0) && mount_set(here, MOUNT_ATTR_RDONLY, 0))
+  if (make_working_directory(here, l->plan, error) || sysctls_apply(l->plan, error) ||
+      masks_apply(here, l->plan, error))
+    return -1;
+  if (read_only && mount_set(here, MOUNT_ATTR_RDONLY, 0))
     return error_set(error, "internal", errno, "Could not make the container's root read-only");
   if (fchdir(here) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/"))
     return error_set(error, "internal", errno, "Could not enter the container's file system");

@@ -2,7 +2,8 @@
 // kernel resolves it as if the root were `/` (RESOLVE_IN_ROOT), so no path leads out, and no magic link of /proc is
 // followed. Below /proc, /sys and /dev there is no symlink at all on the way: otherwise an image could move those file
 // systems, or what covers parts of them, elsewhere (the class of CVE-2019-19921, CVE-2023-27561, CVE-2025-52565 and
-// CVE-2026-41579).
+// CVE-2026-41579; crun before 1.28 makes its nodes wherever an image's /dev leads, CVE-2026-47766). No symlink
+// elsewhere leads into those places either.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -34,6 +35,28 @@ static int open_in(int root, const char *path, uint64_t flags, mode_t mode, bool
                          .mode = mode,
                          .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (strict ? RESOLVE_NO_SYMLINKS : 0)};
   return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+// Whether `fd` is in one of the kernel's places. Its name is seen from where the root is seen.
+static bool is_in_kernel_place(int root, int fd) {
+  char top[PATH_MAX], name[PATH_MAX];
+  ssize_t length = readlink(fd_path(root).text, top, sizeof top - 1),
+          n = readlink(fd_path(fd).text, name, sizeof name - 1);
+  if (length < 0 || n < 0) return true;
+  top[length] = name[n] = 0;
+  size_t skip = length == 1 ? 0 : (size_t)length; // the root is `/` itself where a process has joined
+  return !strncmp(name, top, skip) && is_kernel_place(name + skip);
+}
+
+// Opens what is there. Where `path` is not one of the kernel's own places (`strict`), its symlinks lead to none either.
+static int open_place(int root, const char *path, uint64_t flags, bool strict) {
+  int fd = open_in(root, path, flags, 0, true);
+  if (fd >= 0 || strict || errno != ELOOP) return fd;
+  fd = open_in(root, path, flags, 0, false);
+  if (fd < 0 || !is_in_kernel_place(root, fd)) return fd;
+  close(fd);
+  errno = ELOOP;
+  return -1;
 }
 
 static int refuse(struct error *error, const char *path) {
@@ -68,12 +91,12 @@ static int make_directories(int root, char *path, bool strict, enum target_makin
   for (char *slash = path; slash;) {
     slash = strchr(slash + 1, '/');
     if (slash) *slash = 0;
-    auto_fd there = open_in(root, path, O_PATH | O_DIRECTORY, 0, strict);
+    auto_fd there = open_place(root, path, O_PATH | O_DIRECTORY, strict);
     if (there < 0 && errno == ENOENT) {
       char *last = strrchr(path, '/');
       *last = 0;
       auto_fd parent = last == path ? openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)
-                                    : open_in(root, path, O_PATH | O_DIRECTORY, 0, strict);
+                                    : open_place(root, path, O_PATH | O_DIRECTORY, strict);
       *last = '/';
       if (parent < 0 || make_one(parent, last + 1, TARGET_DIRECTORY, making)) return -1;
     } else if (there < 0) {
@@ -91,7 +114,7 @@ static int make_file(int root, char *path, bool strict, enum target_making makin
   *last = 0;
   if (last != path && make_directories(root, path, strict, making)) return -1;
   auto_fd parent = last == path ? openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)
-                                : open_in(root, path, O_PATH | O_DIRECTORY, 0, strict);
+                                : open_place(root, path, O_PATH | O_DIRECTORY, strict);
   *last = '/';
   if (parent < 0) return -1;
   char link[PATH_MAX];
@@ -104,14 +127,15 @@ static int make_file(int root, char *path, bool strict, enum target_making makin
   auto_free char *next = NULL;
   int length = *link == '/' ? asprintf(&next, "%s", link) : asprintf(&next, "%s/%s", path, link);
   *last = '/';
-  return length < 0 ? -1 : make_file(root, next, strict || is_kernel_place(next), making, hops + 1);
+  if (length >= 0 && is_kernel_place(next)) return -1; // errno is ELOOP still
+  return length < 0 ? -1 : make_file(root, next, strict, making, hops + 1);
 }
 
 int target_open(int root, const char *path, enum target_kind kind, enum target_making making, struct error *error) {
   bool strict = is_kernel_place(path);
   if (*path != '/') return error_set(error, "invalid-argument", 0, "The path %s is not absolute", path);
   int flags = O_PATH | (kind == TARGET_DIRECTORY ? O_DIRECTORY : 0);
-  int fd = open_in(root, path, (uint64_t)flags, 0, strict);
+  int fd = open_place(root, path, (uint64_t)flags, strict);
   if (fd >= 0) return fd;
   if (errno != ENOENT) return refuse(error, path);
   auto_free char *copy = strdup(path);
@@ -120,7 +144,7 @@ int target_open(int root, const char *path, enum target_kind kind, enum target_m
   if (kind == TARGET_DIRECTORY ? make_directories(root, copy, strict, making)
                                : make_file(root, copy, strict, making, 0))
     return refuse(error, path);
-  fd = open_in(root, copy, (uint64_t)flags, 0, strict);
+  fd = open_place(root, copy, (uint64_t)flags, strict);
   return fd >= 0 ? fd : refuse(error, path);
 }
 
@@ -130,6 +154,14 @@ int target_make_kernel_places(int root, struct error *error) {
     if (fd < 0) return -1;
   }
   return 0;
+}
+
+int target_make_working_directory(int root, const char *path, struct error *error) {
+  struct error why = {0};
+  auto_fd made = target_open(root, path, TARGET_DIRECTORY, TARGET_MADE, &why);
+  return made < 0 && why.errnum == ENOTDIR
+             ? error_set(error, "invalid-argument", 0, "Cannot mkdir: %s is not a directory", path)
+             : 0;
 }
 
 int target_find(int root, const char *path, bool *absent, struct error *error) {

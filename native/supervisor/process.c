@@ -8,9 +8,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "handle.h"
 #include "launch.h"
+#include "mounts.h"
 #include "netif.h"
 #include "target.h"
 #include "user.h"
@@ -32,12 +34,17 @@ static void on_network(struct request *r) {
   request_ok(r);
 }
 
+static int open_root(const struct host_container *h, struct error *error) {
+  int root = open(h->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return root >= 0 ? root : error_set(error, "internal", errno, "cannot open the root file system");
+}
+
 static int reply_user(struct request *r, struct tlv_writer *w, struct error *error) {
   struct host_container *h = host_container(r->container);
   auto_free char *form = tlv_get_string(r->payload, TAG_USER);
-  auto_fd root = open(h->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  auto_fd root = open_root(h, error);
   struct user user;
-  if (root < 0) return error_set(error, "internal", errno, "cannot open the root file system");
+  if (root < 0) return -1;
   if (user_resolve(root, form ? form : "", &user, error) != 0) return -1;
   user_write(w, &user);
   user_free(&user);
@@ -55,25 +62,38 @@ static void host_free(struct container *c) {
   c->user = NULL;
 }
 
-// What the runtime mounts on, made before it would: then it does not count as a change of the container's. Nothing is
-// to be mounted where files alone are looked at.
-static int make_places(const char *rootfs, struct tlv request, struct error *error) {
+// A tmpfs has the mode of the directory that it lies over; on one that was made for it, that of /tmp.
+static int make_temporary(int root, const char *path, struct tlv_writer *w, struct error *error) {
+  struct stat s;
+  auto_fd place = target_open(root, path, TARGET_DIRECTORY, TARGET_MOUNT_POINT, error);
+  if (place < 0) return -1;
+  if (fstat(place, &s) != 0) return error_set(error, "internal", errno, "cannot look at %s", path);
+  bool made = getxattr(fd_path(place).text, TARGET_MARK, NULL, 0) >= 0;
+  tlv_number(w, TAG_MODE, made ? 01777 : s.st_mode & 07777);
+  return 0;
+}
+
+static int make_place(int root, int tag, struct tlv value, struct tlv_writer *w, struct error *error) {
+  if (tag != TAG_FILE && tag != TAG_MOUNT && tag != TAG_PATH && tag != TAG_CWD) return 0;
+  auto_free char *path = tag == TAG_FILE || tag == TAG_MOUNT ? tlv_get_string(value, TAG_PATH) : tlv_dup(value);
+  if (!path) return error_set(error, "invalid-argument", 0, "A place in the container has no path.");
+  if (tag == TAG_MOUNT) return make_temporary(root, path, w, error);
+  if (tag == TAG_CWD) return target_make_working_directory(root, path, error);
+  auto_fd place = target_open(root, path, tag == TAG_FILE ? TARGET_FILE : TARGET_DIRECTORY, TARGET_MOUNT_POINT, error);
+  return place < 0 ? -1 : 0;
+}
+
+// What the runtime mounts on, made before it would: then it does not count as a change of the container's, and no
+// symlink of an image's leads the runtime astray. Nothing is to be mounted where files alone are looked at.
+static int make_places(const struct host_container *h, struct tlv request, struct tlv_writer *w, struct error *error) {
   size_t at = 0;
   int tag, r;
   struct tlv value;
   auto_fd root = -1;
-  while ((r = tlv_next(request, &at, &tag, &value)) == 1) {
-    if (tag != TAG_FILE) continue;
-    if (root < 0) {
-      if ((root = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
-        return error_set(error, "internal", errno, "cannot open the root file system");
-      if (target_make_kernel_places(root, error) != 0) return -1;
-    }
-    auto_free char *path = tlv_get_string(value, TAG_PATH);
-    auto_fd file = path ? target_open(root, path, TARGET_FILE, TARGET_MOUNT_POINT, error) : -1;
-    if (!path) return error_set(error, "invalid-argument", 0, "A provided file has no path.");
-    if (file < 0) return -1;
-  }
+  if (tlv_find(request, TAG_FILE, &value) != 1) return 0;
+  if ((root = open_root(h, error)) < 0 || target_make_kernel_places(root, error) != 0) return -1;
+  while ((r = tlv_next(request, &at, &tag, &value)) == 1)
+    if (make_place(root, tag, value, w, error) != 0) return -1;
   return r == 0 ? 0 : error_set(error, "invalid-argument", 0, "The list of provided files cannot be read.");
 }
 
@@ -89,7 +109,7 @@ static int prepare(struct request *r, struct tlv_writer *w, struct error *error)
     return error_set(error, "internal", errno, "cannot make %s", h->rootfs);
   if (rootfs_mount(r->payload, h->rootfs, error) != 0) return -1;
   h->mounted = true;
-  if (make_places(h->rootfs, r->payload, error) != 0) return -1;
+  if (make_places(h, r->payload, w, error) != 0) return -1;
   if (!(h->log = log_open(r->payload, error)) && error->code[0]) return -1;
   tlv_string(w, TAG_ROOTFS, h->rootfs);
   return reply_user(r, w, error);
@@ -115,6 +135,10 @@ static void on_resolve_user(struct request *r) {
 
 static void on_start(struct request *r) {
   struct host_container *h = host_container(r->container);
+  struct error error = {0};
+  auto_fd root = open_root(h, &error);
+  // Once more, whatever was prepared: the runtime is asked for nothing that an image could lead out of its root.
+  if (root < 0 || target_make_kernel_places(root, &error) != 0) return request_fail(r, &error);
   free(h->oom_file);
   free(h->cgroup);
   h->oom_file = tlv_get_string(r->payload, TAG_OOM_FILE);

@@ -1,5 +1,7 @@
 // Owns the examination of crun: is it there, and has this version known holes. A distribution that has patched one says
-// so in its changelog.
+// so in its changelog. Only holes that hold for how Twofold uses it: a runtime starts a container's first process and
+// nothing else (so CVE-2026-30892, of exec, is none here), and is asked once the supervisor has seen that no symbolic
+// link of an image is on the way to /dev, /proc and /sys (nor is CVE-2026-47766).
 
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
@@ -7,10 +9,12 @@ import { runCommand } from '@twofold/daemon/host/command.ts';
 import { fine, type Examination } from './finding.ts';
 
 /** Holes and the first version without them (crun's NEWS). */
-export const holes = [
-  { id: 'CVE-2026-30892', fixedIn: [1, 27], what: 'exec -u may run with wrong rights' },
-  { id: 'CVE-2026-47766', fixedIn: [1, 28], what: "an image's /dev symlink may lead out of the container" },
-] as const;
+export interface Hole {
+  readonly id: string;
+  readonly fixedIn: readonly [number, number];
+  readonly what: string;
+}
+export const holes: readonly Hole[] = [];
 
 /** `crun version 1.8.1` → [1, 8]. */
 export function parseVersion(text: string): readonly [number, number] | null {
@@ -19,8 +23,8 @@ export function parseVersion(text: string): readonly [number, number] | null {
 }
 
 /** Holes of a version that the changelog does not name as patched. */
-export function openHoles(version: readonly [number, number], changelog: string): (typeof holes)[number][] {
-  return holes.filter(
+export function openHoles(known: readonly Hole[], version: readonly [number, number], changelog: string): Hole[] {
+  return known.filter(
     (hole) =>
       (version[0] < hole.fixedIn[0] || (version[0] === hole.fixedIn[0] && version[1] < hole.fixedIn[1])) &&
       !changelog.includes(hole.id),
@@ -56,15 +60,15 @@ export const examineRuntime: Examination = async () => {
       state: 'warning',
       found: line,
       meaning: 'The version cannot be read, so its known holes cannot be told.',
-      mend: 'install crun 1.28 or later',
+      mend: 'install the newest crun',
     };
-  const open = openHoles(version, await distributionChangelog());
+  const open = openHoles(holes, version, await distributionChangelog());
   if (open.length === 0) return fine('runtime', line);
   return {
     name: 'runtime',
     state: 'warning',
     found: line,
     meaning: `Known holes of this version: ${open.map((hole) => `${hole.id} (${hole.what})`).join('; ')}. A hostile image may break out of process isolation.`,
-    mend: 'install crun 1.28 or later, or a version that your distribution has patched (its changelog does not name these)',
+    mend: 'install a newer crun, or a version that your distribution has patched (its changelog does not name these)',
   };
 };

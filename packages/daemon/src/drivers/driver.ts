@@ -103,6 +103,12 @@ export interface ContainerSpec {
   readonly sandbox: SandboxId;
   readonly rootfs: RootfsPlan;
   readonly files: readonly ProvidedFile[];
+  /** Made when missing: where the image has volumes. */
+  readonly directories?: readonly string[];
+  /** Where the specification has a tmpfs with the mode of the directory that it lies over. */
+  readonly temporary?: readonly string[];
+  /** The process's, made when missing; refused where it is no directory. */
+  readonly workingDirectory?: string;
   /** Docker's form: '', 'name', 'uid', 'name:group', 'uid:gid'. */
   readonly user: string;
   readonly log: LogPlan | null;

@@ -43,6 +43,7 @@ export async function prepareContainer(
   for (const { offset, length } of exchange.partitions)
     payload.list(Tag.PARTITION, (list) => list.number(Tag.OFFSET, offset).number(Tag.LENGTH, length));
   exchange.partitions.forEach((_, index) => payload.string(Tag.LAYER, String(index + 1)));
+  payload.strings(Tag.PATH, spec.directories ?? []);
   for (const file of spec.files) {
     const data = await readFile(file.source);
     payload.list(Tag.FILE, (list) =>

@@ -310,7 +310,7 @@ export class HypervDriver implements Driver {
       this.#vms.settled(id); // no process will be
       // Nothing runs, so nobody's user matters, and an image's broken passwd must not be in the way. No file of the
       // engine's is put in place.
-      await this.createContainer({ ...spec, sandbox: id, user: '0:0', files: [], log: null }, signal);
+      await this.createContainer({ ...spec, sandbox: id, user: '0:0', files: [], directories: [], log: null }, signal);
       const run = await this.files({ sandbox: id, container: spec.id }, request, signal);
       return {
         stdin: run.stdin,

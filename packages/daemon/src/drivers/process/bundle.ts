@@ -1,7 +1,7 @@
 // Owns what becomes of an OCI specification before the runtime reads it: the sandbox's root file system, namespaces and
 // control group are put in. Pure.
 
-import { TwofoldError, type ContainerId, type OciNamespaceType, type OciSpec } from '@twofold/contract';
+import { TwofoldError, type ContainerId, type OciMount, type OciNamespaceType, type OciSpec } from '@twofold/contract';
 import type { ProvidedFile, SandboxSpec } from '../driver.ts';
 
 /**
@@ -20,6 +20,8 @@ export interface BundlePlace {
   /** Where the supervisor has mounted the root file system. */
   readonly rootfs: string;
   readonly files: readonly ProvidedFile[];
+  /** By place, of each tmpfs that has the mode of the directory below. */
+  readonly modes: Readonly<Record<string, number>>;
   readonly cgroupPath: string;
   /** Namespaces the sandbox has of its own. */
   readonly sandbox: readonly OciNamespaceType[];
@@ -57,14 +59,19 @@ export function runtimeSpec(spec: OciSpec, place: BundlePlace): OciSpec {
       : { annotations: { ...rest.annotations, 'run.oci.seccomp_bpf_data': place.seccompFilter.toString('base64') } }),
     root: { ...spec.root, path: place.rootfs },
     mounts: [
-      ...spec.mounts,
+      ...spec.mounts.map((mount) => withMode(mount, place.modes[mount.destination])),
       ...place.files.map((file) => ({
         destination: file.path,
         type: 'bind',
         source: file.source,
-        options: ['bind', 'rprivate'],
+        // A read-only root does not reach what is bound over it.
+        options: ['bind', 'rprivate', ...(spec.root.readonly ? ['ro'] : [])],
       })),
     ],
     linux: { ...linux, namespaces, cgroupsPath: place.cgroupPath },
   };
+}
+
+function withMode(mount: OciMount, mode: number | undefined): OciMount {
+  return mode === undefined ? mount : { ...mount, options: [...(mount.options ?? []), `mode=${mode.toString(8)}`] };
 }

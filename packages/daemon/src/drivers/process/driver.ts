@@ -131,6 +131,7 @@ export class ProcessDriver implements Driver {
     sandbox.notePrepared(spec.id, {
       rootfs: reply.string(Tag.ROOTFS) ?? '',
       files: spec.files,
+      modes: Object.fromEntries(reply.numbers(Tag.MODE).map((mode, index) => [spec.temporary![index]!, mode])),
       layers,
       writableDirectory: spec.rootfs.writableDirectory,
     });
@@ -148,7 +149,7 @@ export class ProcessDriver implements Driver {
     signal: AbortSignal,
   ): Promise<{ pid: number }> {
     const sandbox = this.#need(container.sandbox);
-    const { rootfs, files } = sandbox.needPrepared(container.container);
+    const { rootfs, files, modes = {} } = sandbox.needPrepared(container.container);
     const cgroupPath = sandbox.cgroupOf(container.container);
     const seccompFilter = await this.#filterOf(spec);
     sandbox.noteFilter(container.container, seccompFilter);
@@ -156,6 +157,7 @@ export class ProcessDriver implements Driver {
       container: container.container,
       rootfs,
       files,
+      modes,
       cgroupPath,
       sandbox: sandbox.namespaces,
       hostPid: process.pid,
@@ -289,7 +291,7 @@ export class ProcessDriver implements Driver {
         signal,
       );
       // Nothing runs, so nobody's user matters, and an image's broken passwd must not be in the way.
-      await this.createContainer({ ...spec, sandbox: id, user: '0:0', log: null }, signal);
+      await this.createContainer({ ...spec, sandbox: id, user: '0:0', files: [], log: null }, signal);
       const sandbox = this.#need(id);
       const { rootfs, layers } = sandbox.needPrepared(spec.id);
       return await runTool(

@@ -46,6 +46,9 @@ export function prepareRequest(
 ): TlvWriter {
   const list = new TlvWriter().string(Tag.CONTAINER, spec.id).strings(Tag.LAYER, layers).string(Tag.USER, spec.user);
   for (const { path } of spec.files) list.list(Tag.FILE, (file) => file.string(Tag.PATH, path));
+  for (const path of spec.temporary ?? []) list.list(Tag.MOUNT, (mount) => mount.string(Tag.PATH, path));
+  list.strings(Tag.PATH, spec.directories ?? []);
+  if (spec.workingDirectory !== undefined) list.string(Tag.CWD, spec.workingDirectory);
   if (writable !== null) list.string(Tag.UPPER, writable.upper).string(Tag.WORK, writable.work);
   if (spec.log !== null)
     list

@@ -30,6 +30,8 @@ export interface Prepared {
   /** Where its layers are mounted, top first. */
   readonly layers: readonly string[];
   readonly writableDirectory: string;
+  /** By place, of each tmpfs that has the mode of the directory below; absent in what older daemons wrote. */
+  readonly modes?: Readonly<Record<string, number>>;
 }
 
 export const socketOf = (directory: string): string => join(directory, 'socket');

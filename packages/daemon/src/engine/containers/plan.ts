@@ -1,7 +1,7 @@
 // Owns what a driver is told of a container's place: sandbox, root file system, provided files, log. Pure but for what
 // images and settings say. Does not own what runs in it: spec/ does.
 
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { TwofoldError, type HostConfig } from '@twofold/contract';
 import type { ContainerSpec, SandboxInterface, SandboxResources, SandboxSpec } from '../../drivers/driver.ts';
 import type { Endpoint } from '../../networks/networks.ts';
@@ -9,7 +9,8 @@ import type { Settings } from '../../settings.ts';
 import type { Adapter, ContainerRecord } from '../engine.ts';
 import { logPath, providedPath, sandboxDirectory, sandboxOf, writableDirectory } from '../places.ts';
 import type { Room } from '../room.ts';
-import { initPath } from './spec/process.ts';
+import { inheritingMounts } from './spec/mounts.ts';
+import { initPath, processDirectory } from './spec/process.ts';
 import { namespacedSysctls } from './spec/security.ts';
 
 /** For createContainer and filesAtRest. */
@@ -36,6 +37,9 @@ export function containerSpec(room: Pick<Room, 'settings' | 'images'>, record: C
         ? [{ path: initPath, source: join(settings.libRoot, 'bin', 'csrss'), mode: 0o755 }]
         : []),
     ],
+    directories: Object.keys(record.config.Volumes ?? {}).map((path) => resolve('/', path)),
+    temporary: inheritingMounts(record.hostConfig),
+    workingDirectory: processDirectory(record.config.WorkingDir),
     user: record.config.User ?? '',
     log: logSpec(settings, record),
   };

@@ -70,6 +70,20 @@ function temporaryMounts(host: HostConfig): OciMount[] {
   return mounts;
 }
 
+/**
+ * Where a --tmpfs says no mode: it has that of the directory that it lies over. Not one that lies in another: there
+ * is nothing yet.
+ */
+export function inheritingMounts(host: HostConfig): string[] {
+  const mounts = containerMounts(host);
+  return mounts
+    .filter(({ type, destination, options = [] }) => {
+      const inner = mounts.some((other) => destination.startsWith(`${other.destination}/`));
+      return type === 'tmpfs' && !inner && !options.some((option) => option.startsWith('mode='));
+    })
+    .map(({ destination }) => destination);
+}
+
 const flags = new Set([
   'ro',
   'rw',
