@@ -226,6 +226,12 @@ const options: readonly Option[] = [
     },
   },
   {
+    flags: '--default-pids-limit <number>',
+    key: 'default-pids-limit',
+    help: 'processes that a container may have which says nothing of it; 0: no limit',
+    apply: (draft, value) => void (draft.defaultPidsLimit = whole('--default-pids-limit', value, 0, 4 << 20)),
+  },
+  {
     flags: '--minimum-free <size>',
     key: 'minimum-free',
     help: 'free space in the data root below which no container is started',

@@ -55,6 +55,8 @@ export interface Settings {
   /** Default log limits, as Docker's `--log-opt max-size, max-file`; 0 = no rotation. */
   readonly logMaxBytes: number;
   readonly logMaxFiles: number;
+  /** Processes that a container may have which says nothing of it; 0 = no limit. */
+  readonly defaultPidsLimit: number;
   /** Free bytes on the data root's file system below which creations and starts are refused and logs stand still. */
   readonly minimumFreeBytes: number;
 }
@@ -86,6 +88,7 @@ export const defaults: Settings = {
   // As Docker's driver `local` has them: a container that floods must not fill the disk.
   logMaxBytes: 20 << 20,
   logMaxFiles: 5,
+  defaultPidsLimit: 0,
   minimumFreeBytes: 256 << 20,
 };
 

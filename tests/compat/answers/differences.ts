@@ -38,6 +38,11 @@ export const differences: readonly Difference[] = [
     because: 'what no start could carry out is refused when the container is made, and not later',
     of: create(
       'Hostname=',
+      'Domainname=',
+      'HostConfig Dns=',
+      'HostConfig DnsSearch=',
+      'HostConfig DnsOptions=',
+      'HostConfig ExtraHosts=["a\\nb',
       'MacAddress="nonsense"',
       'StopSignal="99"',
       'HostConfig CpuShares=-1',
@@ -68,6 +73,10 @@ export const differences: readonly Difference[] = [
       'POST /networks/create Name="lan"',
       'POST /networks/create IPAM={"Config":[{"Subnet":"SUBNET.0/24","IPRange":"192.0.2.0/24"}]}',
     ],
+  },
+  {
+    because: 'a switch with the loopback’s addresses would take them from the host',
+    of: ['POST /networks/create IPAM={"Config":[{"Subnet":"127.'],
   },
   {
     because: 'a network’s name is a switch’s, and part of names that are looked up',

@@ -7,6 +7,7 @@ import {
   formatAddress,
   formatSubnet,
   isHostAddress,
+  isSpecial,
   macOf,
   nextAddress,
   overlap,
@@ -106,4 +107,19 @@ test('a MAC made of an address is a good unicast one', () => {
   assert.equal(parseMac('00155D010203'), '00:15:5d:01:02:03');
   for (const bad of ['', '00155d0102', '01:00:5e:00:00:01', '00:00:00:00:00:00', '02:42:ac:11:00', '02:42:ac:11:00:zz'])
     assert.equal(parseMac(bad), null, bad);
+});
+
+test('no switch has addresses that the kernel keeps for itself', () => {
+  for (const text of [
+    '127.0.0.0/8',
+    '127.1.0.0/24',
+    '0.0.0.0/8',
+    '0.1.0.0/16',
+    '224.0.0.0/8',
+    '240.0.0.0/8',
+    '255.0.0.0/8',
+  ])
+    assert.ok(isSpecial(parseSubnet(text)!), text);
+  for (const text of ['10.0.0.0/8', '126.0.0.0/8', '128.0.0.0/8', '192.168.0.0/24', '223.255.255.0/24'])
+    assert.ok(!isSpecial(parseSubnet(text)!), text);
 });

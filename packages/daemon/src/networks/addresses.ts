@@ -49,6 +49,16 @@ export function overlap(a: Subnet, b: Subnet): boolean {
   return contains(a, b.base) || contains(b, a.base);
 }
 
+/**
+ * Blocks whose addresses no machine on a switch can have: this network, the loopback, multicast and what is reserved.
+ * A route to a switch with one of them would take from the host what it needs itself.
+ */
+const specialBlocks = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3'].map((text) => parseSubnet(text)!);
+
+export function isSpecial(subnet: Subnet): boolean {
+  return specialBlocks.some((block) => overlap(block, subnet));
+}
+
 /** True for an address that a container may have: in the subnet, neither its first nor its last. */
 export function isHostAddress(subnet: Subnet, address: number): boolean {
   return contains(subnet, address) && address !== subnet.base && address !== subnet.base + sizeOf(subnet) - 1;

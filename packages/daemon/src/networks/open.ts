@@ -9,6 +9,7 @@ import {
   formatAddress,
   formatSubnet,
   isHostAddress,
+  isSpecial,
   macOf,
   nextAddress,
   overlap,
@@ -420,7 +421,12 @@ class Room implements Networks, AsyncDisposable {
     }
     const subnet = parseSubnet(wanted);
     if (subnet === null || subnet.prefix < 8 || subnet.prefix > 30)
-      throw new TwofoldError('invalid-argument', `${wanted} is no IPv4 subnet between /8 and /30.`);
+      throw new TwofoldError('invalid-argument', `${wanted} is not an IPv4 subnet between /8 and /30.`);
+    if (isSpecial(subnet))
+      throw new TwofoldError(
+        'invalid-argument',
+        `${wanted} is not a subnet that a switch can have: 0.0.0.0/8, 127.0.0.0/8 and all from 224.0.0.0 on are the kernel's own.`,
+      );
     const other = taken.find((one) => overlap(subnet, one));
     if (other !== undefined)
       throw new TwofoldError(

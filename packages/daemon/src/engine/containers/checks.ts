@@ -20,10 +20,10 @@ export function checkHostConfig(config: ContainerConfig, host: HostConfig, hostC
     throw new TwofoldError('invalid-argument', message);
   };
   for (const [name, value] of Object.entries(host.LogConfig?.Config ?? {})) {
-    if (name === 'max-size') bytesOf(value);
-    else if (name === 'max-file') {
-      if (!(Number.isInteger(Number(value)) && Number(value) >= 1))
-        wrong(`max-file "${value}" is not a number of files`);
+    if (name === 'max-size') {
+      if (value === '-1' || bytesOf(value) < 1) wrong('max-size must be a positive number');
+    } else if (name === 'max-file') {
+      if (!/^[1-9]\d{0,2}$/.test(value)) wrong(`max-file "${value}" is not a number of files from 1 to 999`);
     } else wrong(`unknown log opt '${name}' for ${host.LogConfig?.Type || 'json-file'} log driver`);
   }
   if (host.Memory !== undefined && host.Memory !== 0 && host.Memory < smallestMemory)

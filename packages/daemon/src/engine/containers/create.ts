@@ -3,7 +3,14 @@
 
 import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
-import { TwofoldError, isTwofoldError, newId, signalNumber, type ContainerId } from '@twofold/contract';
+import {
+  TwofoldError,
+  isTwofoldError,
+  newId,
+  signalNumber,
+  type ContainerId,
+  type HostConfig,
+} from '@twofold/contract';
 import type { Network } from '../../networks/networks.ts';
 import type { Adapter, ContainerRecord, Containers } from '../engine.ts';
 import { containerDirectory, logPath } from '../places.ts';
@@ -17,6 +24,11 @@ import { machineFor } from './plan.ts';
 import type { StoredContainer } from './records.ts';
 
 type Command = Parameters<Containers['create']>[0];
+
+/** Docker's command line says 0 for nothing said; -1 is no limit. */
+function withDefaultPids(host: HostConfig, limit: number): HostConfig {
+  return limit > 0 && (host.PidsLimit ?? 0) === 0 ? { ...host, PidsLimit: limit } : host;
+}
 
 /** See Containers.create. */
 export async function createContainer(room: Room, command: Command): Promise<{ id: ContainerId; warnings: string[] }> {
@@ -36,8 +48,8 @@ export async function createContainer(room: Room, command: Command): Promise<{ i
   const named =
     networking === 'host' && !command.config.Hostname ? { ...command.config, Hostname: hostname() } : command.config;
   const config = mergeConfiguration(id, named, image.config);
-  const hostConfig =
-    networking === 'adapters' ? command.hostConfig : { ...command.hostConfig, NetworkMode: networking };
+  const limited = withDefaultPids(command.hostConfig, settings.defaultPidsLimit);
+  const hostConfig = networking === 'adapters' ? limited : { ...limited, NetworkMode: networking };
   const warnings = checkHostConfig(config, hostConfig, availableParallelism());
   room.specifications.check({ id, isolation, config, hostConfig });
   checkFreeSpace(settings);

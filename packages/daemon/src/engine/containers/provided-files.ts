@@ -7,6 +7,7 @@ import type { ContainerRecord } from '../engine.ts';
 import { providedPath } from '../places.ts';
 import type { Room } from '../room.ts';
 import { leadingEndpoint } from './plan.ts';
+import { readExtraHost } from './spec/words.ts';
 
 /** Writes them anew for a start. */
 export async function writeProvidedFiles(
@@ -49,15 +50,16 @@ export function hostsText(
     'ff02::2\tip6-allrouters',
   ];
   for (const entry of record.hostConfig.ExtraHosts ?? []) {
-    const at = entry.search(/[:=]/);
-    const address = entry.slice(at + 1);
+    const { name, address } = readExtraHost(entry);
     lines.push(
-      `${address === 'host-gateway' ? (leadingEndpoint(endpoints)?.gateway ?? '127.0.0.1') : address}\t${entry.slice(0, at)}`,
+      `${address === 'host-gateway' ? (leadingEndpoint(endpoints)?.gateway ?? '127.0.0.1') : address}\t${name}`,
     );
   }
   const { Hostname: host = '', Domainname: domain = '' } = record.config;
+  // A host name with dots brings its domain with it: the short name follows the whole one.
+  const names = [...new Set([domain === '' ? host : `${host}.${domain}`, host.split('.', 1)[0]])];
   for (const address of endpoints.flatMap(({ addresses }) => addresses))
-    lines.push(`${address.split('/', 1)[0]}\t${domain === '' ? '' : `${host}.${domain} `}${host}`);
+    lines.push(`${address.split('/', 1)[0]}\t${names.join(' ')}`);
   return `${lines.join('\n')}\n`;
 }
 

@@ -4,6 +4,7 @@
 
 import { MAX_GROUPS, TwofoldError } from '@twofold/contract';
 import type { ContainerConfig, HostConfig, Isolation } from '@twofold/contract';
+import { checkText } from './words.ts';
 
 /** Throws `not-implemented` or `unsupported` for what can't be kept; resolves nothing, makes nothing. */
 export function checkWords(config: ContainerConfig, host: HostConfig, isolation: Isolation): void {
@@ -59,12 +60,7 @@ export function checkWords(config: ContainerConfig, host: HostConfig, isolation:
   const score = host.OomScoreAdj ?? 0;
   if (!Number.isInteger(score) || score < -1000 || score > 1000)
     throw new TwofoldError('invalid-argument', `Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
-  if (
-    config.Hostname !== undefined &&
-    config.Hostname !== '' &&
-    !/^[a-z0-9_]([a-z0-9_.-]{0,62})$/i.test(config.Hostname)
-  )
-    throw new TwofoldError('invalid-argument', `invalid hostname: ${config.Hostname.slice(0, 80)}`);
+  checkText(config, host);
 }
 
 const highestId = 0x7fffffff;

@@ -60,5 +60,7 @@ export function processDirectory(directory: string | undefined): string {
       'invalid-argument',
       `the working directory '${directory}' is invalid, it needs to be an absolute path`,
     );
+  if (directory.includes('\0'))
+    throw new TwofoldError('invalid-argument', 'The working directory contains a NUL byte.');
   return directory;
 }
