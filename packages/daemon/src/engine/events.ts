@@ -50,7 +50,7 @@ export class EventLog {
   #note(event: Happening): void {
     const whole = this.#stamped(event);
     try {
-      this.#database.transaction(() => this.#keep(whole));
+      this.#keep(whole);
       if (this.#lost > 0) this.#log.warn({ lost: this.#lost }, 'Events are kept again; some were told and not kept.');
       this.#lost = 0;
     } catch (error) {
