@@ -1,4 +1,5 @@
-# Owns Tab: names of containers, images and switches behind the parameters that take them. Where no engine answers there is nothing to offer, and no error.
+# Owns Tab: names of containers, images and switches behind the parameters that take them. Where no engine answers there
+# is nothing to offer, and no error.
 
 $script:Offers = @{
   Container = { foreach ($row in Read-ContainerRow) { $row.Name } }
@@ -20,18 +21,25 @@ function Get-Offer([string]$What, [string]$Word) {
   }
 }
 
-$containerCommands = 'Get-Container', 'Set-Container', 'Start-Container', 'Stop-Container', 'Remove-Container'
-$adapterCommands = 'Add-ContainerNetworkAdapter', 'Get-ContainerNetworkAdapter', 'Set-ContainerNetworkAdapter', 'Remove-ContainerNetworkAdapter', 'Connect-ContainerNetworkAdapter', 'Disconnect-ContainerNetworkAdapter'
-$sessionCommands = 'Enter-PSSession', 'New-PSSession', 'Invoke-Command'
-$imageCommands = 'Get-ContainerImage', 'Remove-ContainerImage', 'Test-ContainerImage', 'Export-ContainerImage'
-
-Register-ArgumentCompleter -CommandName $containerCommands -ParameterName Name -ScriptBlock { Get-Offer Container $args[2] }
-Register-ArgumentCompleter -CommandName ($adapterCommands + $sessionCommands + 'New-ContainerImage') -ParameterName ContainerName -ScriptBlock { Get-Offer Container $args[2] }
-Register-ArgumentCompleter -CommandName (@($sessionCommands) + 'New-ContainerImage') -ParameterName ContainerId -ScriptBlock { Get-Offer Guid $args[2] }
-Register-ArgumentCompleter -CommandName Get-Container -ParameterName Id -ScriptBlock { Get-Offer Guid $args[2] }
-Register-ArgumentCompleter -CommandName Get-ComputeProcess, Stop-ComputeProcess -ParameterName Id -ScriptBlock { Get-Offer Compute $args[2] }
-Register-ArgumentCompleter -CommandName $imageCommands -ParameterName Name -ScriptBlock { Get-Offer Image $args[2] }
-Register-ArgumentCompleter -CommandName New-Container -ParameterName ContainerImageName -ScriptBlock { Get-Offer Image $args[2] }
-Register-ArgumentCompleter -CommandName Uninstall-ContainerOSImage -ParameterName ImageName -ScriptBlock { Get-Offer Image $args[2] }
-Register-ArgumentCompleter -CommandName (@($adapterCommands) + 'New-Container') -ParameterName SwitchName -ScriptBlock { Get-Offer Switch $args[2] }
-Register-ArgumentCompleter -CommandName Get-VMSwitch, Set-VMSwitch, Remove-VMSwitch -ParameterName Name -ScriptBlock { Get-Offer Switch $args[2] }
+# What is offered, for which parameter, of which commands.
+$container = 'Get-Container', 'Set-Container', 'Start-Container', 'Stop-Container', 'Remove-Container'
+$adapter = 'Add', 'Get', 'Set', 'Remove', 'Connect', 'Disconnect' | ForEach-Object { "$_-ContainerNetworkAdapter" }
+$session = 'Enter-PSSession', 'New-PSSession', 'Invoke-Command'
+$image = 'Get-ContainerImage', 'Remove-ContainerImage', 'Test-ContainerImage', 'Export-ContainerImage'
+$offered = @(
+  , ('Container', 'Name', $container)
+  , ('Container', 'ContainerName', ($adapter + $session + 'New-ContainerImage'))
+  , ('Guid', 'ContainerId', ($session + 'New-ContainerImage'))
+  , ('Guid', 'Id', 'Get-Container')
+  , ('Compute', 'Id', ('Get-ComputeProcess', 'Stop-ComputeProcess'))
+  , ('Image', 'Name', $image)
+  , ('Image', 'ContainerImageName', 'New-Container')
+  , ('Image', 'ImageName', 'Uninstall-ContainerOSImage')
+  , ('Switch', 'SwitchName', ($adapter + 'New-Container'))
+  , ('Switch', 'Name', ('Get-VMSwitch', 'Set-VMSwitch', 'Remove-VMSwitch'))
+)
+foreach ($entry in $offered) {
+  $what, $parameter, $commands = $entry
+  $offer = $executionContext.SessionState.Module.NewBoundScriptBlock([scriptblock]::Create("Get-Offer $what `$args[2]"))
+  Register-ArgumentCompleter -CommandName $commands -ParameterName $parameter -ScriptBlock $offer
+}

@@ -54,7 +54,8 @@ function Get-ComputeProcess {
 function Stop-ComputeProcess {
   <#
   .SYNOPSIS
-  Ends the worker process of a Hyper-V container hard, as if its machine were switched off. The container is off then, for every client.
+  Ends the worker process of a Hyper-V container hard, as if its machine were switched off. The container is off then,
+  for every client.
   .PARAMETER Id
   The container's GUID.
   .PARAMETER ComputeProcess
@@ -62,14 +63,16 @@ function Stop-ComputeProcess {
   .PARAMETER Force
   Does not ask.
   .EXAMPLE
-  Stop-ComputeProcess -Id 239DEF76-D29A-405E-AB64-765FB4DE9176 -Force
+  Stop-ComputeProcess -Id $con.ContainerId -Force
   .EXAMPLE
   Get-ComputeProcess -Name DEMO | Stop-ComputeProcess -Force
   #>
   [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High', DefaultParameterSetName = 'Id')]
   param(
     [Parameter(Mandatory, Position = 0, ParameterSetName = 'Id')][guid[]]$Id,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'ComputeProcess', ValueFromPipeline)][PSTypeName('Microsoft.HyperV.PowerShell.ComputeProcess')][psobject[]]$ComputeProcess,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'ComputeProcess', ValueFromPipeline)]
+    [PSTypeName('Microsoft.HyperV.PowerShell.ComputeProcess')]
+    [psobject[]]$ComputeProcess,
     [switch]$Force
   )
   begin { if ($Force -and !$PSBoundParameters.ContainsKey('Confirm')) { $ConfirmPreference = 'None' } }

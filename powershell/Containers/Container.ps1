@@ -5,10 +5,12 @@ function Get-Container {
   .SYNOPSIS
   Gets containers: all, or those with the given names or ids.
   .DESCRIPTION
-  Lists every container of the engine, whoever made it: PowerShell, docker or another client. State, Uptime, RuntimeType and Isolation of the objects are
-  always the present ones. ContainerId is the container's GUID: the first 32 digits of the id that docker shows, which is DockerId here.
+  Lists every container of the engine, whoever made it: PowerShell, docker or another client. State, Uptime, RuntimeType
+  and Isolation of the objects are always the present ones. ContainerId is the container's GUID: the first 32 digits of
+  the id that docker shows, which is DockerId here.
   .PARAMETER Name
-  Names, in any case; wildcards are allowed, and fit none without an error. A GUID, an id or a unique prefix of one will do as well.
+  Names, in any case; wildcards are allowed, and fit none without an error. A GUID, an id or a unique prefix of one will
+  do as well.
   .PARAMETER Id
   The container's GUID; the 64 digits of Docker's id, or a unique prefix, will do as well.
   .PARAMETER Container
@@ -18,14 +20,20 @@ function Get-Container {
   .EXAMPLE
   Get-Container -Name web* | Stop-Container
   .EXAMPLE
-  Get-Container -Id 239def76-d29a-405e-ab64-765fb4de9176
+  Get-Container -Id $con.ContainerId
   #>
   [CmdletBinding(DefaultParameterSetName = 'Name')]
   [OutputType('Microsoft.Containers.PowerShell.Objects.Container')]
   param(
-    [Parameter(Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$Name = '*',
-    [Parameter(Mandatory, ParameterSetName = 'Id', ValueFromPipelineByPropertyName)][Alias('ContainerId')][ValidateNotNullOrEmpty()][object[]]$Id,
-    [Parameter(Mandatory, ParameterSetName = 'Container', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')][psobject[]]$Container
+    [Parameter(Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][SupportsWildcards()]
+    [ValidateNotNullOrEmpty()]
+    [string[]]$Name = '*',
+    [Parameter(Mandatory, ParameterSetName = 'Id', ValueFromPipelineByPropertyName)][Alias('ContainerId')]
+    [ValidateNotNullOrEmpty()]
+    [object[]]$Id,
+    [Parameter(Mandatory, ParameterSetName = 'Container', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')]
+    [psobject[]]$Container
   )
   process {
     $wanted = switch ($PSCmdlet.ParameterSetName) { Id { $Id } Container { $Container.DockerId } default { $Name } }
@@ -38,12 +46,13 @@ function New-Container {
   .SYNOPSIS
   Creates a container of an image. It is off until Start-Container.
   .DESCRIPTION
-  A container runs what its image says until it is stopped; its standard input stays open, so the base images' cmd waits for as long as it is let.
-  Without -SwitchName it has no network adapter (Add-ContainerNetworkAdapter).
+  A container runs what its image says until it is stopped; its standard input stays open, so the base images' cmd waits
+  for as long as it is let. Without -SwitchName it has no network adapter (Add-ContainerNetworkAdapter).
   .PARAMETER Name
   The container's name. Without one the engine makes one up.
   .PARAMETER ContainerImageName
-  The image's name in any case, with wildcards if only one fits; a reference (name:tag) or an id of Docker's will do as well.
+  The image's name in any case, with wildcards if only one fits; a reference (name:tag) or an id of Docker's will do as
+  well.
   .PARAMETER ContainerImagePublisher
   The image's publisher, where several have an image of the name.
   .PARAMETER ContainerImageVersion
@@ -57,7 +66,8 @@ function New-Container {
   .PARAMETER SwitchName
   The virtual switch (Docker's network) that its adapter is connected to.
   .PARAMETER RuntimeType
-  Default: the isolation that the engine's settings name. HyperV: a utility VM of its own. Process, which the originals had not: namespaces on the host's kernel.
+  Default: the isolation that the engine's settings name. HyperV: a utility VM of its own. Process, which the originals
+  had not: namespaces on the host's kernel.
   .PARAMETER ContainerComputerName
   The host name inside.
   .PARAMETER Path
@@ -73,10 +83,13 @@ function New-Container {
   [OutputType('Microsoft.Containers.PowerShell.Objects.Container')]
   param(
     [Parameter(Position = 0)][string]$Name,
-    [Parameter(Mandatory, ParameterSetName = 'ImageName')][SupportsWildcards()][ValidateNotNullOrEmpty()][string]$ContainerImageName,
+    [Parameter(Mandatory, ParameterSetName = 'ImageName')][SupportsWildcards()][ValidateNotNullOrEmpty()]
+    [string]$ContainerImageName,
     [Parameter(ParameterSetName = 'ImageName')][string]$ContainerImagePublisher,
     [Parameter(ParameterSetName = 'ImageName')][string]$ContainerImageVersion,
-    [Parameter(Mandatory, ParameterSetName = 'Image', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerImage')][psobject]$ContainerImage,
+    [Parameter(Mandatory, ParameterSetName = 'Image', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerImage')]
+    [psobject]$ContainerImage,
     [ValidateRange(6MB, [long]::MaxValue)][long]$MemoryStartupBytes,
     [ValidateRange(6MB, [long]::MaxValue)][long]$MaximumMemoryBytes,
     [Alias('NetworkName')][ValidateNotNullOrEmpty()][string]$SwitchName,
@@ -87,14 +100,23 @@ function New-Container {
   )
   process {
     Invoke-Guarded $PSCmdlet {
-      if ($Path) { throw New-ContainerError 'A container can''t be put in a place of its own: all are in the engine''s data root.' PathNotSupported NotImplemented $Path }
-      $image = if ($ContainerImage) { $ContainerImage } else { Resolve-OneContainerImage $PSCmdlet $ContainerImageName $ContainerImagePublisher $ContainerImageVersion }
+      if ($Path) {
+        $message = 'A container can''t be put in a place of its own: all are in the engine''s data root.'
+        throw New-ContainerError $message PathNotSupported NotImplemented $Path
+      }
+      $image = if ($ContainerImage) { $ContainerImage } else {
+        Resolve-OneContainerImage $PSCmdlet $ContainerImageName $ContainerImagePublisher $ContainerImageVersion
+      }
       $switch = if ($SwitchName) { (Resolve-OneVMSwitch $PSCmdlet $SwitchName).Name } else { 'none' }
-      if (!$PSCmdlet.ShouldProcess($(if ($Name) { $Name } else { "a container of $($image.Name)" }), 'New-Container')) { return }
+      if (!$PSCmdlet.ShouldProcess($(if ($Name) { $Name } else { "a container of $($image.Name)" }), 'New-Container')) {
+        return
+      }
       if ($AsJob) {
         $given = $PSCmdlet.MyInvocation.BoundParameters
         $parameters = @{ ContainerImageName = $image.Reference; RuntimeType = $RuntimeType }
-        foreach ($word in 'Name', 'MemoryStartupBytes', 'MaximumMemoryBytes', 'SwitchName', 'ContainerComputerName') { if ($given[$word]) { $parameters[$word] = $given[$word] } }
+        foreach ($word in 'Name', 'MemoryStartupBytes', 'MaximumMemoryBytes', 'SwitchName', 'ContainerComputerName') {
+          if ($given[$word]) { $parameters[$word] = $given[$word] }
+        }
         return Start-ContainerJob New-Container $parameters
       }
       $settings = @{ NetworkMode = $switch; Isolation = $RuntimeType.ToLowerInvariant() }
@@ -103,7 +125,9 @@ function New-Container {
       if ($MaximumMemoryBytes -and $MemoryStartupBytes) { $settings.MemoryReservation = $MemoryStartupBytes }
       $body = @{ Image = $image.Reference; OpenStdin = $true; HostConfig = $settings }
       if ($ContainerComputerName) { $body.Hostname = $ContainerComputerName }
-      $made = Invoke-Engine $PSCmdlet POST "/containers/create$(Join-Query @{ name = if ($Name) { $Name } })" -Body $body -Target $(if ($Name) { $Name } else { $image.Reference })
+      $path = "/containers/create$(Join-Query @{ name = if ($Name) { $Name } })"
+      $target = if ($Name) { $Name } else { $image.Reference }
+      $made = Invoke-Engine $PSCmdlet POST $path -Body $body -Target $target
       foreach ($warning in $made.Warnings) { $PSCmdlet.WriteWarning($warning) }
       foreach ($row in Read-ContainerRow $PSCmdlet) { if ($row.Id -eq $made.Id) { return ConvertTo-Container $row } }
     }
@@ -115,8 +139,9 @@ function Set-Container {
   .SYNOPSIS
   Converts a stopped container to another isolation.
   .DESCRIPTION
-  What the container has written is kept, and so are its name, ids, configuration and log. A running container is refused. -WhatIf says what would be carried
-  over and what would change. It takes as long as it takes to seal what was written.
+  What the container has written is kept, and so are its name, ids, configuration and log. A running container is
+  refused. -WhatIf says what would be carried over and what would change. It takes as long as it takes to seal what was
+  written.
   .PARAMETER Container
   A container that Get-Container gave.
   .PARAMETER Name
@@ -133,8 +158,12 @@ function Set-Container {
   [CmdletBinding(SupportsShouldProcess, DefaultParameterSetName = 'Name')]
   [OutputType('Microsoft.Containers.PowerShell.Objects.Container')]
   param(
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][Alias('ContainerName')][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$Name,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')][psobject[]]$Container,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][Alias('ContainerName')]
+    [SupportsWildcards()][ValidateNotNullOrEmpty()]
+    [string[]]$Name,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')]
+    [psobject[]]$Container,
     [Parameter(Mandatory)][ValidateSet('Default', 'HyperV', 'Process')][string]$RuntimeType,
     [switch]$Passthru
   )
@@ -143,7 +172,8 @@ function Set-Container {
       Invoke-Guarded $PSCmdlet {
         $path = "/containers/$($one.DockerId)/update"
         $isolation = $RuntimeType.ToLowerInvariant()
-        $plan = (Invoke-Engine $PSCmdlet POST $path -Body @{ Isolation = $isolation; DryRun = $true } -Target $one).Conversion
+        $question = @{ Isolation = $isolation; DryRun = $true }
+        $plan = (Invoke-Engine $PSCmdlet POST $path -Body $question -Target $one).Conversion
         $sentence = ConvertTo-ConversionText $one.Name $RuntimeType $plan
         if (!$PSCmdlet.ShouldProcess($sentence, "$sentence`nConvert it?", 'Set-Container')) { return }
         try { $null = Invoke-Engine $PSCmdlet POST $path -Body @{ Isolation = $isolation } -Target $one }
@@ -157,7 +187,8 @@ function Set-Container {
 # What -WhatIf and -Confirm say of a conversion.
 function ConvertTo-ConversionText([string]$Name, [string]$RuntimeType, $Plan) {
   $lines = @(
-    "Performing the operation ""Set-Container -RuntimeType $RuntimeType"" on target ""$Name"" ($($Plan.From) -> $($Plan.To))."
+    "Performing the operation ""Set-Container -RuntimeType $RuntimeType"" on target ""$Name"" " +
+    "($($Plan.From) -> $($Plan.To))."
     foreach ($sentence in $Plan.Refusals) { "  refused  $sentence" }
     foreach ($sentence in $Plan.Carries) { "  kept     $sentence" }
     foreach ($sentence in $Plan.Changes) { "  changes  $sentence" }

@@ -31,7 +31,8 @@ function Move-ContainerImageRepository {
   .SYNOPSIS
   Says how the image repository is moved: not while the engine runs.
   .DESCRIPTION
-  Images are in the engine's data root, which running containers use. Stop the engine (twofold down), move the data root, start it with --data-root.
+  Images are in the engine's data root, which running containers use. Stop the engine (twofold down), move the data
+  root, start it with --data-root.
   .PARAMETER Path
   The new place.
   .EXAMPLE
@@ -40,6 +41,8 @@ function Move-ContainerImageRepository {
   [CmdletBinding(SupportsShouldProcess)]
   param([Parameter(Mandatory, Position = 0)][ValidateNotNullOrEmpty()][string]$Path)
   Invoke-Guarded $PSCmdlet {
-    throw New-ContainerError "The image repository can't be moved while the engine runs: end it (twofold down), move its data root, and start it with --data-root $Path." NotImplemented NotImplemented $Path
+    $message = "The image repository can't be moved while the engine runs: end it (twofold down), move its data " +
+      "root, and start it with --data-root $Path."
+    throw New-ContainerError $message NotImplemented NotImplemented $Path
   }
 }

@@ -27,12 +27,19 @@ function Get-ContainerImage {
   )
   Invoke-Guarded $PSCmdlet {
     $all = @(Read-ContainerImage $PSCmdlet)
-    if ($ChildOf) { $all = @(foreach ($image in $all) { if ($image.ParentImage -and $image.ParentImage.ImageId -eq $ChildOf.ImageId) { $image } }) }
+    if ($ChildOf) {
+      $all = @(foreach ($image in $all) {
+          if ($image.ParentImage -and $image.ParentImage.ImageId -eq $ChildOf.ImageId) { $image }
+        })
+    }
     foreach ($one in $Name) {
       $found = @(Select-ContainerImage $all $one $Publisher $Version)
       if ($found) { $found }
       elseif (![wildcardpattern]::ContainsWildcardCharacters("$one$Publisher$Version")) {
-        Invoke-Guarded $PSCmdlet { throw New-ContainerError "There is no container image '$(("$Publisher $one $Version").Trim())'." ContainerImageNotFound ObjectNotFound $one }
+        Invoke-Guarded $PSCmdlet {
+          $message = "There is no container image '$(("$Publisher $one $Version").Trim())'."
+          throw New-ContainerError $message ContainerImageNotFound ObjectNotFound $one
+        }
       }
     }
   }
@@ -65,26 +72,44 @@ function New-ContainerImage {
   [OutputType('Microsoft.Containers.PowerShell.Objects.ContainerImage')]
   param(
     [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name')][ValidateNotNullOrEmpty()][string]$ContainerName,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')][psobject]$Container,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')]
+    [psobject]$Container,
     [Parameter(Mandatory, ParameterSetName = 'Id')][ValidateNotNullOrEmpty()][string]$ContainerId,
     [Parameter(Mandatory, Position = 1)][ValidatePattern('^[a-zA-Z0-9]+([._-]+[a-zA-Z0-9]+)*$')][string]$Name,
-    [Parameter(Mandatory, Position = 2)][ValidatePattern('^(CN=)?[a-zA-Z0-9]+([._-]+[a-zA-Z0-9]+)*$')][string]$Publisher,
+    [Parameter(Mandatory, Position = 2)][ValidatePattern('^(CN=)?[a-zA-Z0-9]+([._-]+[a-zA-Z0-9]+)*$')]
+    [string]$Publisher,
     [Parameter(Mandatory, Position = 3)][version]$Version,
     [switch]$AsJob
   )
   process {
     Invoke-Guarded $PSCmdlet {
       $one = Resolve-OneContainer $PSCmdlet $(if ($ContainerId) { $ContainerId } else { $ContainerName }) $Container
-      if ($one.State -ne 'Off') { throw New-ContainerError "The container '$($one.Name)' is $($one.State): stop it before an image is made of it." ContainerRunning InvalidOperation $one }
+      if ($one.State -ne 'Off') {
+        $message = "The container '$($one.Name)' is $($one.State): stop it before an image is made of it."
+        throw New-ContainerError $message ContainerRunning InvalidOperation $one
+      }
       $by = $Publisher -replace '^CN=', ''
       $tag = Expand-Version $Version
       if (!$PSCmdlet.ShouldProcess($one.Name, "New-ContainerImage $Name [CN=$by, $tag]")) { return }
-      if ($AsJob) { return Start-ContainerJob New-ContainerImage @{ ContainerId = $one.DockerId; Name = $Name; Publisher = $by; Version = $tag } }
+      if ($AsJob) {
+        $words = @{ ContainerId = $one.DockerId; Name = $Name; Publisher = $by; Version = $tag }
+        return Start-ContainerJob New-ContainerImage $words
+      }
       $repository = "$by/$Name".ToLowerInvariant()
       foreach ($image in Read-ContainerImage $PSCmdlet) {
-        if ($image.Reference -eq "${repository}:$tag") { throw New-ContainerError "There is an image $image already." ContainerImageExists ResourceExists $image }
+        if ($image.Reference -eq "${repository}:$tag") {
+          throw New-ContainerError "There is an image $image already." ContainerImageExists ResourceExists $image
+        }
       }
-      $query = @{ container = $one.DockerId; repo = $repository; tag = $tag; changes = "LABEL $script:TitleLabel=$Name", "LABEL $script:VendorLabel=$by", "LABEL $script:ParentLabel=$($one.ParentImageId)" }
+      $query = @{
+        container = $one.DockerId; repo = $repository; tag = $tag
+        changes = @(
+          "LABEL $script:TitleLabel=$Name"
+          "LABEL $script:VendorLabel=$by"
+          "LABEL $script:ParentLabel=$($one.ParentImageId)"
+        )
+      }
       $id = (Invoke-Engine $PSCmdlet POST "/commit$(Join-Query $query)" -Target $one).Id
       foreach ($image in Read-ContainerImage $PSCmdlet) { if ($image.ImageId -eq $id) { $image } }
     }
@@ -95,7 +120,9 @@ function New-ContainerImage {
 function Resolve-ContainerImage($Caller, [string]$Name, [string]$Publisher, [string]$Version, [psobject[]]$Image) {
   if ($Image) { return $Image }
   Invoke-Guarded $Caller {
-    if ([wildcardpattern]::ContainsWildcardCharacters($Name)) { Select-ContainerImage @(Read-ContainerImage $Caller) $Name $Publisher $Version }
+    if ([wildcardpattern]::ContainsWildcardCharacters($Name)) {
+      Select-ContainerImage @(Read-ContainerImage $Caller) $Name $Publisher $Version
+    }
     else { Resolve-OneContainerImage $Caller $Name $Publisher $Version }
   }
 }
@@ -121,17 +148,22 @@ function Remove-ContainerImage {
   #>
   [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High', DefaultParameterSetName = 'Name')]
   param(
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name')][SupportsWildcards()][ValidateNotNullOrEmpty()][string]$Name,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name')][SupportsWildcards()][ValidateNotNullOrEmpty()]
+    [string]$Name,
     [Parameter(Position = 1, ParameterSetName = 'Name')][string]$Publisher,
     [Parameter(Position = 2, ParameterSetName = 'Name')][string]$Version,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Image', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerImage')][psobject[]]$Image,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Image', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerImage')]
+    [psobject[]]$Image,
     [switch]$Force
   )
   begin { if ($Force -and !$PSBoundParameters.ContainsKey('Confirm')) { $ConfirmPreference = 'None' } }
   process {
     foreach ($one in Resolve-ContainerImage $PSCmdlet $Name $Publisher $Version $Image) {
       Invoke-Guarded $PSCmdlet {
-        if ($PSCmdlet.ShouldProcess("$one", 'Remove-ContainerImage')) { $null = Invoke-Engine $PSCmdlet DELETE "/images/$(ConvertTo-Segment $one.Reference)" -Target $one }
+        if ($PSCmdlet.ShouldProcess("$one", 'Remove-ContainerImage')) {
+          $null = Invoke-Engine $PSCmdlet DELETE "/images/$(ConvertTo-Segment $one.Reference)" -Target $one
+        }
       }
     }
   }
@@ -157,10 +189,13 @@ function Test-ContainerImage {
   [CmdletBinding(DefaultParameterSetName = 'Name')]
   [OutputType('Microsoft.Containers.PowerShell.Objects.ContainerImageReport')]
   param(
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name')][SupportsWildcards()][ValidateNotNullOrEmpty()][string]$Name,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name')][SupportsWildcards()][ValidateNotNullOrEmpty()]
+    [string]$Name,
     [Parameter(Position = 1, ParameterSetName = 'Name')][string]$Publisher,
     [Parameter(Position = 2, ParameterSetName = 'Name')][string]$Version,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Image', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerImage')][psobject[]]$Image,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Image', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerImage')]
+    [psobject[]]$Image,
     [switch]$AsJob
   )
   process {
@@ -174,7 +209,8 @@ function Test-ContainerImage {
       }
       [pscustomobject]@{
         PSTypeName = 'Microsoft.Containers.PowerShell.Objects.ContainerImageReport'
-        Name = $one.Name; Publisher = $one.Publisher; Version = $one.Version; IsValid = !$problem; Problem = $problem; Image = $one
+        Name = $one.Name; Publisher = $one.Publisher; Version = $one.Version
+        IsValid = !$problem; Problem = $problem; Image = $one
       }
     }
   }

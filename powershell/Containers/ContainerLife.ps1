@@ -33,15 +33,20 @@ function Start-Container {
   [CmdletBinding(SupportsShouldProcess, DefaultParameterSetName = 'Name')]
   [OutputType('Microsoft.Containers.PowerShell.Objects.Container')]
   param(
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][Alias('ContainerName')][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$Name,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')][psobject[]]$Container,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][Alias('ContainerName')]
+    [SupportsWildcards()][ValidateNotNullOrEmpty()]
+    [string[]]$Name,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')]
+    [psobject[]]$Container,
     [switch]$Passthru,
     [switch]$AsJob
   )
   begin { $later = [Collections.Generic.List[psobject]]::new() }
   process {
     $containers = @(Resolve-Container $PSCmdlet -Name $Name -Container $Container)
-    if ($AsJob) { $later.AddRange([psobject[]]$containers) } else { Invoke-ContainerChange $PSCmdlet $containers POST '/start' -Passthru:$Passthru }
+    if ($AsJob) { $later.AddRange([psobject[]]$containers) }
+    else { Invoke-ContainerChange $PSCmdlet $containers POST '/start' -Passthru:$Passthru }
   }
   end { Start-LaterJob $PSCmdlet $later @{ Passthru = $Passthru } }
 }
@@ -49,7 +54,8 @@ function Start-Container {
 function Stop-Container {
   <#
   .SYNOPSIS
-  Stops containers: asks them to end, and ends them when they don't within their time (10 seconds, unless the image says otherwise).
+  Stops containers: asks them to end, and ends them when they don't within their time (10 seconds, unless the image says
+  otherwise).
   .PARAMETER Name
   Names of containers, as Get-Container takes them.
   .PARAMETER Container
@@ -68,8 +74,12 @@ function Stop-Container {
   [CmdletBinding(SupportsShouldProcess, DefaultParameterSetName = 'Name')]
   [OutputType('Microsoft.Containers.PowerShell.Objects.Container')]
   param(
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][Alias('ContainerName')][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$Name,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')][psobject[]]$Container,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][Alias('ContainerName')]
+    [SupportsWildcards()][ValidateNotNullOrEmpty()]
+    [string[]]$Name,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')]
+    [psobject[]]$Container,
     [switch]$TurnOff,
     [switch]$Passthru,
     [switch]$AsJob
@@ -78,7 +88,8 @@ function Stop-Container {
   process {
     $containers = @(Resolve-Container $PSCmdlet -Name $Name -Container $Container)
     if ($AsJob) { return $later.AddRange([psobject[]]$containers) }
-    Invoke-ContainerChange $PSCmdlet $containers POST $(if ($TurnOff) { '/stop?signal=SIGKILL' } else { '/stop' }) -Passthru:$Passthru
+    $path = if ($TurnOff) { '/stop?signal=SIGKILL' } else { '/stop' }
+    Invoke-ContainerChange $PSCmdlet $containers POST $path -Passthru:$Passthru
   }
   end { Start-LaterJob $PSCmdlet $later @{ TurnOff = $TurnOff; Passthru = $Passthru } }
 }
@@ -105,8 +116,12 @@ function Remove-Container {
   [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High', DefaultParameterSetName = 'Name')]
   [OutputType('Microsoft.Containers.PowerShell.Objects.Container')]
   param(
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][Alias('ContainerName')][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$Name,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')][psobject[]]$Container,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][Alias('ContainerName')]
+    [SupportsWildcards()][ValidateNotNullOrEmpty()]
+    [string[]]$Name,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')]
+    [psobject[]]$Container,
     [switch]$Force,
     [switch]$Passthru,
     [switch]$AsJob
@@ -117,12 +132,14 @@ function Remove-Container {
   }
   process {
     $containers = @(Resolve-Container $PSCmdlet -Name $Name -Container $Container)
-    if ($AsJob) { $later.AddRange([psobject[]]$containers) } else { Invoke-ContainerChange $PSCmdlet $containers DELETE '?v=1' -Passthru:$Passthru }
+    if ($AsJob) { $later.AddRange([psobject[]]$containers) }
+    else { Invoke-ContainerChange $PSCmdlet $containers DELETE '?v=1' -Passthru:$Passthru }
   }
   end { Start-LaterJob $PSCmdlet $later @{ Force = $true; Passthru = $Passthru } }
 }
 
-# -AsJob of a command that takes containers from the pipeline: one job for all that came, asked for here, where somebody can answer.
+# -AsJob of a command that takes containers from the pipeline: one job for all that came, asked for here, where somebody
+# can answer.
 function Start-LaterJob($Caller, $Containers, [hashtable]$Parameters) {
   $command = $Caller.MyInvocation.MyCommand.Name
   $chosen = @(foreach ($one in $Containers) { if ($Caller.ShouldProcess($one.Name, $command)) { $one.DockerId } })

@@ -1,5 +1,5 @@
-# Owns network adapters of containers: Add-, Get-, Set-, Remove-, Connect- and Disconnect-ContainerNetworkAdapter. An adapter is on one switch or on none.
-# The engine changes those of stopped containers only, and says so of others.
+# Owns network adapters of containers: Add-, Get-, Set-, Remove-, Connect- and Disconnect-ContainerNetworkAdapter. An
+# adapter is on one switch or on none. The engine changes those of stopped containers only, and says so of others.
 
 function ConvertTo-Adapter($Row) {
   [pscustomobject]@{
@@ -24,34 +24,45 @@ function ConvertTo-Adapter($Row) {
 }
 
 function Read-Adapter($Caller, $Container) {
-  foreach ($row in Invoke-Engine $Caller GET "/containers/$($Container.DockerId)/adapters" -Target $Container) { ConvertTo-Adapter $row }
+  foreach ($row in Invoke-Engine $Caller GET "/containers/$($Container.DockerId)/adapters" -Target $Container) {
+    ConvertTo-Adapter $row
+  }
 }
 
 # The adapters of one container that $Name means: all without it. Throws when a name without wildcards means none.
 function Find-Adapter($Caller, $Container, [string]$Name) {
-  $found = @(foreach ($adapter in Read-Adapter $Caller $Container) { if (!$Name -or $adapter.Name -like $Name -or "$($adapter.Id)" -eq $Name) { $adapter } })
+  $found = @(foreach ($adapter in Read-Adapter $Caller $Container) {
+      if (!$Name -or $adapter.Name -like $Name -or "$($adapter.Id)" -eq $Name) { $adapter }
+    })
   if (!$found -and $Name -and ![wildcardpattern]::ContainsWildcardCharacters($Name)) {
-    throw New-ContainerError "The container '$($Container.Name)' has no network adapter '$Name'." ContainerNetworkAdapterNotFound ObjectNotFound $Name
+    $message = "The container '$($Container.Name)' has no network adapter '$Name'."
+    throw New-ContainerError $message ContainerNetworkAdapterNotFound ObjectNotFound $Name
   }
   $found
 }
 
-# The adapters that a command is to work on: its objects, or those of the containers that it names. -Needed: a container that has none is an error, where the
-# command would do nothing.
-function Resolve-Adapter($Caller, [string[]]$ContainerName, [psobject[]]$Container, [psobject[]]$NetworkAdapter, [string]$Name, [switch]$Needed) {
+# The adapters that a command is to work on: its objects, or those of the containers that it names. -Needed: a container
+# that has none is an error, where the command would do nothing.
+function Resolve-Adapter {
+  param(
+    $Caller, [string[]]$ContainerName, [psobject[]]$Container, [psobject[]]$NetworkAdapter, [string]$Name,
+    [switch]$Needed
+  )
   if ($NetworkAdapter) { return $NetworkAdapter }
   foreach ($one in Resolve-Container $Caller -Name $ContainerName -Container $Container) {
     Invoke-Guarded $Caller {
       $found = @(Find-Adapter $Caller $one $Name)
       if ($found -or !$Needed -or $Name) { return $found }
-      throw New-ContainerError "The container '$($one.Name)' has no network adapter: Add-ContainerNetworkAdapter gives it one." ContainerNetworkAdapterNotFound ObjectNotFound $one
+      $message = "The container '$($one.Name)' has no network adapter: Add-ContainerNetworkAdapter gives it one."
+      throw New-ContainerError $message ContainerNetworkAdapterNotFound ObjectNotFound $one
     }
   }
 }
 
 # Sends what is to change and gives the adapter as it is then.
 function Edit-Adapter($Caller, $Adapter, [hashtable]$Change) {
-  ConvertTo-Adapter (Invoke-Engine $Caller PATCH "/containers/$($Adapter.DockerId)/adapters/$($Adapter.Id)" -Body $Change -Target $Adapter)
+  $path = "/containers/$($Adapter.DockerId)/adapters/$($Adapter.Id)"
+  ConvertTo-Adapter (Invoke-Engine $Caller PATCH $path -Body $Change -Target $Adapter)
 }
 
 function Add-ContainerNetworkAdapter {
@@ -80,8 +91,12 @@ function Add-ContainerNetworkAdapter {
   [CmdletBinding(SupportsShouldProcess, DefaultParameterSetName = 'Name')]
   [OutputType('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')]
   param(
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$ContainerName,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')][psobject[]]$Container,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][SupportsWildcards()]
+    [ValidateNotNullOrEmpty()]
+    [string[]]$ContainerName,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')]
+    [psobject[]]$Container,
     [ValidateNotNullOrEmpty()][string]$SwitchName,
     [ValidateNotNullOrEmpty()][string]$Name,
     [switch]$DynamicMacAddress,
@@ -98,7 +113,8 @@ function Add-ContainerNetworkAdapter {
         Add-AddressChange $body $DynamicMacAddress $StaticMacAddress
         if ($StaticIPAddress) { $body.StaticIPAddress = $StaticIPAddress }
         if (!$PSCmdlet.ShouldProcess($one.Name, 'Add-ContainerNetworkAdapter')) { return }
-        $made = ConvertTo-Adapter (Invoke-Engine $PSCmdlet POST "/containers/$($one.DockerId)/adapters" -Body $body -Target $one)
+        $path = "/containers/$($one.DockerId)/adapters"
+        $made = ConvertTo-Adapter (Invoke-Engine $PSCmdlet POST $path -Body $body -Target $one)
         if ($Passthru) { $made }
       }
     }
@@ -107,7 +123,9 @@ function Add-ContainerNetworkAdapter {
 
 # -DynamicMacAddress and -StaticMacAddress as words of a request. Both at once is a contradiction.
 function Add-AddressChange([hashtable]$Body, [bool]$Dynamic, [string]$Static) {
-  if ($Dynamic -and $Static) { throw New-ContainerError 'A MAC address is dynamic or static, not both.' AmbiguousMacAddress InvalidArgument $Static }
+  if ($Dynamic -and $Static) {
+    throw New-ContainerError 'A MAC address is dynamic or static, not both.' AmbiguousMacAddress InvalidArgument $Static
+  }
   if ($Dynamic) { $Body.StaticMacAddress = '' }
   if ($Static) { $Body.StaticMacAddress = $Static }
 }
@@ -128,8 +146,12 @@ function Get-ContainerNetworkAdapter {
   [CmdletBinding(DefaultParameterSetName = 'Name')]
   [OutputType('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')]
   param(
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$ContainerName,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')][psobject[]]$Container,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][SupportsWildcards()]
+    [ValidateNotNullOrEmpty()]
+    [string[]]$ContainerName,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')]
+    [psobject[]]$Container,
     [Parameter(Position = 1)][SupportsWildcards()][string]$Name
   )
   process { Resolve-Adapter $PSCmdlet $ContainerName $Container $null $Name }
@@ -163,9 +185,14 @@ function Set-ContainerNetworkAdapter {
   [CmdletBinding(SupportsShouldProcess, DefaultParameterSetName = 'Name')]
   [OutputType('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')]
   param(
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][ValidateNotNullOrEmpty()][string]$ContainerName,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')][psobject]$Container,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Adapter', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')][psobject[]]$NetworkAdapter,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][ValidateNotNullOrEmpty()]
+    [string]$ContainerName,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')]
+    [psobject]$Container,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Adapter', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')]
+    [psobject[]]$NetworkAdapter,
     [Parameter(ParameterSetName = 'Name')][Parameter(ParameterSetName = 'Container')][SupportsWildcards()][string]$Name,
     [switch]$DynamicMacAddress,
     [ValidateNotNullOrEmpty()][string]$StaticMacAddress,
@@ -176,10 +203,15 @@ function Set-ContainerNetworkAdapter {
   process {
     foreach ($adapter in Resolve-Adapter $PSCmdlet $ContainerName $Container $NetworkAdapter $Name -Needed) {
       Invoke-Guarded $PSCmdlet {
-        if ($MaximumBandwidth) { throw New-ContainerError 'Twofold does not have this yet: limiting an adapter''s rate (-MaximumBandwidth).' NotImplemented NotImplemented $adapter }
+        if ($MaximumBandwidth) {
+          $message = 'Twofold does not have this yet: limiting an adapter''s rate (-MaximumBandwidth).'
+          throw New-ContainerError $message NotImplemented NotImplemented $adapter
+        }
         $change = @{}
         Add-AddressChange $change $DynamicMacAddress $StaticMacAddress
-        if ($PSCmdlet.MyInvocation.BoundParameters.ContainsKey('StaticIPAddress')) { $change.StaticIPAddress = $StaticIPAddress }
+        if ($PSCmdlet.MyInvocation.BoundParameters.ContainsKey('StaticIPAddress')) {
+          $change.StaticIPAddress = $StaticIPAddress
+        }
         if (!$PSCmdlet.ShouldProcess("$adapter", 'Set-ContainerNetworkAdapter')) { return }
         $now = Edit-Adapter $PSCmdlet $adapter $change
         if ($Passthru) { $now }
@@ -208,9 +240,15 @@ function Remove-ContainerNetworkAdapter {
   [CmdletBinding(SupportsShouldProcess, DefaultParameterSetName = 'Name')]
   [OutputType('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')]
   param(
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$ContainerName,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')][psobject[]]$Container,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Adapter', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')][psobject[]]$NetworkAdapter,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][SupportsWildcards()]
+    [ValidateNotNullOrEmpty()]
+    [string[]]$ContainerName,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Container', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.Container')]
+    [psobject[]]$Container,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Adapter', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')]
+    [psobject[]]$NetworkAdapter,
     [Parameter(ParameterSetName = 'Name')][Parameter(ParameterSetName = 'Container')][SupportsWildcards()][string]$Name,
     [switch]$Passthru
   )
@@ -218,7 +256,8 @@ function Remove-ContainerNetworkAdapter {
     foreach ($adapter in Resolve-Adapter $PSCmdlet $ContainerName $Container $NetworkAdapter $Name) {
       Invoke-Guarded $PSCmdlet {
         if (!$PSCmdlet.ShouldProcess("$adapter", 'Remove-ContainerNetworkAdapter')) { return }
-        $null = Invoke-Engine $PSCmdlet DELETE "/containers/$($adapter.DockerId)/adapters/$($adapter.Id)" -Target $adapter
+        $path = "/containers/$($adapter.DockerId)/adapters/$($adapter.Id)"
+        $null = Invoke-Engine $PSCmdlet DELETE $path -Target $adapter
         if ($Passthru) { $adapter }
       }
     }
@@ -245,8 +284,11 @@ function Connect-ContainerNetworkAdapter {
   [CmdletBinding(SupportsShouldProcess, DefaultParameterSetName = 'Name')]
   [OutputType('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')]
   param(
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name')][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$ContainerName,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Adapter', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')][psobject[]]$NetworkAdapter,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name')][SupportsWildcards()][ValidateNotNullOrEmpty()]
+    [string[]]$ContainerName,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Adapter', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')]
+    [psobject[]]$NetworkAdapter,
     [Parameter(Mandatory, Position = 1)][ValidateNotNullOrEmpty()][string]$SwitchName,
     [Parameter(ParameterSetName = 'Name')][SupportsWildcards()][string]$Name,
     [switch]$Passthru
@@ -282,8 +324,11 @@ function Disconnect-ContainerNetworkAdapter {
   [CmdletBinding(SupportsShouldProcess, DefaultParameterSetName = 'Name')]
   [OutputType('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')]
   param(
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name')][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$ContainerName,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Adapter', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')][psobject[]]$NetworkAdapter,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name')][SupportsWildcards()][ValidateNotNullOrEmpty()]
+    [string[]]$ContainerName,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Adapter', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerNetworkAdapter')]
+    [psobject[]]$NetworkAdapter,
     [Parameter(Position = 1, ParameterSetName = 'Name')][SupportsWildcards()][string]$Name,
     [switch]$Passthru
   )

@@ -21,11 +21,18 @@ function Install-ContainerOSImage {
   Invoke-Guarded $PSCmdlet {
     $file = Resolve-ArchiveFile $PSCmdlet $WimPath
     $name = ([IO.Path]::GetFileName($file) -replace '\.(tar|tgz|tar\.\w+)$', '').ToLowerInvariant()
-    if ($name -notmatch '^[a-z0-9]+([._-]+[a-z0-9]+)*$') { throw New-ContainerError "'$name' can't be an image's name: give the file one of small letters, digits and ._-" InvalidImageName InvalidArgument $file }
-    foreach ($image in Read-ContainerImage $PSCmdlet) {
-      if (!$Force -and $image.Reference -eq "${name}:latest") { throw New-ContainerError "There is an image $image already. -Force takes its place." ContainerImageExists ResourceExists $image }
+    if ($name -notmatch '^[a-z0-9]+([._-]+[a-z0-9]+)*$') {
+      $message = "'$name' can't be an image's name: give the file one of small letters, digits and ._-"
+      throw New-ContainerError $message InvalidImageName InvalidArgument $file
     }
-    $null = Invoke-Engine $PSCmdlet POST "/images/create$(Join-Query @{ fromSrc = '-'; repo = $name; tag = 'latest' })" -InFile $file -Target $file
+    foreach ($image in Read-ContainerImage $PSCmdlet) {
+      if (!$Force -and $image.Reference -eq "${name}:latest") {
+        $message = "There is an image $image already. -Force takes its place."
+        throw New-ContainerError $message ContainerImageExists ResourceExists $image
+      }
+    }
+    $query = Join-Query @{ fromSrc = '-'; repo = $name; tag = 'latest' }
+    $null = Invoke-Engine $PSCmdlet POST "/images/create$query" -InFile $file -Target $file
   }
 }
 
@@ -47,19 +54,33 @@ function Uninstall-ContainerOSImage {
   [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High', DefaultParameterSetName = 'Name')]
   param(
     [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name')][ValidateNotNullOrEmpty()][string]$ImageName,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Image', ValueFromPipeline)][PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerImage')][psobject]$ContainerImage,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Image', ValueFromPipeline)]
+    [PSTypeName('Microsoft.Containers.PowerShell.Objects.ContainerImage')]
+    [psobject]$ContainerImage,
     [Parameter(Mandatory, ParameterSetName = 'FullName')][ValidateNotNullOrEmpty()][string]$FullName,
     [switch]$Force
   )
   begin { if ($Force -and !$PSBoundParameters.ContainsKey('Confirm')) { $ConfirmPreference = 'None' } }
   process {
     Invoke-Guarded $PSCmdlet {
-      $image = if ($ContainerImage) { $ContainerImage } elseif ($ImageName) { Resolve-OneContainerImage $PSCmdlet $ImageName } else {
-        @(foreach ($one in Read-ContainerImage $PSCmdlet) { if ("$($one.Publisher)_$($one.Name)_$($one.Version)" -eq $FullName) { $one } })[0]
+      $image = if ($ContainerImage) { $ContainerImage }
+      elseif ($ImageName) { Resolve-OneContainerImage $PSCmdlet $ImageName }
+      else {
+        @(foreach ($one in Read-ContainerImage $PSCmdlet) {
+            if ("$($one.Publisher)_$($one.Name)_$($one.Version)" -eq $FullName) { $one }
+          })[0]
       }
-      if (!$image) { throw New-ContainerError "There is no container image '$FullName'." ContainerImageNotFound ObjectNotFound $FullName }
-      if (!$image.IsOSImage) { throw New-ContainerError "$image was made of a container: Remove-ContainerImage removes it." NotAnOSImage InvalidArgument $image }
-      if ($PSCmdlet.ShouldProcess("$image", 'Uninstall-ContainerOSImage')) { $null = Invoke-Engine $PSCmdlet DELETE "/images/$(ConvertTo-Segment $image.Reference)" -Target $image }
+      if (!$image) {
+        $message = "There is no container image '$FullName'."
+        throw New-ContainerError $message ContainerImageNotFound ObjectNotFound $FullName
+      }
+      if (!$image.IsOSImage) {
+        $message = "$image was made of a container: Remove-ContainerImage removes it."
+        throw New-ContainerError $message NotAnOSImage InvalidArgument $image
+      }
+      if ($PSCmdlet.ShouldProcess("$image", 'Uninstall-ContainerOSImage')) {
+        $null = Invoke-Engine $PSCmdlet DELETE "/images/$(ConvertTo-Segment $image.Reference)" -Target $image
+      }
     }
   }
 }

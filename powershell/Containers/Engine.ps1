@@ -1,4 +1,5 @@
-# Owns speaking HTTP with the engine over its unix socket: where that is, requests that Ctrl+C ends, what refusals are. Knows no path of the API.
+# Owns speaking HTTP with the engine over its unix socket: where that is, requests that Ctrl+C ends, what refusals are.
+# Knows no path of the API.
 
 # TWOFOLD_HOST or TWOFOLD_INSTANCE, as for the twofold command; never DOCKER_HOST, which may be another engine's.
 function Get-EngineSocketPath {
@@ -7,19 +8,23 @@ function Get-EngineSocketPath {
     $instance = [Environment]::GetEnvironmentVariable('TWOFOLD_INSTANCE')
     if (!$instance -or $instance -ceq 'default') { return '/run/twofold/twofold.sock' }
     if ($instance -cmatch '\A[a-z][a-z0-9-]{0,15}\z') { return "/run/twofold-$instance/twofold.sock" }
-    throw New-ContainerError "TWOFOLD_INSTANCE is '$instance', which is not a valid name of an instance." InvalidEngineAddress InvalidArgument $instance -Ends
+    $message = "TWOFOLD_INSTANCE is '$instance', which is not a valid name of an instance."
+    throw New-ContainerError $message InvalidEngineAddress InvalidArgument $instance -Ends
   }
   $path = if ($place.StartsWith('unix://', [StringComparison]::Ordinal)) { $place.Substring(7) } else { $place }
   if ($path.StartsWith('/')) { return $path }
-  throw New-ContainerError "TWOFOLD_HOST is '$place', which is no unix socket: unix:///run/twofold/twofold.sock is one." InvalidEngineAddress InvalidArgument $place -Ends
+  $message = "TWOFOLD_HOST is '$place', which is no unix socket: unix:///run/twofold/twofold.sock is one."
+  throw New-ContainerError $message InvalidEngineAddress InvalidArgument $place -Ends
 }
 
-# What the callback below looks like. Made when a request is first sent: the libraries behind these names would cost the import 9 ms.
+# What the callback below looks like. Made when a request is first sent: the libraries behind these names would cost the
+# import 9 ms.
 $script:Callback = $null
 
 function New-CallbackShape {
   @{
-    Type       = [Func[Net.Http.SocketsHttpConnectionContext, Threading.CancellationToken, Threading.Tasks.ValueTask[IO.Stream]]]
+    Type       = [Func[
+      Net.Http.SocketsHttpConnectionContext, Threading.CancellationToken, Threading.Tasks.ValueTask[IO.Stream]]]
     Parameters = [Linq.Expressions.ParameterExpression[]]@(
       [Linq.Expressions.Expression]::Parameter([Net.Http.SocketsHttpConnectionContext])
       [Linq.Expressions.Expression]::Parameter([Threading.CancellationToken])
@@ -27,8 +32,9 @@ function New-CallbackShape {
   }
 }
 
-# A client for one request, over a connection that is there already. HttpClient calls its ConnectCallback on a thread that has no runspace, where a script
-# block can't run: so the callback is compiled of an expression, one that knows nothing but the stream. Throws SocketException.
+# A client for one request, over a connection that is there already. HttpClient calls its ConnectCallback on a thread
+# that has no runspace, where a script block can't run: so the callback is compiled of an expression, one that knows
+# nothing but the stream. Throws SocketException.
 function Open-EngineClient {
   $socket = [Net.Sockets.Socket]::new('Unix', 'Stream', 'Unspecified')
   try { $socket.Connect([Net.Sockets.UnixDomainSocketEndPoint]::new((Get-EngineSocketPath))) }
@@ -42,7 +48,9 @@ function Open-EngineClient {
   $handler.AllowAutoRedirect = $false
   $stream = [Threading.Tasks.ValueTask[IO.Stream]]::new([Net.Sockets.NetworkStream]::new($socket, $true))
   if (!$script:Callback) { $script:Callback = New-CallbackShape }
-  $handler.ConnectCallback = [Linq.Expressions.Expression]::Lambda($script:Callback.Type, [Linq.Expressions.Expression]::Constant($stream), $script:Callback.Parameters).Compile($true)
+  $body = [Linq.Expressions.Expression]::Constant($stream)
+  $callback = [Linq.Expressions.Expression]::Lambda($script:Callback.Type, $body, $script:Callback.Parameters)
+  $handler.ConnectCallback = $callback.Compile($true)
   $client = [Net.Http.HttpClient]::new($handler, $true)
   $client.Timeout = [Threading.Timeout]::InfiniteTimeSpan # a stop may take its time; Ctrl+C ends the waiting
   $client
@@ -54,7 +62,8 @@ function Wait-Task([Threading.Tasks.Task]$Task) {
   $Task.GetAwaiter().GetResult()
 }
 
-# One request. Gives the answer's JSON as objects, an array's elements one by one. Throws what New-ContainerError makes; $Target is what the error is about.
+# One request. Gives the answer's JSON as objects, an array's elements one by one. Throws what New-ContainerError makes;
+# $Target is what the error is about.
 #   -Body    sent as JSON                 -InFile   a file that is sent as it is
 #   -OutFile a file that the answer's body goes to ('' lets it fall)
 #   -AsText  gives the answer's text as it is
@@ -79,9 +88,12 @@ function Invoke-Engine {
     if ($Caller) { $Caller.WriteVerbose("$Method $Path$said") }
     try {
       $client = Open-EngineClient
-      $response = Wait-Task $client.SendAsync($request, [Net.Http.HttpCompletionOption]::ResponseHeadersRead, $cancel.Token)
+      $until = [Net.Http.HttpCompletionOption]::ResponseHeadersRead
+      $response = Wait-Task $client.SendAsync($request, $until, $cancel.Token)
     }
-    catch [Net.Sockets.SocketException], [Net.Http.HttpRequestException] { throw ConvertTo-ConnectionError $_.Exception }
+    catch [Net.Sockets.SocketException], [Net.Http.HttpRequestException] {
+      throw ConvertTo-ConnectionError $_.Exception
+    }
     if ([int]$response.StatusCode -eq 304) { return $Caller.WriteWarning("$Target is in the specified state already.") }
     if ([int]$response.StatusCode -ge 300) { throw Read-Refusal $response $Target }
     if ($PSBoundParameters.ContainsKey('OutFile')) { return Save-Answer $response $OutFile $cancel.Token }
@@ -89,7 +101,11 @@ function Invoke-Engine {
     if (!$text) { return }
     if ($AsText) { return $text }
     # Lines of JSON are what progress is told in; anything else is one document.
-    if ($InFile) { foreach ($line in $text.Split("`n", [StringSplitOptions]'RemoveEmptyEntries, TrimEntries')) { ConvertFrom-Json $line } }
+    if ($InFile) {
+      foreach ($line in $text.Split("`n", [StringSplitOptions]'RemoveEmptyEntries, TrimEntries')) {
+        ConvertFrom-Json $line
+      }
+    }
     else { ConvertFrom-Json $text }
   }
   finally {
@@ -104,7 +120,10 @@ function Invoke-Engine {
 function Save-Answer($Response, [string]$File, $Token) {
   $target = if ($File) { [IO.File]::Create($File) } else { [IO.Stream]::Null }
   try { $null = Wait-Task $Response.Content.CopyToAsync($target, $null, $Token) }
-  catch [Net.Http.HttpRequestException] { throw New-ContainerError 'The engine ended the answer before it was whole; its log has the reason.' AnswerCut ReadError $File -Cause $_.Exception }
+  catch [Net.Http.HttpRequestException] {
+    $message = 'The engine ended the answer before it was whole; its log has the reason.'
+    throw New-ContainerError $message AnswerCut ReadError $File -Cause $_.Exception
+  }
   finally { $target.Dispose() }
 }
 
@@ -126,16 +145,23 @@ function ConvertTo-ConnectionError([Exception]$Cause) {
   $path = Get-EngineSocketPath
   $code = if ($inner) { $inner.SocketErrorCode }
   if ($code -eq 'AccessDenied') {
-    return New-ContainerError "You have no right to use the engine's socket '$path': use sudo, or join the group twofold." AccessDenied PermissionDenied $path -Cause $Cause -Ends
+    $message = "You have no right to use the engine's socket '$path': use sudo, or join the group twofold."
+    return New-ContainerError $message AccessDenied PermissionDenied $path -Cause $Cause -Ends
   }
   # .NET's word for a socket file that is not there is AddressNotAvailable.
-  $why = if ($code -in 'AddressNotAvailable', 'ConnectionRefused') { 'no daemon listens there. Start it: sudo twofold up' } else { $Cause.GetBaseException().Message }
-  New-ContainerError "Cannot reach the Twofold engine at '$path': $why" DaemonUnavailable ConnectionError $path -Cause $Cause -Ends
+  $nobodyListens = $code -in 'AddressNotAvailable', 'ConnectionRefused'
+  $why = if ($nobodyListens) { 'no daemon listens there. Start it: sudo twofold up' }
+  else { $Cause.GetBaseException().Message }
+  $message = "Cannot reach the Twofold engine at '$path': $why"
+  New-ContainerError $message DaemonUnavailable ConnectionError $path -Cause $Cause -Ends
 }
 
 # Query parameters, and segments of a path.
 function Join-Query([Collections.IDictionary]$Parameters) {
-  $pairs = foreach ($name in $Parameters.Keys) { if ($null -ne $Parameters[$name]) { foreach ($value in $Parameters[$name]) { "$name=$([uri]::EscapeDataString([string]$value))" } } }
+  $pairs = foreach ($name in $Parameters.Keys) {
+    if ($null -eq $Parameters[$name]) { continue }
+    foreach ($value in $Parameters[$name]) { "$name=$([uri]::EscapeDataString([string]$value))" }
+  }
   if ($pairs) { '?' + ($pairs -join '&') } else { '' }
 }
 

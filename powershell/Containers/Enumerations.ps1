@@ -1,5 +1,5 @@
-# Owns the module's enumerations. They are emitted when the first value is wanted, not written as `enum`: PowerShell's own compiler of types would cost the import
-# 50 ms more.
+# Owns the module's enumerations. They are emitted when the first value is wanted, not written as `enum`: PowerShell's
+# own compiler of types would cost the import 50 ms more.
 
 $script:Words = @{
   ContainerState       = 'Off', 'Running', 'Paused', 'Restarting', 'Removing', 'Failed', 'Removed'
@@ -10,7 +10,9 @@ $script:Words = @{
 $script:Enumerations = $null
 
 function New-Enumerations {
-  $module = [Reflection.Emit.AssemblyBuilder]::DefineDynamicAssembly([Reflection.AssemblyName]::new('Containers.Enumerations'), 'Run').DefineDynamicModule('Containers')
+  $name = [Reflection.AssemblyName]::new('Containers.Enumerations')
+  $assembly = [Reflection.Emit.AssemblyBuilder]::DefineDynamicAssembly($name, 'Run')
+  $module = $assembly.DefineDynamicModule('Containers')
   $types = @{}
   foreach ($name in $script:Words.Keys) {
     $builder = $module.DefineEnum($name, 'Public', [int])

@@ -1,7 +1,9 @@
-# Owns what goes wrong as PowerShell tells it: category, target and FullyQualifiedErrorId. An inner function throws such an error; the command that a person
-# called reports it in its own name (Invoke-Guarded), so that the id ends with that command: ContainerNotFound,Get-Container.
+# Owns what goes wrong as PowerShell tells it: category, target and FullyQualifiedErrorId. An inner function throws such
+# an error; the command that a person called reports it in its own name (Invoke-Guarded), so that the id ends with that
+# command: ContainerNotFound,Get-Container.
 
-# The engine's codes (docs/errors.md) that mean more than "this can't be done". The id is the code in Pascal case, where no other is given.
+# The engine's codes (docs/errors.md) that mean more than "this can't be done". The id is the code in Pascal case, where
+# no other is given.
 $script:Refusals = @{
   'invalid-argument'       = @{ Category = 'InvalidArgument' }
   'container-not-found'    = @{ Category = 'ObjectNotFound' }
@@ -33,7 +35,8 @@ $script:Refusals = @{
 }
 
 # An error record that Invoke-Guarded reports. -Ends: nothing else of the command can succeed either.
-function New-ContainerError([string]$Message, [string]$Id, [string]$Category, $Target, [Exception]$Cause, [switch]$Ends) {
+function New-ContainerError {
+  param([string]$Message, [string]$Id, [string]$Category, $Target, [Exception]$Cause, [switch]$Ends)
   $exception = [InvalidOperationException]::new($Message, $Cause)
   $exception.Data['Containers'] = [bool]$Ends
   [Management.Automation.ErrorRecord]::new($exception, $Id, $Category, $Target)
@@ -43,14 +46,17 @@ function New-ContainerError([string]$Message, [string]$Id, [string]$Category, $T
 function ConvertTo-ContainerError([string]$Code, [string]$Message, $Target) {
   $known = $script:Refusals[$Code]
   if (!$known) { return New-ContainerError $Message 'EngineRefused' NotSpecified $Target }
-  $id = if ($known.ContainsKey('Id')) { $known.Id } else { [cultureinfo]::InvariantCulture.TextInfo.ToTitleCase($Code).Replace('-', '') }
+  $id = if ($known.ContainsKey('Id')) { $known.Id }
+  else { [cultureinfo]::InvariantCulture.TextInfo.ToTitleCase($Code).Replace('-', '') }
   New-ContainerError $Message $id $known.Category $Target
 }
 
 # Takes what was caught off $Error: it is told in other words, or in another name, and stands there once.
 function Clear-Caught([Management.Automation.ErrorRecord]$Caught) {
   $first = $Caught.Exception.GetBaseException()
-  while ($global:Error.Count -gt 0 -and $global:Error[0].Exception.GetBaseException() -eq $first) { $global:Error.RemoveAt(0) }
+  while ($global:Error.Count -gt 0 -and $global:Error[0].Exception.GetBaseException() -eq $first) {
+    $global:Error.RemoveAt(0)
+  }
 }
 
 # Does one item's work. What goes wrong is an error of $Caller's about this item; the next one goes on.
@@ -59,7 +65,9 @@ function Invoke-Guarded($Caller, [scriptblock]$Work) {
   catch {
     $ends = $_.Exception.Data['Containers']
     $id, $category, $target = ($_.FullyQualifiedErrorId -split ',')[0], $_.CategoryInfo.Category, $_.TargetObject
-    if ($_.Exception.GetBaseException() -is [Management.Automation.WildcardPatternException]) { $id, $category, $target = 'InvalidWildcard', 'InvalidArgument', $_.Exception.GetBaseException().Message }
+    if ($_.Exception.GetBaseException() -is [Management.Automation.WildcardPatternException]) {
+      $id, $category, $target = 'InvalidWildcard', 'InvalidArgument', $_.Exception.GetBaseException().Message
+    }
     elseif ($null -eq $ends) { throw }
     Clear-Caught $_
     $told = [Management.Automation.ErrorRecord]::new($_.Exception, $id, $category, $target)

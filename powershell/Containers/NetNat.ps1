@@ -1,4 +1,5 @@
-# Owns address translation as PowerShell names it: Get-, New-NetNat and Add-NetNatStaticMapping. Here a NAT switch translates by itself, so there is little to do.
+# Owns address translation as PowerShell names it: Get-, New-NetNat and Add-NetNatStaticMapping. Here a NAT switch
+# translates by itself, so there is little to do.
 
 function Read-NetNat($Caller) {
   foreach ($switch in Read-VMSwitch $Caller) {
@@ -29,7 +30,11 @@ function Get-NetNat {
     foreach ($one in $Name) {
       $found = @(foreach ($nat in $all) { if ($nat.Name -like $one) { $nat } })
       if ($found) { $found }
-      elseif (![wildcardpattern]::ContainsWildcardCharacters($one)) { Invoke-Guarded $PSCmdlet { throw New-ContainerError "There is no address translation '$one'." NetNatNotFound ObjectNotFound $one } }
+      elseif (![wildcardpattern]::ContainsWildcardCharacters($one)) {
+        Invoke-Guarded $PSCmdlet {
+          throw New-ContainerError "There is no address translation '$one'." NetNatNotFound ObjectNotFound $one
+        }
+      }
     }
   }
 }
@@ -43,7 +48,7 @@ function New-NetNat {
   .PARAMETER InternalIPInterfaceAddressPrefix
   The switch's subnet.
   .EXAMPLE
-  New-NetNat -Name NAT -InternalIPInterfaceAddressPrefix "172.16.0.0/24"
+  New-NetNat -Name NAT -InternalIPInterfaceAddressPrefix (Get-VMSwitch NAT).NATSubnetAddress
   #>
   [CmdletBinding(SupportsShouldProcess)]
   param(
@@ -51,8 +56,12 @@ function New-NetNat {
     [Parameter(Mandatory)][ValidateNotNullOrEmpty()][string]$InternalIPInterfaceAddressPrefix
   )
   Invoke-Guarded $PSCmdlet {
-    foreach ($nat in Read-NetNat $PSCmdlet) { if ($nat.InternalIPInterfaceAddressPrefix -eq $InternalIPInterfaceAddressPrefix) { return $nat } }
-    throw New-ContainerError "No NAT switch has the subnet $InternalIPInterfaceAddressPrefix. Make one: New-VMSwitch -Name $Name -SwitchType NAT -NATSubnetAddress $InternalIPInterfaceAddressPrefix" NetNatWithoutSwitch ObjectNotFound $InternalIPInterfaceAddressPrefix
+    foreach ($nat in Read-NetNat $PSCmdlet) {
+      if ($nat.InternalIPInterfaceAddressPrefix -eq $InternalIPInterfaceAddressPrefix) { return $nat }
+    }
+    $message = "No NAT switch has the subnet $InternalIPInterfaceAddressPrefix. Make one: New-VMSwitch -Name " +
+      "$Name -SwitchType NAT -NATSubnetAddress $InternalIPInterfaceAddressPrefix"
+    throw New-ContainerError $message NetNatWithoutSwitch ObjectNotFound $InternalIPInterfaceAddressPrefix
   }
 }
 
@@ -73,7 +82,7 @@ function Add-NetNatStaticMapping {
   .PARAMETER InternalPort
   The container's port.
   .EXAMPLE
-  Add-NetNatStaticMapping -NatName NAT -Protocol TCP -ExternalIPAddress 0.0.0.0 -ExternalPort 80 -InternalIPAddress 172.16.0.2 -InternalPort 80
+  Add-NetNatStaticMapping -NatName NAT -Protocol TCP -ExternalPort 80 -InternalIPAddress 172.16.0.2 -InternalPort 80
   #>
   [CmdletBinding(SupportsShouldProcess)]
   param(
@@ -84,5 +93,7 @@ function Add-NetNatStaticMapping {
     [Parameter(Mandatory)][string]$InternalIPAddress,
     [Parameter(Mandatory)][ValidateRange(1, 65535)][int]$InternalPort
   )
-  Invoke-Guarded $PSCmdlet { throw New-ContainerError 'Twofold does not have this yet: published ports.' NotImplemented NotImplemented $NatName }
+  Invoke-Guarded $PSCmdlet {
+    throw New-ContainerError 'Twofold does not have this yet: published ports.' NotImplemented NotImplemented $NatName
+  }
 }

@@ -1,9 +1,10 @@
-# Owns which container a process of this machine is in, and its number there: members that Processes.types.ps1xml gives to every process object. Both
-# come from the kernel: a control group is named for its container, and a process has a number in every namespace of processes that it is in. The engine
-# only knows the container's name.
+# Owns which container a process of this machine is in, and its number there: members that Processes.types.ps1xml gives
+# to every process object. Both come from the kernel: a control group is named for its container, and a process has a
+# number in every namespace of processes that it is in. The engine only knows the container's name.
 
 function Get-ProcessContainerId([int]$Id) {
-  try { $groups = [IO.File]::ReadAllText("/proc/$Id/cgroup") } catch [IO.IOException], [UnauthorizedAccessException] { return }
+  try { $groups = [IO.File]::ReadAllText("/proc/$Id/cgroup") }
+  catch [IO.IOException], [UnauthorizedAccessException] { return }
   if ($groups -match '/([0-9a-f]{64})/\1(?:[/\n]|$)') { $Matches[1] }
 }
 
@@ -15,6 +16,7 @@ function Get-ProcessContainerName([int]$Id) {
 
 function Get-ProcessNumberInContainer([int]$Id) {
   if (!(Get-ProcessContainerId $Id)) { return }
-  try { $status = [IO.File]::ReadAllText("/proc/$Id/status") } catch [IO.IOException], [UnauthorizedAccessException] { return }
+  try { $status = [IO.File]::ReadAllText("/proc/$Id/status") }
+  catch [IO.IOException], [UnauthorizedAccessException] { return }
   if ($status -match '(?m)^NSpid:.*?(\d+)$') { [int]$Matches[1] }
 }

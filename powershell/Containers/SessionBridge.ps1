@@ -1,10 +1,11 @@
-# Owns the way from a runspace's transport to a process in a container: an exec whose standard streams carry PowerShell remoting. PowerShell speaks
-# remoting over a unix socket of the file system; the engine gives an exec over a connection of its own; bytes are passed between the two by tasks that
-# need no runspace. Knows nothing of commands.
+# Owns the way from a runspace's transport to a process in a container: an exec whose standard streams carry PowerShell
+# remoting. PowerShell speaks remoting over a unix socket of the file system; the engine gives an exec over a connection
+# of its own; bytes are passed between the two by tasks that need no runspace. Knows nothing of commands.
 
 $script:handshakeTimeoutMs = 60000
 
-# Takes over a connection of the engine for the exec: what is written goes to its standard input, what is read is its standard output. Throws.
+# Takes over a connection of the engine for the exec: what is written goes to its standard input, what is read is its
+# standard output. Throws.
 function Connect-Exec($Caller, [string]$ExecId, $Target) {
   $socket = [Net.Sockets.Socket]::new('Unix', 'Stream', 'Unspecified')
   try {
@@ -12,11 +13,16 @@ function Connect-Exec($Caller, [string]$ExecId, $Target) {
     try { $socket.Connect([Net.Sockets.UnixDomainSocketEndPoint]::new((Get-EngineSocketPath))) }
     catch [Net.Sockets.SocketException] { throw ConvertTo-ConnectionError $_.Exception }
     $Caller.WriteVerbose("POST /exec/$ExecId/start {}")
-    $lines = @("POST /v1.47/exec/$ExecId/start HTTP/1.1", 'Host: twofold', 'Accept: application/vnd.docker.raw-stream', 'Connection: Upgrade', 'Upgrade: tcp',
-      'Content-Type: application/json', 'Content-Length: 2', '', '{}')
+    $lines = @(
+      "POST /v1.47/exec/$ExecId/start HTTP/1.1", 'Host: twofold', 'Accept: application/vnd.docker.raw-stream'
+      'Connection: Upgrade', 'Upgrade: tcp', 'Content-Type: application/json', 'Content-Length: 2', '', '{}'
+    )
     $null = $socket.Send([Text.Encoding]::ASCII.GetBytes($lines -join "`r`n"))
     $answer = Read-AnswerHead $socket
-    if ($answer -notmatch '^HTTP/1\.1 101 ') { throw New-ContainerError "The engine did not open the session: $(($answer -split "`r`n")[0])." SessionOpenFailed ConnectionError $Target }
+    if ($answer -notmatch '^HTTP/1\.1 101 ') {
+      $message = "The engine did not open the session: $(($answer -split "`r`n")[0])."
+      throw New-ContainerError $message SessionOpenFailed ConnectionError $Target
+    }
     $socket.ReceiveTimeout = 0
     [Net.Sockets.NetworkStream]::new($socket, $true)
   }
@@ -37,14 +43,18 @@ function Read-AnswerHead($Socket) {
   $text.ToString()
 }
 
-# A path in the file system at which the stream can be reached once, and by nobody else: its directory is the user's own.
+# A path in the file system at which the stream can be reached once, and by nobody else: its directory is the user's
+# own.
 function New-Bridge([IO.Stream]$Stream) {
   $directory = [IO.Directory]::CreateTempSubdirectory('twofold-').FullName
   $listener = [Net.Sockets.Socket]::new('Unix', 'Stream', 'Unspecified')
   $path = [IO.Path]::Combine($directory, 'session')
   $listener.Bind([Net.Sockets.UnixDomainSocketEndPoint]::new($path))
   $listener.Listen(1)
-  @{ Path = $path; Directory = $directory; Listener = $listener; Accepted = $listener.AcceptAsync(); Stream = $Stream; Joined = $false }
+  @{
+    Path = $path; Directory = $directory; Listener = $listener; Accepted = $listener.AcceptAsync()
+    Stream = $Stream; Joined = $false
+  }
 }
 
 # Passes bytes once the transport has come. Either side's end is the other's. True when joined.
@@ -55,10 +65,14 @@ function Join-Bridge($Bridge) {
   Close-BridgeDoor $Bridge
   # A script block can't run on the threads of these tasks, which have no runspace: an expression can.
   $dispose = [IO.Stream].GetMethod('Dispose', [type[]]@())
-  $both = foreach ($one in $client, $Bridge.Stream) { [Linq.Expressions.Expression]::Call([Linq.Expressions.Expression]::Constant($one, [IO.Stream]), $dispose) }
-  $parameters = [Linq.Expressions.ParameterExpression[]]@([Linq.Expressions.Expression]::Parameter([Threading.Tasks.Task]))
-  $end = [Linq.Expressions.Expression]::Lambda([Action[Threading.Tasks.Task]], [Linq.Expressions.Expression]::Block([Linq.Expressions.Expression[]]$both), $parameters).Compile($true)
-  foreach ($task in $client.CopyToAsync($Bridge.Stream), $Bridge.Stream.CopyToAsync($client)) { $null = $task.ContinueWith($end) }
+  $factory = [Linq.Expressions.Expression]
+  $both = foreach ($one in $client, $Bridge.Stream) { $factory::Call($factory::Constant($one, [IO.Stream]), $dispose) }
+  $parameters = [Linq.Expressions.ParameterExpression[]]@($factory::Parameter([Threading.Tasks.Task]))
+  $body = $factory::Block([Linq.Expressions.Expression[]]$both)
+  $end = $factory::Lambda([Action[Threading.Tasks.Task]], $body, $parameters).Compile($true)
+  foreach ($task in $client.CopyToAsync($Bridge.Stream), $Bridge.Stream.CopyToAsync($client)) {
+    $null = $task.ContinueWith($end)
+  }
   $Bridge.Joined = $true
   $true
 }
@@ -75,9 +89,10 @@ function Remove-Bridge($Bridge) {
   $Bridge.Stream.Dispose()
 }
 
-# What a runspace is told of its way: PowerShell's own transport to the socket at $Path, under the container's name, which then is PSComputerName of all that
-# comes back. PowerShell's own says localhost for every socket, and is sealed; a type of ours is emitted, since its members are asked on threads without a
-# runspace, where a class of PowerShell's can't answer.
+# What a runspace is told of its way: PowerShell's own transport to the socket at $Path, under the container's name,
+# which then is PSComputerName of all that comes back. PowerShell's own says localhost for every socket, and is sealed;
+# a type of ours is emitted, since its members are asked on threads without a runspace, where a class of PowerShell's
+# can't answer.
 $script:ConnectionType = $null
 
 function New-ContainerConnection([string]$Name, [string]$Path) {
@@ -90,7 +105,9 @@ function New-ContainerConnection([string]$Name, [string]$Path) {
 
 function New-ConnectionType {
   $base = [Management.Automation.Runspaces.RunspaceConnectionInfo]
-  $module = [Reflection.Emit.AssemblyBuilder]::DefineDynamicAssembly([Reflection.AssemblyName]::new('Containers.Sessions'), 'Run').DefineDynamicModule('Containers')
+  $name = [Reflection.AssemblyName]::new('Containers.Sessions')
+  $assembly = [Reflection.Emit.AssemblyBuilder]::DefineDynamicAssembly($name, 'Run')
+  $module = $assembly.DefineDynamicModule('Containers')
   $type = $module.DefineType('ContainerConnection', 'Public, Class', $base)
   $name = $type.DefineField('Name', [string], 'Public')
   $way = $type.DefineField('Way', $base, 'Public')
@@ -98,7 +115,8 @@ function New-ConnectionType {
   foreach ($method in $base.GetMethods()) {
     if (!$method.IsAbstract -and $method.Name -notin 'Clone', 'CreateClientSessionTransportManager') { continue }
     $types = [type[]]@(foreach ($parameter in $method.GetParameters()) { $parameter.ParameterType })
-    $code = $type.DefineMethod($method.Name, [Reflection.MethodAttributes]($method.Attributes -band -bnot [Reflection.MethodAttributes]'Abstract, NewSlot'), $method.ReturnType, $types).GetILGenerator()
+    $attributes = $method.Attributes -band -bnot [Reflection.MethodAttributes]'Abstract, NewSlot'
+    $code = $type.DefineMethod($method.Name, $attributes, $method.ReturnType, $types).GetILGenerator()
     $code.Emit([Reflection.Emit.OpCodes]::Ldarg_0)
     if ($method.Name -eq 'get_ComputerName') { $code.Emit([Reflection.Emit.OpCodes]::Ldfld, $name) }
     # It does not change: it may be its own copy.

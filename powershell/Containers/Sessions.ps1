@@ -1,10 +1,11 @@
-# Owns sessions in containers: Enter-PSSession, New-PSSession and Invoke-Command with -ContainerId, -ContainerName and -RunAsAdministrator. They are real
-# PowerShell remoting over an exec of the engine (SessionOpening.ps1). Every other use of these commands is passed on to the ones of PowerShell's core.
+# Owns sessions in containers: Enter-PSSession, New-PSSession and Invoke-Command with -ContainerId, -ContainerName and
+# -RunAsAdministrator. They are real PowerShell remoting over an exec of the engine (SessionOpening.ps1). Every other
+# use of these commands is passed on to the ones of PowerShell's core.
 
 $script:closeTimeoutMs = 5000
 
-# For each command what of its core's parameters is not written below. They are read when a command is first used: that costs an import nothing, and what a later
-# PowerShell adds is there too.
+# For each command what of its core's parameters is not written below. They are read when a command is first used: that
+# costs an import nothing, and what a later PowerShell adds is there too.
 $script:CoreParameters = @{}
 
 function Get-CoreParameter([string]$Command, [string[]]$Written) {
@@ -17,10 +18,14 @@ function Get-CoreParameter([string]$Command, [string[]]$Written) {
     if ($name -in $skipped) { continue }
     $attributes = [Collections.ObjectModel.Collection[Attribute]]@($parameter.Attributes)
     $named = [Collections.ObjectModel.Collection[Attribute]]@(ConvertTo-NamedSet $parameter.Attributes)
-    if ($name -eq 'ContainerId') { $parameters.Add('ContainerName', [Management.Automation.RuntimeDefinedParameter]::new('ContainerName', $parameter.ParameterType, $named)) }
+    if ($name -eq 'ContainerId') {
+      $added = [Management.Automation.RuntimeDefinedParameter]::new('ContainerName', $parameter.ParameterType, $named)
+      $parameters.Add('ContainerName', $added)
+    }
     # What goes with -ContainerId goes with -ContainerName.
     else { foreach ($attribute in $named) { if ($attribute -is [Parameter]) { $attributes.Add($attribute) } } }
-    $parameters.Add($name, [Management.Automation.RuntimeDefinedParameter]::new($name, $parameter.ParameterType, $attributes))
+    $copy = [Management.Automation.RuntimeDefinedParameter]::new($name, $parameter.ParameterType, $attributes)
+    $parameters.Add($name, $copy)
   }
   $script:CoreParameters[$Command] = $parameters
   $parameters
@@ -33,14 +38,19 @@ function ConvertTo-NamedSet($Attributes) {
     if ($attribute.ParameterSetName -notmatch '^(?:FilePath)?ContainerId$') { continue }
     $named = [Parameter]::new()
     $named.ParameterSetName = $attribute.ParameterSetName.Replace('ContainerId', 'ContainerName')
-    foreach ($word in 'Mandatory', 'Position', 'ValueFromPipeline', 'ValueFromRemainingArguments') { $named.$word = $attribute.$word }
+    foreach ($word in 'Mandatory', 'Position', 'ValueFromPipeline', 'ValueFromRemainingArguments') {
+      $named.$word = $attribute.$word
+    }
     $named
   }
 }
 
 # Whoever names a configuration counts on what it forbids. Throws.
 function Assert-NoConfiguration([string]$Name) {
-  if ($Name) { throw New-ContainerError 'Sessions in containers have no configurations: leave out -ConfigurationName.' Unsupported InvalidOperation $Name }
+  if ($Name) {
+    $message = 'Sessions in containers have no configurations: leave out -ConfigurationName.'
+    throw New-ContainerError $message Unsupported InvalidOperation $Name
+  }
 }
 
 # Open sessions in these containers, in the order in which they come up. An error about one leaves the others.
@@ -50,7 +60,9 @@ function New-ContainerSession($Caller, [string]$Parameter, [string[]]$Reference,
   Open-ContainerRunspace $Caller $Reference ([int]$Bound['ThrottleLimit']) {
     $container = Get-SessionContainer $Caller $Parameter $args[0]
     if (!(Add-Opening $Caller $container $asAdministrator $args[1])) {
-      throw New-ContainerError "The container '$($args[0])' has no PowerShell, and this machine has built none for containers: twofold doctor tells why." NoPowerShell NotInstalled $args[0]
+      $message = "The container '$($args[0])' has no PowerShell, and this machine has installed none for containers: " +
+        "twofold doctor tells why."
+      throw New-ContainerError $message NoPowerShell NotInstalled $args[0]
     }
   } | ForEach-Object {
     $session = [Management.Automation.Runspaces.PSSession]::Create($_, 'Container', $Caller)
@@ -63,8 +75,13 @@ function New-ContainerSession($Caller, [string]$Parameter, [string[]]$Reference,
 function Enter-ContainerShell($Caller, $Container, [bool]$AsAdministrator) {
   $name = $Container.Name.Substring(1)
   $twofold = $Caller.InvokeCommand.GetCommand('twofold', 'Application')
-  if (!$twofold) { throw New-ContainerError "The container '$name' has no PowerShell, and the command twofold, which would open its shell, is not on the path." NoPowerShell NotInstalled $name }
-  $Caller.Host.UI.WriteLine("The container '$name' has no PowerShell, and this machine has built none for containers: this is its shell.")
+  if (!$twofold) {
+    $message = "The container '$name' has no PowerShell, and the command twofold, which would open its shell, is " +
+      "not on the path."
+    throw New-ContainerError $message NoPowerShell NotInstalled $name
+  }
+  $reason = 'this machine has installed none for containers'
+  $Caller.Host.UI.WriteLine("The container '$name' has no PowerShell, and ${reason}: this is its shell.")
   $user = @(if ($AsAdministrator) { '--user', '0' })
   & $twofold exec --interactive --tty @user $Container.Id /bin/sh
 }
@@ -73,11 +90,18 @@ function Enter-ContainerSession($Caller, [string]$Parameter, [string]$Reference,
   Assert-NoConfiguration $Bound['ConfigurationName']
   $container = Get-SessionContainer $Caller $Parameter $Reference
   $place = $Caller.Host -as [Management.Automation.Host.IHostSupportsInteractiveSession]
-  if (!$place) { throw New-ContainerError 'This program is no place for a session: it has no prompt that could be exchanged.' HostDoesNotSupportPushRunspace InvalidOperation $Reference }
-  if ($place.IsRunspacePushed) { throw New-ContainerError 'There is a session already: leave it first.' SessionInSession InvalidOperation $Reference }
+  if (!$place) {
+    $message = 'This program is no place for a session: it has no prompt that could be exchanged.'
+    throw New-ContainerError $message HostDoesNotSupportPushRunspace InvalidOperation $Reference
+  }
+  if ($place.IsRunspacePushed) {
+    throw New-ContainerError 'There is a session already: leave it first.' SessionInSession InvalidOperation $Reference
+  }
   $found = @{ PowerShell = $true }
   $asAdministrator = [bool]$Bound['RunAsAdministrator']
-  $runspace = Open-ContainerRunspace $Caller $Reference 1 { $found.PowerShell = Add-Opening $Caller $container $asAdministrator $args[1] }
+  $runspace = Open-ContainerRunspace $Caller $Reference 1 {
+    $found.PowerShell = Add-Opening $Caller $container $asAdministrator $args[1]
+  }
   if (!$found.PowerShell) { return Enter-ContainerShell $Caller $container $asAdministrator }
   if (!$runspace) { return }
   # As the core's own sessions: whoever leaves it ends it. Not public; without it the session ends with PowerShell.
@@ -101,14 +125,19 @@ function Enter-PSSession {
   #>
   [CmdletBinding(DefaultParameterSetName = 'ComputerName')]
   param(
-    [Parameter(Mandatory, ParameterSetName = 'ContainerId', ValueFromPipeline, ValueFromPipelineByPropertyName)][ValidateNotNullOrEmpty()][string]$ContainerId,
+    [Parameter(Mandatory, ParameterSetName = 'ContainerId', ValueFromPipeline, ValueFromPipelineByPropertyName)]
+    [ValidateNotNullOrEmpty()]
+    [string]$ContainerId,
     [Parameter(Mandatory, ParameterSetName = 'ContainerName')][ValidateNotNullOrEmpty()][string]$ContainerName,
-    [Parameter(ParameterSetName = 'ContainerId')][Parameter(ParameterSetName = 'ContainerName')][switch]$RunAsAdministrator
+    [Parameter(ParameterSetName = 'ContainerId')][Parameter(ParameterSetName = 'ContainerName')]
+    [switch]$RunAsAdministrator
   )
   dynamicparam { Get-CoreParameter Enter-PSSession ContainerId, ContainerName, RunAsAdministrator }
   process {
     $set = $PSCmdlet.ParameterSetName
-    if ($set -notin 'ContainerId', 'ContainerName') { return Microsoft.PowerShell.Core\Enter-PSSession @PSBoundParameters }
+    if ($set -notin 'ContainerId', 'ContainerName') {
+      return Microsoft.PowerShell.Core\Enter-PSSession @PSBoundParameters
+    }
     $bound = $PSBoundParameters
     Invoke-Guarded $PSCmdlet { Enter-ContainerSession $PSCmdlet $set $bound[$set] $bound }
   }
@@ -125,20 +154,26 @@ function New-PSSession {
   .PARAMETER RunAsAdministrator
   As root instead of the image's user.
   .EXAMPLE
-  $session = New-PSSession -ContainerName DEMO; Invoke-Command -Session $session { Get-Process }; Remove-PSSession $session
+  $session = New-PSSession -ContainerName DEMO
+  Invoke-Command -Session $session { Get-Process }
+  Remove-PSSession $session
   #>
   [CmdletBinding(DefaultParameterSetName = 'ComputerName')]
   [OutputType([Management.Automation.Runspaces.PSSession])]
   param(
-    [Parameter(Mandatory, ParameterSetName = 'ContainerId', ValueFromPipelineByPropertyName)][ValidateNotNullOrEmpty()][string[]]$ContainerId,
+    [Parameter(Mandatory, ParameterSetName = 'ContainerId', ValueFromPipelineByPropertyName)][ValidateNotNullOrEmpty()]
+    [string[]]$ContainerId,
     [Parameter(Mandatory, ParameterSetName = 'ContainerName')][ValidateNotNullOrEmpty()][string[]]$ContainerName,
-    [Parameter(ParameterSetName = 'ContainerId')][Parameter(ParameterSetName = 'ContainerName')][switch]$RunAsAdministrator
+    [Parameter(ParameterSetName = 'ContainerId')][Parameter(ParameterSetName = 'ContainerName')]
+    [switch]$RunAsAdministrator
   )
   dynamicparam { Get-CoreParameter New-PSSession ContainerId, ContainerName, RunAsAdministrator }
   begin { $references = [Collections.Generic.List[string]]::new() }
   process {
     $set = $PSCmdlet.ParameterSetName
-    if ($set -notin 'ContainerId', 'ContainerName') { return Microsoft.PowerShell.Core\New-PSSession @PSBoundParameters }
+    if ($set -notin 'ContainerId', 'ContainerName') {
+      return Microsoft.PowerShell.Core\New-PSSession @PSBoundParameters
+    }
     $references.AddRange([string[]]$PSBoundParameters[$set])
   }
   end {
@@ -153,19 +188,23 @@ function Invoke-Command {
   .SYNOPSIS
   Runs commands elsewhere, also in containers, in several at once.
   .DESCRIPTION
-  PowerShell's own parameters, and for containers: -ContainerId (GUIDs; the 64 digits of Docker's ids, or unique prefixes, will do as well) or -ContainerName (names,
-  in any case), and -RunAsAdministrator for root instead of the image's user. -ThrottleLimit says how many are at work at a time, 32 unless told otherwise.
+  PowerShell's own parameters, and for containers: -ContainerId (GUIDs; the 64 digits of Docker's ids, or unique
+  prefixes, will do as well) or -ContainerName (names, in any case), and -RunAsAdministrator for root instead of the
+  image's user. -ThrottleLimit says how many are at work at a time, 32 unless told otherwise.
   .EXAMPLE
   Invoke-Command -ContainerName WEB1, WEB2 { Get-Process }
   #>
   [CmdletBinding(DefaultParameterSetName = 'InProcess')]
   param()
-  # All of them: with some written here, the binder would have to choose between -ScriptBlock and -FilePath before it knows them.
+  # All of them: with some written here, the binder would have to choose between -ScriptBlock and -FilePath before it
+  # knows them.
   dynamicparam { Get-CoreParameter Invoke-Command }
   begin {
     $inputs = [Collections.Generic.List[object]]::new()
     $references = [Collections.Generic.List[string]]::new()
-    foreach ($name in 'ContainerId', 'ContainerName') { if ($PSBoundParameters[$name]) { $references.AddRange($PSBoundParameters[$name]) } }
+    foreach ($name in 'ContainerId', 'ContainerName') {
+      if ($PSBoundParameters[$name]) { $references.AddRange($PSBoundParameters[$name]) }
+    }
     $areNamed = $references.Count -gt 0
   }
   process {
@@ -191,10 +230,13 @@ function Invoke-InContainer($Caller, [string[]]$Reference, [Collections.IDiction
   $sessions = [Collections.Generic.List[Management.Automation.Runspaces.PSSession]]::new()
   $job = $null
   try {
-    Invoke-Guarded $Caller { New-ContainerSession $Caller $set $Reference $Bound | ForEach-Object { $sessions.Add($_) } }
+    Invoke-Guarded $Caller {
+      New-ContainerSession $Caller $set $Reference $Bound | ForEach-Object { $sessions.Add($_) }
+    }
     if ($sessions.Count -eq 0) { return }
     if ($words['AsJob']) {
-      $job = if ($null -ne $Source) { $Source | Microsoft.PowerShell.Core\Invoke-Command -Session $sessions @words } else { Microsoft.PowerShell.Core\Invoke-Command -Session $sessions @words }
+      $job = if ($null -eq $Source) { Microsoft.PowerShell.Core\Invoke-Command -Session $sessions @words }
+      else { $Source | Microsoft.PowerShell.Core\Invoke-Command -Session $sessions @words }
       Register-SessionEnd $job $sessions.ToArray()
       $job
     }
@@ -229,7 +271,10 @@ function Remove-ContainerSession($Sessions) {
     catch [NullReferenceException] {
       Clear-Caught $_
       $watch = [Diagnostics.Stopwatch]::StartNew()
-      while ($session.Runspace.RunspaceStateInfo.State -eq 'Closing' -and $watch.ElapsedMilliseconds -lt $script:closeTimeoutMs) { [Threading.Thread]::Sleep(5) }
+      $isClosing = { $session.Runspace.RunspaceStateInfo.State -eq 'Closing' }
+      while ((& $isClosing) -and $watch.ElapsedMilliseconds -lt $script:closeTimeoutMs) {
+        [Threading.Thread]::Sleep(5)
+      }
       Remove-PSSession $session
     }
   }

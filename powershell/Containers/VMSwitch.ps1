@@ -20,8 +20,11 @@ function Read-VMSwitch($Caller) {
 
 # The one switch of that name (in any case), GUID or id of Docker's. Throws.
 function Resolve-OneVMSwitch($Caller, [string]$Name) {
-  foreach ($switch in Read-VMSwitch $Caller) { if ($switch.Name -eq $Name -or $switch.NetworkId -eq $Name -or "$($switch.Id)" -eq $Name) { return $switch } }
-  throw New-ContainerError "There is no virtual switch with the name '$Name'. Get-VMSwitch lists those that are here." VMSwitchNotFound ObjectNotFound $Name
+  foreach ($switch in Read-VMSwitch $Caller) {
+    if ($switch.Name -eq $Name -or $switch.NetworkId -eq $Name -or "$($switch.Id)" -eq $Name) { return $switch }
+  }
+  $message = "There is no virtual switch with the name '$Name'. Get-VMSwitch lists those that are here."
+  throw New-ContainerError $message VMSwitchNotFound ObjectNotFound $Name
 }
 
 # The switches of these names. An error about one name leaves the others.
@@ -52,10 +55,15 @@ function Get-VMSwitch {
   [CmdletBinding()]
   [OutputType('Microsoft.HyperV.PowerShell.VMSwitch')]
   param(
-    [Parameter(Position = 0, ValueFromPipeline)][Alias('SwitchName')][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$Name = '*',
+    [Parameter(Position = 0, ValueFromPipeline)][Alias('SwitchName')][SupportsWildcards()][ValidateNotNullOrEmpty()]
+    [string[]]$Name = '*',
     [ValidateSet('NAT', 'Internal', 'External', 'Private')][string]$SwitchType
   )
-  process { foreach ($switch in Resolve-VMSwitch $PSCmdlet $Name) { if (!$SwitchType -or $switch.SwitchType -eq $SwitchType) { $switch } } }
+  process {
+    foreach ($switch in Resolve-VMSwitch $PSCmdlet $Name) {
+      if (!$SwitchType -or $switch.SwitchType -eq $SwitchType) { $switch }
+    }
+  }
 }
 
 function New-VMSwitch {
@@ -82,8 +90,15 @@ function New-VMSwitch {
     [Parameter(Mandatory, ParameterSetName = 'External')][string]$NetAdapterName
   )
   Invoke-Guarded $PSCmdlet {
-    if ($NetAdapterName) { throw New-ContainerError 'Twofold does not have this yet: a switch on an adapter of the host (External).' NotImplemented NotImplemented $NetAdapterName }
-    if ($SwitchType -eq 'Private') { throw New-ContainerError 'Twofold does not have this yet: a switch that the host is not on (Private). Internal keeps the outside away.' NotImplemented NotImplemented $Name }
+    if ($NetAdapterName) {
+      $message = 'Twofold does not have this yet: a switch on an adapter of the host (External).'
+      throw New-ContainerError $message NotImplemented NotImplemented $NetAdapterName
+    }
+    if ($SwitchType -eq 'Private') {
+      $message = 'Twofold does not have this yet: a switch that the host is not on (Private). Internal keeps the ' +
+        'outside away.'
+      throw New-ContainerError $message NotImplemented NotImplemented $Name
+    }
     if (!$PSCmdlet.ShouldProcess($Name, 'New-VMSwitch')) { return }
     $body = @{ Name = $Name; Driver = 'bridge'; Internal = $SwitchType -eq 'Internal' }
     if ($NATSubnetAddress) { $body.IPAM = @{ Config = @(@{ Subnet = $NATSubnetAddress }) } }
@@ -97,7 +112,8 @@ function Set-VMSwitch {
   .SYNOPSIS
   Says that a switch can't be changed: it is removed and made anew.
   .DESCRIPTION
-  Type and subnet of a switch stay as they were made; addresses and rules of its containers depend on them. Asked for what a switch has already, it does nothing.
+  Type and subnet of a switch stay as they were made; addresses and rules of its containers depend on them. Asked for
+  what a switch has already, it does nothing.
   .PARAMETER Name
   The switch's name.
   .PARAMETER SwitchType
@@ -115,8 +131,11 @@ function Set-VMSwitch {
   )
   Invoke-Guarded $PSCmdlet {
     $switch = Resolve-OneVMSwitch $PSCmdlet $Name
-    if (($SwitchType -and $SwitchType -ne $switch.SwitchType) -or ($NATSubnetAddress -and $NATSubnetAddress -ne $switch.NATSubnetAddress)) {
-      throw New-ContainerError "Twofold does not have this yet: changing a switch. Remove '$($switch.Name)' and make it anew (Remove-VMSwitch, New-VMSwitch)." NotImplemented NotImplemented $switch
+    $isOtherType = $SwitchType -and $SwitchType -ne $switch.SwitchType
+    if ($isOtherType -or ($NATSubnetAddress -and $NATSubnetAddress -ne $switch.NATSubnetAddress)) {
+      $message = "Twofold does not have this yet: changing a switch. Remove '$($switch.Name)' and make it anew " +
+        "(Remove-VMSwitch, New-VMSwitch)."
+      throw New-ContainerError $message NotImplemented NotImplemented $switch
     }
   }
 }
@@ -136,8 +155,12 @@ function Remove-VMSwitch {
   #>
   [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High', DefaultParameterSetName = 'Name')]
   param(
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][SupportsWildcards()][ValidateNotNullOrEmpty()][string[]]$Name,
-    [Parameter(Mandatory, Position = 0, ParameterSetName = 'VMSwitch', ValueFromPipeline)][PSTypeName('Microsoft.HyperV.PowerShell.VMSwitch')][psobject[]]$VMSwitch,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)][SupportsWildcards()]
+    [ValidateNotNullOrEmpty()]
+    [string[]]$Name,
+    [Parameter(Mandatory, Position = 0, ParameterSetName = 'VMSwitch', ValueFromPipeline)]
+    [PSTypeName('Microsoft.HyperV.PowerShell.VMSwitch')]
+    [psobject[]]$VMSwitch,
     [switch]$Force
   )
   begin { if ($Force -and !$PSBoundParameters.ContainsKey('Confirm')) { $ConfirmPreference = 'None' } }
@@ -145,7 +168,9 @@ function Remove-VMSwitch {
     $wanted = if ($VMSwitch) { $VMSwitch } else { Resolve-VMSwitch $PSCmdlet $Name }
     foreach ($switch in $wanted) {
       Invoke-Guarded $PSCmdlet {
-        if ($PSCmdlet.ShouldProcess($switch.Name, 'Remove-VMSwitch')) { $null = Invoke-Engine $PSCmdlet DELETE "/networks/$($switch.NetworkId)" -Target $switch }
+        if ($PSCmdlet.ShouldProcess($switch.Name, 'Remove-VMSwitch')) {
+          $null = Invoke-Engine $PSCmdlet DELETE "/networks/$($switch.NetworkId)" -Target $switch
+        }
       }
     }
   }

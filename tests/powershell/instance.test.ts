@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isTwofoldError } from '@twofold/contract';
 import { socketPathOf } from '@twofold/verbs/connect.ts';
-import { noPowerShell, powershells, runForJson } from '../support/powershell.ts';
+import { noPowerShell, runForJson } from '../support/powershell.ts';
 
 const places = ['', 'default', 'blue', 'b-1', 'Blue', '../x', 'x'.repeat(16), 'x'.repeat(17), 'x\n'];
 const environments = [
@@ -23,18 +23,15 @@ function meantBy(environment: NodeJS.ProcessEnv): string | null {
   }
 }
 
-if (noPowerShell !== false) test('instances', { skip: noPowerShell });
-
-for (const powershell of powershells)
-  test(`the module and the command mean the same daemon by the same environment (${powershell.name})`, async () => {
-    const script = `
+test('the module and the command mean the same daemon by the same environment', { skip: noPowerShell }, async () => {
+  const script = `
       foreach ($each in '${JSON.stringify(environments)}' | ConvertFrom-Json) {
         foreach ($name in 'TWOFOLD_HOST', 'TWOFOLD_INSTANCE') { [Environment]::SetEnvironmentVariable($name, $each.$name) }
         & (Get-Module Containers) { try { Get-EngineSocketPath } catch { '' } }
       }`;
-    const found = await runForJson<string[]>(powershell, script, process.env);
-    assert.deepEqual(
-      found,
-      environments.map((each) => meantBy(each) ?? ''),
-    );
-  });
+  const found = await runForJson<string[]>(script, process.env);
+  assert.deepEqual(
+    found,
+    environments.map((each) => meantBy(each) ?? ''),
+  );
+});

@@ -4,7 +4,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
-import { moduleDirectory, type PowerShell } from './powershell.ts';
+import { moduleDirectory, powershell, quietly } from './powershell.ts';
 import { Terminal } from './terminal.ts';
 import { until } from './until.ts';
 
@@ -21,19 +21,21 @@ export class Prompt implements AsyncDisposable {
   }
 
   /** A terminal, wide enough for every line, with a PowerShell that has the module. */
-  static async open(
-    powershell: PowerShell,
-    env: NodeJS.ProcessEnv,
-    { columns = 150 }: { columns?: number } = {},
-  ): Promise<Prompt> {
+  static async open(env: NodeJS.ProcessEnv, { columns = 150 }: { columns?: number } = {}): Promise<Prompt> {
     const directory = await mkdtemp(join(tmpdir(), 'tfp-'));
     await writeFile(
       join(directory, 'profile.ps1'),
-      `Import-Module '${moduleDirectory}/Containers.psd1'\nSet-Location '${directory}'\n`,
+      `Import-Module '${moduleDirectory}/Containers.psd1'
+Set-PSReadLineOption -PredictionSource None -HistorySaveStyle SaveNothing
+Set-Location '${directory}'
+`,
     );
-    const terminal = await Terminal.open({ ...env, LANG: 'C.UTF-8', TERM: 'xterm-256color' }, { columns, rows: 50 });
+    const terminal = await Terminal.open(
+      { ...env, ...quietly, LANG: 'C.UTF-8', TERM: 'xterm-256color' },
+      { columns, rows: 50 },
+    );
     const prompt = new Prompt(terminal, directory);
-    await terminal.type(`${powershell.path} -NoLogo -NoProfile -NoExit -File ${directory}/profile.ps1`);
+    await terminal.type(`${powershell} -NoLogo -NoProfile -NoExit -File ${directory}/profile.ps1`);
     await prompt.#next(0, 30_000);
     return prompt;
   }

@@ -86,14 +86,14 @@ test('every link of a page leads to a file, and to a heading that the file has',
   assert.deepEqual(broken, []);
 });
 
-test('no comment and no line of C is wider than 120 columns', () => {
+test('no comment and no line of C or PowerShell is wider than 120 columns', () => {
   const wide = files
-    .filter((path) => /\.(ts|mjs|c|h)$/.test(path))
+    .filter((path) => /\.(ts|mjs|c|h|ps[md]?1)$/.test(path))
     .flatMap((path) =>
       read(path)
         .split('\n')
         .flatMap((line, index) => {
-          const held = /\.[ch]$/.test(path) || /^\s*(\/\/|\/?\*)/.test(line);
+          const held = /\.([ch]|ps[md]?1)$/.test(path) || /^\s*(\/\/|\/?\*)/.test(line);
           return held && line.length > 120 ? [`${path}:${index + 1}`] : [];
         }),
     );

@@ -1,12 +1,12 @@
 // Owns the picture of the walkthrough: types its lines at a real prompt, against a daemon of its own, and writes what
 // the terminal shows then as docs/walkthrough.svg. It fails where a line prints an error.
 //
-//   npm run picture            needs what the tests need, and the PowerShell host
+//   npm run picture            needs what the tests need, and PowerShell
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startDaemon } from '../../tests/support/daemon.ts';
-import { powershells } from '../../tests/support/powershell.ts';
+import { noPowerShell } from '../../tests/support/powershell.ts';
 import { Prompt } from '../../tests/support/powershell-prompt.ts';
 import { readScreen, textOf } from './screen.ts';
 import { drawScreen } from './svg.ts';
@@ -31,12 +31,9 @@ const lines = [
   'Get-Container',
 ];
 
-const powershell = powershells[0];
-if (powershell === undefined)
-  throw new Error('There is no PowerShell: npm run setup builds the host where there is a .NET SDK.');
+if (noPowerShell !== false) throw new Error(noPowerShell);
 await using daemon = await startDaemon();
 await using prompt = await Prompt.open(
-  powershell,
   { ...daemon.env, NO_COLOR: undefined, TWOFOLD_HOST: `unix://${daemon.socket}` },
   { columns: 120 },
 );

@@ -42,7 +42,7 @@ export const libraryParts = (libRoot: string) => ({
   baseImages: join(libRoot, 'base-images'),
   templates: join(libRoot, 'templates'),
   accelerator: join(libRoot, 'accelerator.json'),
-  /** PowerShell for this machine (host/) and for containers (image.erofs). */
+  /** PowerShell for this machine (installation/) and for containers (image.erofs). */
   powershell: join(libRoot, 'powershell'),
   stamps: join(libRoot, 'stamps'),
   /** What Node has compiled of the daemon (packages/daemon/src/main.ts). */

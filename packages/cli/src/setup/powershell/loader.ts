@@ -1,5 +1,6 @@
 // Owns making a dynamically linked program independent of the system that it runs in: which loader and libraries it
-// brings along, and the loader's path written into it. Pure but for looking where libraries are.
+// brings along, the loader's path written into it, and the libraries' directory written into the loader. So no variable
+// of the environment is needed, which the program's children would have, too. Pure but for looking where libraries are.
 
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -69,4 +70,33 @@ export function withLoader(program: Buffer, path: string): Buffer {
     return changed;
   }
   throw new TwofoldError('internal', 'The program names no loader.');
+}
+
+/** Where glibc of Debian and its relatives looks for libraries, in its loader. */
+const defaultDirectories = ['/lib/x86_64-linux-gnu/', '/usr/lib/x86_64-linux-gnu/', '/lib/', '/usr/lib/'] as const;
+/** Begins the names of the system's own list of libraries (`ld.so.cache`) and of those for every program. */
+const systemLists = '/etc/ld.so.';
+const noLists = '/dev/null/.';
+
+/** The loader (of glibc) that finds libraries in `directory` and nowhere else. */
+export function withDirectory(loader: Buffer, directory: string): Buffer {
+  const changed = Buffer.from(loader);
+  const longest = Math.max(...defaultDirectories.map((each) => each.length));
+  if (Buffer.byteLength(directory) >= longest)
+    throw new TwofoldError('internal', `The loader has room for ${longest - 1} bytes, and ${directory} is longer.`);
+  for (const each of defaultDirectories) {
+    const wanted = directory.length < each.length ? directory : '/dev';
+    const count = replaceAll(changed, `\0${each}`, `\0${wanted.padEnd(each.length, '/')}`);
+    if (count === 0) throw new TwofoldError('unsupported', `The loader of this machine does not look in ${each}.`);
+  }
+  if (replaceAll(changed, systemLists, noLists) === 0)
+    throw new TwofoldError('unsupported', `The loader of this machine knows no ${systemLists}cache.`);
+  return changed;
+}
+
+/** In place; both have the same length. */
+function replaceAll(content: Buffer, from: string, to: string): number {
+  let count = 0;
+  for (let at = content.indexOf(from); at >= 0; at = content.indexOf(from, at + 1), count += 1) content.write(to, at);
+  return count;
 }

@@ -1,15 +1,17 @@
-// Owns what only the tests use: a few packages, and the docker command, unpacked out of its package below build/ so
-// that no Docker daemon comes with it. A docker that is on the path already is used instead.
+// Owns what only the tests use: a few packages, Pester where PowerShell is, and the docker command, unpacked out of its
+// package below build/ so that no Docker daemon comes with it. A docker that is on the path already is used instead.
 
-import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TwofoldError } from '@twofold/contract';
 import { runCommand } from '@twofold/daemon/host/command.ts';
 import { repository } from '../../places.ts';
 import { dockerPackages, testPackages, thisDistribution } from '../distribution.ts';
+import { fetchPester, isPesterThere, pesterVersion } from '../pester.ts';
 import type { Context, Step } from '../step.ts';
 import { install, lacking } from './packages.ts';
+import { powershellParts } from './powershell.ts';
 
 /** Where `npm test` looks for commands too. */
 export const toolDirectory = join(repository, 'build', 'test-tools');
@@ -20,6 +22,11 @@ async function dockerVersion(): Promise<string | null> {
     if (answer !== null) return answer.stdout.toString('utf8').trim();
   }
   return null;
+}
+
+async function lacksPester({ places }: Context): Promise<boolean> {
+  const hasPowerShell = await stat(powershellParts(places.libRoot).program).catch(() => null);
+  return hasPowerShell !== null && !(await isPesterThere(toolDirectory));
 }
 
 async function fetchDocker(context: Context): Promise<void> {
@@ -60,11 +67,12 @@ export const testTools: Step = {
   byHand: `apt-get install ${testPackages()
     .map((each) => each.name)
     .join(' ')}, and any docker CLI`,
-  inputs: async () => [JSON.stringify(testPackages()), (await thisDistribution()).id],
-  async check() {
+  inputs: async () => [JSON.stringify(testPackages()), (await thisDistribution()).id, pesterVersion],
+  async check(context) {
     const missing = await lacking(testPackages().map((each) => each.name));
     const docker = await dockerVersion();
     if (docker === null) missing.push('the docker command');
+    if (await lacksPester(context)) missing.push(`Pester ${pesterVersion}`);
     return missing.length === 0
       ? { there: true, detail: docker! }
       : { there: false, detail: `not there: ${missing.join(', ')}` };
@@ -75,5 +83,6 @@ export const testTools: Step = {
       testPackages().map((each) => each.name),
     );
     if ((await dockerVersion()) === null) await fetchDocker(context);
+    if (await lacksPester(context)) await fetchPester(toolDirectory, context.signal);
   },
 };

@@ -13,11 +13,18 @@ import { containerSpec } from './plan.ts';
 
 /** Where packages and archives of PowerShell put it. */
 const ownPrograms = ['/usr/bin/pwsh', '/usr/local/bin/pwsh', '/opt/microsoft/powershell/7/pwsh'];
-/**
- * No longer: the loader's path in the program was put in the place of a longer one
- * (packages/cli/src/setup/powershell/loader.ts).
- */
-const place = '/dev/twofold-powershell';
+const serverWords = ['-NoLogo', '-NoProfile', '-s'];
+/** As the program in it was told (packages/cli/src/setup/powershell/image.ts). */
+const place = '/dev/twofold-pwsh';
+/** Nothing is written into the container, nobody is asked or told anything. */
+const environment = [
+  `XDG_CACHE_HOME=${place}/cache`,
+  `XDG_DATA_HOME=${place}/data`,
+  'POWERSHELL_TELEMETRY_OPTOUT=1',
+  'POWERSHELL_UPDATECHECK=Off',
+  'POWERSHELL_DIAGNOSTICS_OPTOUT=1',
+  'DOTNET_EnableDiagnostics=0',
+];
 
 /** See Containers.preparePowerShell. */
 export async function preparePowerShell(room: Room, id: ContainerId, signal: AbortSignal): Promise<PowerShellServer> {
@@ -25,27 +32,14 @@ export async function preparePowerShell(room: Room, id: ContainerId, signal: Abo
   const verdict = judge('exec', record.life, record);
   if (verdict.is === 'refused') throw new TwofoldError(verdict.code, verdict.message);
   const own = await findOwn(room, id, signal);
-  if (own !== null) return { server: 'image', command: [own, '-NoLogo', '-NoProfile', '-s'], environment: [] };
+  if (own !== null) return { server: 'image', command: [own, ...serverWords], environment: [] };
   const path = join(room.settings.libRoot, 'powershell', 'image.erofs');
   const built = await stat(path).catch(() => null);
   if (built === null) return { server: 'none', command: ['/bin/sh'], environment: [] };
   // A newer one is another layer: containers that run keep theirs.
   const name = `powershell${Math.floor(built.mtimeMs).toString(36)}`;
   await room.driver(record.isolation).showLayer(containerSpec(room, record), { path, name }, place, signal);
-  const libraryPath =
-    (record.config.Env ?? [])
-      .findLast((entry) => entry.startsWith('LD_LIBRARY_PATH='))
-      ?.slice('LD_LIBRARY_PATH='.length) ?? '';
-  return {
-    server: 'twofold',
-    command: [`${place}/twofold-powershell`, '-s'],
-    // The host gives the image's back to what it starts (powershell/host/Surroundings.cs).
-    environment: [
-      `LD_LIBRARY_PATH=${place}`,
-      `TWOFOLD_IMAGE_LD_LIBRARY_PATH=${libraryPath}`,
-      'DOTNET_EnableDiagnostics=0',
-    ],
-  };
+  return { server: 'twofold', command: [`${place}/pwsh/pwsh`, ...serverWords], environment };
 }
 
 async function findOwn(room: Room, id: ContainerId, signal: AbortSignal): Promise<string | null> {
