@@ -1,6 +1,7 @@
 // Owns what a failed command says and with which exit code it ends.
 
 import { isTwofoldError } from '@twofold/contract/errors.ts';
+import { printable } from '@twofold/contract/printable.ts';
 import type { Client } from './client.ts';
 import { paint } from './output.ts';
 
@@ -33,7 +34,7 @@ export async function explain(error: unknown, { stderr }: Client): Promise<numbe
   if (error instanceof ExitWith) return error.exitCode;
   const expected = isTwofoldError(error);
   const message = expected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
-  await stderr.write(`${paint('red', 'twofold:', stderr)} ${message}\n`);
-  for (const line of causes(error)) await stderr.write(`  because: ${line}\n`);
+  await stderr.write(`${paint('red', 'twofold:', stderr)} ${printable(message)}\n`);
+  for (const line of causes(error)) await stderr.write(`  because: ${printable(line)}\n`);
   return 1;
 }

@@ -1,9 +1,12 @@
 // Owns how verbs print: tables for people, JSON for programs, colours only on a terminal.
 
+import { printable } from '@twofold/contract/printable.ts';
 import type { Client, Output } from './client.ts';
 
 /** Columns padded to their widest cell, Docker's three spaces apart. */
-export function renderTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+export function renderTable(titles: readonly string[], cells: readonly (readonly string[])[]): string {
+  // A command's words are a container's own, and a line is a line.
+  const rows = cells.map((row) => row.map((cell) => printable(cell).replace(/[\t\n]/g, ' ')));
   const widths = titles.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
   );
