@@ -42,6 +42,7 @@ export class Store implements Disposable {
       rows: database,
       lose: new LostAndFound(this.dataRoot).take,
       layerTool: program('twofold-layer'),
+      cell: program('twofold-cell'),
     });
     images.onEvent((event) => this.events.push(event));
     return [database, images];

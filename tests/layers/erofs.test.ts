@@ -16,13 +16,14 @@ import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { writeLayer } from '../../packages/daemon/src/host/layer-writer.ts';
+import { confinement, writeLayer } from '../../packages/daemon/src/host/layer-writer.ts';
 import { ErofsWriter } from '../../packages/daemon/src/images/erofs/writer.ts';
 import { readTar } from '../../packages/daemon/src/images/tar/reader.ts';
-import { childrenOf, processText } from '../support/processes.ts';
+import { command } from '../support/command.ts';
+import { childrenOf, isAlive, processLink, processText } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 import { archive, entry, type Made } from './archive.ts';
-import { assertSameTree, Place, reader, tellTree } from './place.ts';
+import { assertSameTree, cell, Place, reader, tellTree } from './place.ts';
 import { fillTree } from './rich-tree.ts';
 
 const unpack = ['tar', '--xattrs', '--xattrs-include=*', '-p', '--numeric-owner', '-x'] as const;
@@ -345,19 +346,54 @@ test('who reads the layer has no rights left, and ends when called off', async (
   const source = new Readable({ read: () => undefined });
   source.push(entry({ path: 'a', content: 'x' }));
   const target = place.at('never.erofs');
-  const written = writeLayer(source, target, { program: reader, form: 'oci', signal: controller.signal });
+  const written = writeLayer(source, target, { cell, program: reader, form: 'oci', signal: controller.signal });
   written.catch(() => undefined);
-  const status = await until('the reader has given up its rights', () =>
-    childrenOf(process.pid)
-      .map((pid) => processText(pid, 'status') ?? '')
-      .find((text) => /^Uid:\t65534\t65534\t65534\t65534$/m.test(text)),
+  const pid = await until('the reader has given up its rights', () =>
+    descendantsOf(process.pid).find((pid) => isReader(processText(pid, 'status') ?? '')),
   );
+  const status = processText(pid, 'status') ?? '';
   assert.match(status, /^Gid:\t65534\t65534\t65534\t65534$/m);
   assert.match(status, /^Groups:\s*$/m);
   assert.match(status, /^CapEff:\t0+$/m);
+  assert.match(status, /^CapBnd:\t0+c4$/m);
   assert.match(status, /^NoNewPrivs:\t1$/m);
+  assert.match(status, /^Seccomp:\t2$/m);
+  for (const name of ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'])
+    assert.notEqual(processLink(pid, `ns/${name}`), processLink(process.pid, `ns/${name}`), name);
   controller.abort();
   await assert.rejects(written, { code: 'cancelled' });
   assert.deepEqual(readdirSync(place.path), []);
   assert.deepEqual(childrenOf(process.pid), []);
+  await until('the reader to be gone', () => !isAlive(pid));
+});
+
+const isReader = (status: string): boolean => /^Uid:\t65534\t65534\t65534\t65534$/m.test(status);
+const descendantsOf = (pid: number): number[] => childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+
+test('where a layer is read there is no file but the code, no process, no network and no way to start any', async () => {
+  const script = `
+    import { spawnSync } from 'node:child_process';
+    import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+    import { connect } from 'node:net';
+    const failure = (attempt) => { try { attempt(); return null; } catch ({ code }) { return code; } };
+    const seen = ['/etc/passwd', '/proc/self', '/root', '/dev', '/var', '/run'].filter((path) => existsSync(path));
+    const socket = connect(1, '127.0.0.1').on('error', ({ code }) => console.log(JSON.stringify({
+      seen,
+      root: readdirSync('/').sort(),
+      write: failure(() => writeFileSync('/file', '')),
+      spawn: spawnSync(process.execPath, ['--version'], { stdio: 'inherit' }).error?.code,
+      kill: failure(() => process.kill(1, 0)),
+      connect: code,
+    })));`;
+  const run = await command(cell, [...confinement(), process.execPath, '--input-type=module', '--eval', script], {
+    timeoutMs: 30_000,
+  });
+  assert.equal(run.code, 0, run.stderr);
+  const { root, ...told } = JSON.parse(run.stdout) as { root: string[] };
+  assert.deepEqual(told, { seen: [], write: 'EROFS', spawn: 'EPERM', kill: 'ENOSYS', connect: 'ENOSYS' });
+  const places = new Set(confinement().map((path) => path.split('/')[1]));
+  assert.deepEqual(
+    root.filter((name) => !places.has(name)),
+    [],
+  );
 });

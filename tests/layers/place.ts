@@ -22,6 +22,7 @@ import { program } from '../support/library.ts';
 
 const repository = join(import.meta.dirname, '../..');
 export const tool = program('twofold-layer');
+export const cell = program('twofold-cell');
 export const reader = join(repository, 'packages/daemon/src/images/erofs/child.ts');
 
 /** A directory under /var/tmp (a disk, unlike some /tmp) and everything mounted in it, gone when disposed. */
@@ -69,6 +70,7 @@ export class Place implements AsyncDisposable {
     const path = this.at(`${name}.erofs`);
     const source = Buffer.isBuffer(tar) ? Readable.from([tar]) : tar;
     const written = await writeLayer(source, path, {
+      cell,
       program: reader,
       form: 'oci',
       signal: AbortSignal.timeout(30_000),

@@ -4,13 +4,17 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TwofoldError, type ErrorCode } from '@twofold/contract';
+import { ownCode } from './own-program.ts';
 
 export interface LayerWriteOptions {
+  /** The program twofold-cell (native/cell), in which the reader runs. */
+  readonly cell: string;
   /** The reader's program: the path of images/erofs/child.ts. */
   readonly program: string;
   readonly form: 'oci' | 'private';
@@ -35,10 +39,17 @@ const nobody = 65534;
 const maxReportBytes = 64 << 10;
 /** The reader's heap; what it keeps of a layer until the end is bounded by its own limits. */
 const heapMebibytes = 2048;
-/**
- * No network, and no way back to privileges by a set-user-id program, whatever the stream may bring the reader to do.
- */
-const confinement = ['--net', '--', 'setpriv', '--no-new-privs', '--'];
+/** Where Debian has the loader and the libraries of a Node that is not static. */
+const libraryPlaces = ['x86_64-linux-gnu', 'aarch64-linux-gnu']
+  .flatMap((triplet) => [`/lib/${triplet}`, `/usr/lib/${triplet}`])
+  .concat('/lib64', '/lib/ld-linux-aarch64.so.1', '/etc/ld.so.cache');
+
+/** All that the reader sees of the machine's files, whatever the stream may bring it to do: its own code. */
+export function confinement(): string[] {
+  const places = [...ownCode, process.execPath, ...libraryPlaces.filter((path) => existsSync(path))];
+  const outer = places.filter((path) => !places.some((other) => path.startsWith(`${other}/`)));
+  return [...outer.flatMap((path) => ['--bind', path]), '--'];
+}
 
 /** Unfinished files end so; after a crash whoever finds one may delete it. */
 export const unfinishedSuffix = '.part';
@@ -70,7 +81,7 @@ async function runReader(
   image: FileHandle,
   options: LayerWriteOptions,
 ): Promise<WrittenLayer> {
-  const { program, form, limits = {}, uid = nobody, gid = nobody, signal } = options;
+  const { cell, program, form, limits = {}, uid = nobody, gid = nobody, signal } = options;
   const words = [
     `--max-old-space-size=${heapMebibytes}`,
     '--disable-warning=ExperimentalWarning',
@@ -78,7 +89,7 @@ async function runReader(
     JSON.stringify({ form, uid, gid, limits }),
   ];
   const isStream = 'pipe' in source;
-  const child = spawn('unshare', [...confinement, process.execPath, ...words], {
+  const child = spawn(cell, [...confinement(), process.execPath, ...words], {
     cwd: '/',
     env: { PATH: '/usr/bin:/bin' },
     stdio: [isStream ? 'pipe' : source.fd, 'pipe', 'pipe', image.fd],

@@ -14,6 +14,12 @@ export const buildName = installedDirectory === null ? 'sources' : basename(inst
 /** The files that are run as scripts, as a bundle has them. */
 export const bundled = { cli: 'twofold.mjs', daemon: 'twofoldd.mjs', layerReader: 'layer-reader.mjs' } as const;
 
+/** Where the files of this program lie, all of them. */
+export const ownCode: readonly string[] =
+  installedDirectory === null
+    ? ['packages', 'node_modules', 'package.json'].map((name) => join(import.meta.dirname, '../../../..', name))
+    : [installedDirectory];
+
 /** The program that reads layers (images/erofs/child.ts). */
 export const layerReader =
   installedDirectory === null

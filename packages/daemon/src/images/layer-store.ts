@@ -22,7 +22,7 @@ export class LayerStore {
   readonly #directory: string;
   readonly #records: ImageRecords;
   readonly #content: ContentStore;
-  readonly #readerProgram: string;
+  readonly #reader: Pick<LayerWriteOptions, 'cell' | 'program'>;
   readonly #turns = new Turns(writersAtOnce);
   /** Layers that an unfinished command counts on, and how many do. */
   readonly #held = new Map<Digest, number>();
@@ -32,13 +32,13 @@ export class LayerStore {
     dataRoot: string,
     records: ImageRecords,
     content: ContentStore,
-    readerProgram: string,
+    reader: Pick<LayerWriteOptions, 'cell' | 'program'>,
     lose: (path: string) => void,
   ) {
     this.#directory = join(dataRoot, 'layers');
     this.#records = records;
     this.#content = content;
-    this.#readerProgram = readerProgram;
+    this.#reader = reader;
     mkdirSync(this.#directory, { mode: 0o700, recursive: true });
     this.#putAside(lose);
     this.collect();
@@ -181,7 +181,7 @@ export class LayerStore {
 
   /** A tar can grow without end (holes, a compressed nothing): the layer may take what is free and not kept. */
   #options(form: 'oci' | 'private', signal: AbortSignal): LayerWriteOptions {
-    return { program: this.#readerProgram, form, signal, limits: { bytes: this.#content.checkSpace() } };
+    return { ...this.#reader, form, signal, limits: { bytes: this.#content.checkSpace() } };
   }
 
   #store(layer: StoredLayer, erofs: string): StoredLayer {

@@ -31,8 +31,9 @@ export interface ImagesParts {
   readonly rows: Rows;
   /** Where files go that no row knows. */
   readonly lose: (path: string) => void;
-  /** The program twofold-layer; the library's. */
+  /** The programs twofold-layer and twofold-cell; the library's. */
   readonly layerTool?: string;
+  readonly cell?: string;
 }
 
 /** Opens the store below the data root (which exists), and puts aside what no row knows. */
@@ -41,13 +42,14 @@ export function openImages({
   rows,
   lose,
   layerTool = join(settings.libRoot, 'bin', 'twofold-layer'),
+  cell = join(settings.libRoot, 'bin', 'twofold-cell'),
 }: ImagesParts): Images {
   const descriptions = new ImageDescriptions(settings.dataRoot);
   const records = new ImageRecords(rows, descriptions);
   records.ensureDescribed();
   descriptions.keepOnly((id) => records.get(id) !== undefined, lose);
   const content = new ContentStore(settings.dataRoot, settings.minimumFreeBytes);
-  const layers = new LayerStore(settings.dataRoot, records, content, layerReader, lose);
+  const layers = new LayerStore(settings.dataRoot, records, content, { cell, program: layerReader }, lose);
   const listeners: ((event: ImageEvent) => void)[] = [];
   const tell: Tell = (action, id, reference) => {
     for (const listener of listeners) listener({ action, id, reference });

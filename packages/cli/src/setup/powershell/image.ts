@@ -26,9 +26,15 @@ const unneeded = [
 ];
 
 /** Makes `target` out of an installation. It is there whole or not at all. */
-export async function writePowerShellImage(installation: string, target: string, signal: AbortSignal): Promise<void> {
+export async function writePowerShellImage(
+  installation: string,
+  target: string,
+  cell: string,
+  signal: AbortSignal,
+): Promise<void> {
   const libraries = await loaderAndLibraries();
   await writeLayer(Readable.from(archive(installation, libraries), { objectMode: false }), target, {
+    cell,
     program: layerReader,
     form: 'oci',
     signal,

@@ -63,7 +63,8 @@ export const powershell: Step = {
     const made = join(work, 'installation');
     await makeInstallation(made, { runtime, work, progress, signal });
     progress('a file system for containers');
-    await writePowerShellImage(made, parts.image, signal);
+    const cell = join(libraryParts(places.libRoot).programs, 'twofold-cell');
+    await writePowerShellImage(made, parts.image, cell, signal);
     await rm(parts.installation, { recursive: true, force: true });
     await rename(made, parts.installation);
     // The work, and what earlier versions had here.

@@ -40,6 +40,7 @@ export const rehearsal: Step = {
     ]);
     const empty = directories.map((path) => tarHeader({ path, kind: 'directory', mode: 0o755 }));
     await writeLayer(Readable.from([...empty, ...files.flat(), tarEnd()]), libraryParts(places.libRoot).rehearsal, {
+      cell: join(libraryParts(places.libRoot).programs, 'twofold-cell'),
       program: layerReader,
       form: 'private',
       signal,
