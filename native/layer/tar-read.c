@@ -69,7 +69,7 @@ static int number(const unsigned char *field, size_t size, int64_t *value, struc
   }
   size_t i = 0;
   uint64_t v = 0;
-  while (i < size && field[i] == ' ') i++;
+  while (i < size && (field[i] == ' ' || !field[i])) i++; // some writers begin with a zero byte
   for (; i < size && field[i] >= '0' && field[i] <= '7'; i++) v = v << 3 | (unsigned)(field[i] - '0');
   for (; i < size; i++)
     if (field[i] != ' ' && field[i] != 0) return broken(error, "a number isn't one");
@@ -201,11 +201,14 @@ static char *take_text(struct tar_reader *reader, size_t limit, size_t *length, 
 }
 
 static int checksum_is_right(const unsigned char *block) {
-  uint64_t sum = 0;
-  int64_t said = 0;
-  for (int i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? ' ' : block[i];
+  int64_t sum = 0, with_sign = 0, said = 0; // the latter as old tars on machines whose characters have a sign
+  for (int i = 0; i < BLOCK; i++) {
+    int own = i >= 148 && i < 156;
+    sum += own ? ' ' : block[i];
+    with_sign += own ? ' ' : (signed char)block[i];
+  }
   struct error ignored = {0};
-  return number(block + 148, 8, &said, &ignored) == 0 && (uint64_t)said == sum;
+  return number(block + 148, 8, &said, &ignored) == 0 && (said == sum || said == with_sign);
 }
 
 // 1: a header in `block`, 0: the end of the archive.

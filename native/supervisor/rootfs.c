@@ -92,7 +92,8 @@ int rootfs_mount(struct tlv request, const char *at, struct error *error) {
   int r = -1;
   errno = 0;
   error->code[0] = 0;
-  if (count == 0 || (upper && !work))
+  if (count == 0 && upper) r = mount(upper, at, NULL, MS_BIND, NULL); // an image without layers: nothing to lie over
+  else if (count == 0 || (upper && !work))
     error_set(error, "invalid-argument", 0,
               "A root file system needs layers, and a work directory beside its writable one.");
   else if (check_mounted(layers, error) != 0) r = -1;

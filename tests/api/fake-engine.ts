@@ -563,6 +563,7 @@ export function fakeEngine(): Fake {
       load: async (archive: Readable, progress: (line: string) => void) => {
         let bytes = 0;
         for await (const chunk of archive) bytes += (chunk as Buffer).length;
+        if (bytes === 0) throw new TwofoldError('invalid-argument', 'The archive is empty, or no tar.');
         progress(`${bytes} bytes`);
         return [image];
       },

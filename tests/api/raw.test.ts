@@ -375,6 +375,16 @@ test('the socket is for its group only, a stale one is replaced, a living one is
   await unlink(plain);
 });
 
+test('a load that fails is answered, and says why in what it streams', async () => {
+  await using door = await openDoor();
+  const { status, body } = await door.ask('POST', '/images/load');
+  assert.equal(status, 200);
+  const message = 'The archive is empty, or no tar.';
+  assert.deepEqual(JSON.parse(body), { errorDetail: { message }, error: message });
+  const { code, stderr } = await door.docker(['load'], { input: '' });
+  assert.deepEqual([code, stderr.trim()], [1, message]);
+});
+
 test('closing ends followers and attached clients', async () => {
   const door = await openDoor();
   await make(door, { Cmd: ['sleep'] });

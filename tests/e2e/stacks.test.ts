@@ -110,6 +110,18 @@ for (const isolation of isolations) {
   });
 }
 
+test('an image without layers is an empty directory, which a container can be made of', limit, async () => {
+  await daemon.ok(['load'], { input: dockerArchive(['void:1'], []) });
+  assert.match((await daemon.docker(['save', 'absent'])).stderr, /No such image: absent:latest/);
+  for (const isolation of isolations) {
+    const name = `void-${isolation}`;
+    await ok('create', '--name', name, `--isolation=${isolation}`, 'void:1', '/busybox', 'echo', 'here');
+    await ok('cp', '/bin/busybox', `${name}:/busybox`);
+    assert.equal(await ok('start', '--attach', name), 'here');
+    assert.equal(await ok('diff', name), 'A /busybox');
+  }
+});
+
 test(
   'a container that wrote nothing does not differ from its image, and what it writes is alike in both isolations',
   limit,

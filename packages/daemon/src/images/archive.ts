@@ -9,6 +9,7 @@ import { TwofoldError, type Digest } from '@twofold/contract';
 import { decompress } from './compression.ts';
 import type { ContentStore, SpooledFile } from './content-store.ts';
 import { documentLimitBytes } from './documents.ts';
+import type { Reference } from './reference.ts';
 import { cleanPath, printable } from './tar/path.ts';
 import { readTar } from './tar/reader.ts';
 
@@ -17,6 +18,18 @@ const entryLimit = 16_384;
 /** Symbolic links that are followed for one name. */
 const linkLimit = 8;
 const blobName = /^blobs\/sha256\/([0-9a-f]{64})$/;
+
+/** Bytes of a name: the longest that writers use is a third of that. */
+const nameLimit = 512;
+
+/** An image that an archive describes. */
+export interface Candidate {
+  /** Read, or made, when its turn comes: a thousand of them would fill the memory. */
+  readonly config: () => Promise<Buffer>;
+  /** The lowest first. */
+  readonly layers: readonly SpooledFile[];
+  readonly tags: readonly Reference[];
+}
 
 /** The files of an archive by their names. Disposing deletes what nobody has kept. */
 export class SpooledArchive implements Disposable {
@@ -33,6 +46,11 @@ export class SpooledArchive implements Disposable {
     this.#links.set(name, target);
   }
 
+  /** Of files and links. */
+  names(): string[] {
+    return [...this.#files.keys(), ...this.#links.keys()];
+  }
+
   /** The file of that name, through links of the archive. */
   find(name: string): SpooledFile | undefined {
     let at = name;
@@ -47,7 +65,7 @@ export class SpooledArchive implements Disposable {
 
   /** The same, or `invalid-argument`. The name comes from a document of the archive. */
   get(name: string): SpooledFile {
-    const file = this.find(cleanPath(Buffer.from(name)).join('/'));
+    const file = this.find(nameOf(cleanPath(Buffer.from(name))));
     if (file === undefined)
       throw new TwofoldError('invalid-argument', `The archive speaks of ${printable(name)} and does not contain it.`);
     return file;
@@ -88,6 +106,11 @@ export async function spoolArchive(
       throw new TwofoldError('invalid-argument', `The archive has more than ${entryLimit} entries.`);
     if (entry.path.at(0) === 0x2f)
       throw new TwofoldError('invalid-argument', `The archive's entry ${printable(entry.path)} has an absolute name.`);
+    if (entry.path.length > nameLimit || entry.link.length > nameLimit)
+      throw new TwofoldError(
+        'invalid-argument',
+        `The archive's entry ${printable(entry.path.subarray(0, nameLimit))} has a name longer than ${nameLimit} bytes.`,
+      );
     const name = nameOf(cleanPath(entry.path));
     if (entry.kind === 'directory') continue;
     if (entry.kind === 'symlink' || entry.kind === 'hardlink') {

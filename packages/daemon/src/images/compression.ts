@@ -1,9 +1,10 @@
-// Owns telling how a stream is compressed, by its first bytes, and unpacking it. gzip and zstd are Node's own; others
-// are refused by name. Layers are unpacked by their reader only, an unprivileged process (erofs/child.ts).
+// Owns telling how a stream is compressed, by its first bytes, and unpacking it. Others than gzip and zstd are
+// refused by name. Layers are unpacked by their reader only, an unprivileged process (erofs/child.ts).
 
-import { pipeline, Readable, type Transform } from 'node:stream';
-import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
+import { pipeline, Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { TwofoldError } from '@twofold/contract';
+import { isZstd, zstdContent } from './zstd.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
@@ -14,20 +15,14 @@ const refused: readonly [string, Buffer][] = [
   ['zip', Buffer.from('PK\x03\x04')],
 ];
 const gzip = Buffer.from('1f8b08', 'hex');
-const zstd = Buffer.from('28b52ffd', 'hex');
-/** A window beyond this costs that much memory for one stream: 128 MiB, what `zstd -19 --long=27` needs. */
-const zstdWindowLog = 27;
 /** What compressionOf needs to see. */
 export const headBytes = 6;
-
-/** A zstd stream may begin with a frame of somebody else's, which decoders skip: 0x184D2A50 to …5F, little-endian. */
-const isSkippableFrame = (head: Buffer) => (head.at(0)! & 0xf0) === 0x50 && head.toString('hex', 1, 4) === '2a4d18';
 
 /** Names the compression of a stream that begins with `head`. Throws `unsupported` for one that we don't unpack. */
 export function compressionOf(head: Buffer): Compression {
   const starts = (magic: Buffer) => head.subarray(0, magic.length).equals(magic);
   if (starts(gzip)) return 'gzip';
-  if (starts(zstd) || isSkippableFrame(head)) return 'zstd';
+  if (isZstd(head)) return 'zstd';
   for (const [name, magic] of refused)
     if (starts(magic))
       throw new TwofoldError(
@@ -64,10 +59,9 @@ export async function decompress(source: Readable): Promise<{ content: Readable;
   }
   const whole = Readable.from(from(head, chunks), { objectMode: false, highWaterMark: 1 << 20 });
   if (compression === 'none') return { content: whole, compression };
-  const unpack: Transform =
-    compression === 'gzip'
-      ? createGunzip()
-      : createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLog } });
+  if (compression === 'zstd')
+    return { content: Readable.from(zstdContent(whole), { objectMode: false, highWaterMark: 1 << 20 }), compression };
+  const unpack = createGunzip();
   // pipeline destroys the other end when one fails; the reader of `content` gets the error.
   pipeline(whole, unpack, () => undefined);
   return { content: unpack, compression };

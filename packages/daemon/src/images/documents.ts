@@ -14,6 +14,10 @@ export const documentLimitBytes = 4 << 20;
 /** Layers of one image, as Docker's. */
 export const layerLimit = 127;
 
+/** This machine's architecture in OCI's (Go's) words. */
+export const hostArchitecture: string =
+  ({ x64: 'amd64', ia32: '386' } as Record<string, string>)[process.arch] ?? process.arch;
+
 export const mediaTypes = {
   index: 'application/vnd.oci.image.index.v1+json',
   manifest: 'application/vnd.oci.image.manifest.v1+json',
@@ -21,6 +25,7 @@ export const mediaTypes = {
   layer: 'application/vnd.oci.image.layer.v1.tar',
   dockerIndex: 'application/vnd.docker.distribution.manifest.list.v2+json',
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
+  dockerConfig: 'application/vnd.docker.container.image.v1+json',
 } as const;
 
 const digest = v.custom<Digest>((value) => typeof value === 'string' && isDigest(value), 'not a sha256 digest');
@@ -33,23 +38,25 @@ const descriptor = v.object({
   mediaType: v.optional(text, ''),
   digest,
   size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
-  platform: maybe(v.object({ os: text, architecture: text })),
+  platform: maybe(v.object({ os: v.optional(text, ''), architecture: v.optional(text, ''), variant: maybe(text) })),
   annotations: maybe(v.record(v.string(), text)),
 });
 export type Descriptor = v.InferOutput<typeof descriptor>;
 
 export const layoutDocument = v.object({ imageLayoutVersion: v.pipe(v.string(), v.startsWith('1.')) });
-export const indexDocument = v.object({ manifests: v.pipe(v.array(descriptor), v.maxLength(1024)) });
+export const indexDocument = v.object({ manifests: maybe(v.pipe(v.array(descriptor), v.maxLength(1024))) });
+/** Without a configuration it is none of an image. */
 export const manifestDocument = v.object({
-  config: descriptor,
-  layers: v.pipe(v.array(descriptor), v.maxLength(layerLimit)),
+  config: maybe(descriptor),
+  layers: maybe(v.pipe(v.array(descriptor), v.maxLength(layerLimit))),
 });
+export type Manifest = v.InferOutput<typeof manifestDocument>;
 export const dockerArchiveDocument = v.pipe(
   v.array(
     v.object({
       Config: text,
       RepoTags: maybe(v.pipe(v.array(text), v.maxLength(1024))),
-      Layers: v.pipe(v.array(text), v.maxLength(layerLimit)),
+      Layers: maybe(v.pipe(v.array(text), v.maxLength(layerLimit))),
     }),
   ),
   v.maxLength(1024),
@@ -65,19 +72,52 @@ const healthcheck = v.object({
   Retries: count,
 });
 
+/** Go writes one word as a text and several as a list, or did. */
+const command = maybe(
+  v.union([
+    texts,
+    v.pipe(
+      text,
+      v.transform((word) => [word]),
+    ),
+  ]),
+);
+/** What is left out, or empty, is this machine's: Docker has it so. */
+const system = v.pipe(
+  v.optional(text, ''),
+  v.transform((value) => value || 'linux'),
+);
+const architecture = v.pipe(
+  v.optional(text, ''),
+  v.transform((value) => value || hostArchitecture),
+);
+
+export const platformDocument = v.object({ os: system, architecture });
+
+/** The `json` of a layer as Docker wrote it up to 1.9; what is not named here is taken over as it is. */
+export const v1ImageDocument = v.looseObject({
+  parent: maybe(text),
+  created: maybe(text),
+  author: maybe(text),
+  comment: maybe(text),
+  container_config: maybe(v.looseObject({ Cmd: command })),
+});
+export type V1Image = v.InferOutput<typeof v1ImageDocument>;
+export const repositoriesDocument = v.record(text, v.record(text, text));
+
 const configDocument = v.object({
   created: maybe(text),
   author: maybe(text),
   comment: maybe(text),
-  architecture: text,
-  os: text,
+  architecture,
+  os: system,
   config: maybe(
     v.object({
       User: maybe(text),
       ExposedPorts: maybe(set),
       Env: maybe(texts),
-      Entrypoint: maybe(texts),
-      Cmd: maybe(texts),
+      Entrypoint: command,
+      Cmd: command,
       Volumes: maybe(set),
       WorkingDir: maybe(text),
       Labels: maybe(v.record(v.string(), v.string())),
@@ -87,7 +127,7 @@ const configDocument = v.object({
       Healthcheck: maybe(healthcheck),
     }),
   ),
-  rootfs: v.object({ type: v.literal('layers'), diff_ids: v.pipe(v.array(digest), v.maxLength(layerLimit)) }),
+  rootfs: v.object({ type: v.literal('layers'), diff_ids: maybe(v.pipe(v.array(digest), v.maxLength(layerLimit))) }),
   history: maybe(
     v.array(
       v.object({
@@ -132,7 +172,7 @@ export function readImage(bytes: Uint8Array): ConfiguredImage {
     author: document.author ?? '',
     comment: document.comment ?? '',
     config: withoutNulls(document.config ?? {}) as ImageConfig,
-    diffIds: document.rootfs.diff_ids,
+    diffIds: document.rootfs.diff_ids ?? [],
     history: (document.history ?? []).map((entry) => withoutNulls(entry) as Image['history'][number]),
   };
 }
@@ -169,13 +209,17 @@ export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
 }
 
-/** This machine's architecture in OCI's (Go's) words. */
-export const hostArchitecture: string =
-  ({ x64: 'amd64', ia32: '386' } as Record<string, string>)[process.arch] ?? process.arch;
+/** Whether an image for that platform runs here: the plain one of an architecture (`amd64/v3` asks for more). */
+export function ownPlatform(platform: { os: string; architecture: string; variant?: string | null }): boolean {
+  const plain: readonly string[] = hostArchitecture === 'arm64' ? ['', 'v8'] : ['', 'v1'];
+  return (
+    platform.os === 'linux' && platform.architecture === hostArchitecture && plain.includes(platform.variant ?? '')
+  );
+}
 
 /** Throws `unsupported` for an image that can't run here. */
 export function checkPlatform(image: { os: string; architecture: string }, what: string): void {
-  if (image.os === 'linux' && image.architecture === hostArchitecture) return;
+  if (ownPlatform(image)) return;
   throw new TwofoldError(
     'unsupported',
     `${what} is for ${image.os}/${image.architecture}; this machine runs linux/${hostArchitecture}.`,

@@ -1,5 +1,5 @@
-// Owns images as streams: load, save, import. Progress goes out as Docker's JSON lines, and a failure after the first
-// of them as one too.
+// Owns images as streams: load, save, import. Progress goes out as Docker's JSON lines, and what fails in a load as one
+// too.
 
 import { TwofoldError } from '@twofold/contract';
 import type { Image } from '../../images/images.ts';
@@ -81,8 +81,8 @@ export async function loadImages(context: Context): Promise<void> {
     for (const image of images) for (const text of loadedLines(image, before)) await line({ stream: `${text}\n` });
     if (images.length === 0) await line({ stream: 'Nothing was loaded.\n' });
   } catch (error) {
-    if (!response.headersSent) throw error;
-    const { message } = renderError(error, 0);
+    const { message, ours } = renderError(error, 0);
+    if (ours && !context.signal.aborted) context.log.error({ err: error }, 'An image could not be loaded.');
     await line({ errorDetail: { message }, error: message });
   }
   response.end();
@@ -112,8 +112,8 @@ export async function saveImage(context: Context): Promise<void> {
 
 async function save(context: Context, names: string[]): Promise<void> {
   if (names.length === 0) throw new TwofoldError('invalid-argument', 'Saving needs at least one image name.');
-  for (const name of names) context.engine.images.find(name); // an unknown one is told before the first byte
-  context.response.writeHead(200, { 'Content-Type': 'application/x-tar' });
+  // Sent with the first byte: a name that is unknown is told before it.
+  context.response.setHeader('Content-Type', 'application/x-tar');
   await context.engine.images.save(names, context.response, context.signal);
   if (!context.response.writableEnded) context.response.end();
 }

@@ -21,7 +21,7 @@ export function numberField(block: Buffer, offset: number, length: number): numb
   }
   let i = offset;
   const end = offset + length;
-  while (i < end && block[i] === 0x20) i++;
+  while (i < end && (block[i] === 0x20 || block[i] === 0)) i++; // some writers begin with a zero byte
   let value = 0;
   for (; i < end && block[i]! >= 0x30 && block[i]! <= 0x37; i++) value = value * 8 + block[i]! - 0x30;
   for (; i < end; i++) if (block[i] !== 0x20 && block[i] !== 0) throw broken("a number isn't one");
@@ -52,9 +52,15 @@ export interface Header {
 /** Null for a block of zeroes: the end of the archive. */
 export function parseHeader(block: Buffer): Header | null {
   let sum = 8 * 0x20;
-  for (let i = 0; i < blockBytes; i++) if (i < 148 || i >= 156) sum += block[i]!;
+  let signed = sum; // as old tars on machines whose characters have a sign
+  for (let i = 0; i < blockBytes; i++) {
+    if (i >= 148 && i < 156) continue;
+    sum += block[i]!;
+    signed += block.readInt8(i);
+  }
   if (sum === 8 * 0x20 && block.every((byte) => byte === 0)) return null;
-  if (numberField(block, 148, 8) !== sum) throw broken('a checksum is wrong');
+  const said = numberField(block, 148, 8);
+  if (said !== sum && said !== signed) throw broken('a checksum is wrong');
   const type = String.fromCharCode(block[156]!);
   const isDevice = type === '3' || type === '4';
   const name = textField(block, 0, 100);
