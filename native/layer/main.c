@@ -20,6 +20,7 @@ static const struct {
   {"changes", changes_verb, "UPPER LOWER..."},
   {"mount", mount_verb, "IMAGE DIR [--loop]"},
   {"show", show_verb, "DIRECTORY | --disk SERIAL OFFSET LENGTH, PID:GROUP PATH"},
+  {"size", size_verb, "DIRECTORY"},
   {"processes", processes_verb, "CGROUP_PROCS_FILE"},
 };
 

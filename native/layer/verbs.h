@@ -4,4 +4,5 @@
 
 typedef int verb(int count, char **words, struct error *error);
 
-verb pack_verb, unpack_verb, stat_verb, export_verb, diff_verb, changes_verb, mount_verb, show_verb, processes_verb;
+verb pack_verb, unpack_verb, stat_verb, export_verb, diff_verb, changes_verb, mount_verb, show_verb, processes_verb,
+    size_verb;

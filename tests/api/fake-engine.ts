@@ -210,6 +210,7 @@ export function fakeEngine(): Fake {
     config: { Cmd: ['cmd'], Env: ['PATH=/bin'], Labels: { kind: 'base' } },
     diffIds: [],
     sizeBytes: 1000,
+    layerBytes: [1000],
     history: [{ created_by: 'base' }],
     parent: '',
   };

@@ -2,7 +2,7 @@
 // containers that wrote nothing. Both isolations; the expected values are what Docker's own daemon gives.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { ImageConfig } from '@twofold/contract';
 import { Twofold } from '@twofold/sdk';
@@ -10,6 +10,7 @@ import { dockerArchive, imageConfig, tar } from '../images/store.ts';
 import { command } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 import { isolations } from '../support/isolations.ts';
+import { until } from '../support/until.ts';
 
 const patient = { timeoutMs: 240_000 };
 const limit = { timeout: 600_000 };
@@ -109,6 +110,40 @@ for (const isolation of isolations) {
     }
   });
 }
+
+test('sizes are those of the files, as Docker counts them', limit, async () => {
+  await using sdk = new Twofold({ socketPath: daemon.socket });
+  const ofSystem = statSync('/bin/busybox').size + 7 * 'busybox'.length + 3 * 'base'.length;
+  const ofFirst = 2 * 'first'.length + 'a file'.length;
+  const image = await sdk.images.inspect('first-on-top');
+  const ofSecond = 2 * 'second'.length + 'in a directory'.length;
+  assert.equal(image.Size, ofSystem + 2 * ofFirst + ofSecond);
+  await ok('commit', await ok('create', 'first-on-top'), 'kept-first:1');
+  assert.equal((await sdk.images.inspect('kept-first:1')).Size, image.Size);
+  for (const isolation of isolations) {
+    const name = `sized-${isolation}`;
+    const sizes = async () => {
+      const { SizeRw, SizeRootFs } = (await sdk.containers.inspect(name, { size: true })) as {
+        SizeRw?: number;
+        SizeRootFs?: number;
+      };
+      return [SizeRw, SizeRootFs! - image.Size];
+    };
+    const work = 'echo hello > /d/six; ln /d/six /d/again; mkdir /d/more; busybox rm /f; echo ready; busybox sleep 600';
+    await ok('create', '--name', name, `--isolation=${isolation}`, 'first-on-top', 'sh', '-c', work);
+    assert.deepEqual(await sizes(), [0, 0], `${name}, created`);
+    await ok('start', name);
+    await until('it has written', async () => (await ok('logs', name)).includes('ready'));
+    assert.deepEqual(await sizes(), [6, 6], `${name}, running`);
+    await ok('stop', '--time', '0', name);
+    assert.deepEqual(await sizes(), [6, 6], `${name}, stopped`);
+    await sdk.containers.convert(
+      name,
+      isolations.find((one) => one !== isolation)!,
+    );
+    assert.deepEqual(await sizes(), [6, 6], `${name}, converted`);
+  }
+});
 
 test('an image without layers is an empty directory, which a container can be made of', limit, async () => {
   await daemon.ok(['load'], { input: dockerArchive(['void:1'], []) });

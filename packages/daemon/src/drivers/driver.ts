@@ -219,6 +219,8 @@ export type FileRequest =
   | { readonly verb: 'export' }
   /** What the writable layer changed, NUL-terminated `A /path`, `C /path`, `D /path`. */
   | { readonly verb: 'changes' }
+  /** Bytes of the writable layer's files and symlinks: a decimal number. */
+  | { readonly verb: 'size' }
   /** The writable layer as a layer tar: `oci` for commit, `private` (lossless) for conversion. */
   | { readonly verb: 'diff'; readonly form: 'oci' | 'private' };
 
@@ -337,6 +339,11 @@ export interface Driver extends AsyncDisposable {
    * directory stays. Idempotent.
    */
   discardWritable(writableDirectory: string): Promise<void>;
+  /**
+   * The same that `size` tells, of a writable layer that no container runs on, without a run of the tool. Null where
+   * only that can tell.
+   */
+  contentAtRest(writableDirectory: string): Promise<number | null>;
   /** Whether there is a writable layer of this driver's kind. */
   hasWritable(writableDirectory: string): Promise<boolean>;
   /**

@@ -9,14 +9,14 @@ import { endpointNames } from './containers/plan.ts';
 import { pauseContainer, unpauseContainer } from './containers/pause.ts';
 import { PendingAttachment } from './containers/pending-attachment.ts';
 import { removeContainer, removeInTurn } from './containers/remove.ts';
-import { allocatedBytes } from './containers/size.ts';
+import { contentOf } from './containers/size.ts';
 import { askToStop, killContainer, type StopOptions } from './containers/stop.ts';
 import { updateContainer } from './containers/update.ts';
 import { waitForContainer } from './containers/wait.ts';
 import type { ContainerRecord, Containers } from './engine.ts';
 import { execsOf } from './execs.ts';
 import { isUp, judge, type Command } from './lifecycle.ts';
-import { sandboxOf, writableDirectory } from './places.ts';
+import { sandboxOf } from './places.ts';
 import { noteContainer, publishContainer, type Room } from './room.ts';
 import type { StoredContainer } from './containers/records.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -98,7 +98,7 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
     create: async (command) => createContainer(room, command),
     find: (reference) => shown(find(reference)),
     list: () => records.all().map(shown),
-    size: (reference) => allocatedBytes(writableDirectory(room.settings, find(reference).id)),
+    size: (reference, signal) => contentOf(room, find(reference).id, signal),
     start: async (reference, signal) => {
       const { id } = find(reference);
       return inTurn(id, () => supervisor.start(id, signal), signal);
@@ -195,7 +195,7 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
       let reclaimedBytes = 0;
       for (const record of records.all()) {
         if (judge('remove', record.life, record).is === 'refused' || !fits(shown(record))) continue;
-        const bytes = await allocatedBytes(writableDirectory(room.settings, record.id));
+        const bytes = await contentOf(room, record.id, room.closing);
         try {
           await inTurn(record.id, () => removeContainer(room, record.id, false, room.closing));
         } catch (error) {

@@ -206,7 +206,7 @@ export interface Containers {
   find(reference: string): ContainerRecord;
   list(): ContainerRecord[];
   /** Bytes of the writable layer (`docker ps -s`). */
-  size(reference: string): Promise<number>;
+  size(reference: string, signal: AbortSignal): Promise<number>;
   /** Resolves with the steps that it took. */
   start(reference: string, signal: AbortSignal): Promise<readonly TraceStep[]>;
   /**

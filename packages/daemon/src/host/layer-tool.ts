@@ -22,6 +22,7 @@ const outputBufferBytes = 256 << 10;
  */
 export const answerLimitBytes = {
   stat: 64 << 10,
+  size: 64,
   changes: 64 << 20,
   processes: 16 << 20,
   mount: 4 << 10,

@@ -40,6 +40,7 @@ const cacheDocument = v.object({
       compression: v.picklist(['none', 'gzip', 'zstd']),
       blobBytes: v.number(),
       sizeBytes: v.number(),
+      contentBytes: v.number(),
     }),
   ),
 });
@@ -157,7 +158,7 @@ function writeCache(
         tags: tags.map(canonicalName),
         layers: [...image.diffIds],
       })),
-      layers: stored.map((layer) => ({ ...layer })),
+      layers: stored.map((layer) => ({ ...layer, contentBytes: layer.contentBytes ?? layer.sizeBytes })),
     };
     for (const { blob, diffId } of stored) {
       share(content.path(blob), join(fresh, `${hexOf(blob)}.blob`));

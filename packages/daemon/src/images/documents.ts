@@ -159,7 +159,7 @@ export function readDocument<T extends v.GenericSchema>(what: string, schema: T,
 }
 
 /** What a configuration says, without what the store adds (tags, size). */
-export type ConfiguredImage = Omit<Image, 'tags' | 'sizeBytes' | 'parent'>;
+export type ConfiguredImage = Omit<Image, 'tags' | 'sizeBytes' | 'layerBytes' | 'parent'>;
 
 /** Reads an image's configuration. Its id is the digest of exactly these bytes. */
 export function readImage(bytes: Uint8Array): ConfiguredImage {

@@ -22,7 +22,10 @@ export interface Image {
   readonly config: ImageConfig;
   /** Uncompressed digests, base first. */
   readonly diffIds: readonly Digest[];
+  /** Of the files in its layers, each layer counted as often as it is there. */
   readonly sizeBytes: number;
+  /** The same for each of `diffIds`. */
+  readonly layerBytes: readonly number[];
   readonly history: readonly {
     created?: string;
     created_by?: string;
@@ -47,7 +50,10 @@ export interface SealedLayer {
   readonly path: string;
   readonly name: string;
   readonly diffId: Digest;
+  /** Of the EROFS file. */
   readonly sizeBytes: number;
+  /** Of the files in it; absent in rows of earlier versions. */
+  readonly contentBytes?: number;
 }
 
 /** Streams that are given stay their owner's: they are read, and destroyed only when `signal` fires. */

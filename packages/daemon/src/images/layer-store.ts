@@ -92,14 +92,21 @@ export class LayerStore {
     const target = this.#content.temporaryPath();
     try {
       const compression = await this.#compressionOf(file.path);
-      const { diffId, sizeBytes } = await writeLayer({ path: file.path }, target, this.#options('oci', signal));
+      const { diffId, sizeBytes, contentBytes } = await writeLayer(
+        { path: file.path },
+        target,
+        this.#options('oci', signal),
+      );
       if (diffId !== expected)
         throw new TwofoldError(
           'invalid-argument',
           `invalid diffID for layer ${position}: expected "${expected}", got "${diffId}"`,
         );
       if (!this.#content.has(file.digest)) await this.#content.keep(file);
-      return this.#store({ diffId: expected, blob: file.digest, compression, blobBytes: file.size, sizeBytes }, target);
+      return this.#store(
+        { diffId: expected, blob: file.digest, compression, blobBytes: file.size, sizeBytes, contentBytes },
+        target,
+      );
     } finally {
       rmSync(target, { force: true });
     }
@@ -143,7 +150,14 @@ export class LayerStore {
             spool.release();
           }
           layer = this.#store(
-            { diffId, blob: file.digest, compression, blobBytes: file.size, sizeBytes: written.sizeBytes },
+            {
+              diffId,
+              blob: file.digest,
+              compression,
+              blobBytes: file.size,
+              sizeBytes: written.sizeBytes,
+              contentBytes: written.contentBytes,
+            },
             target,
           );
         }

@@ -69,12 +69,14 @@ export function openImages({
   const seal = async (diff: Readable, directory: string, signal: AbortSignal): Promise<SealedLayer | null> => {
     const name = randomBytes(16).toString('hex');
     const path = join(directory, `${name}.erofs`);
-    const { diffId, sizeBytes, entries } = await stopping(signal, diff, () => layers.seal(diff, path, signal));
+    const { diffId, sizeBytes, contentBytes, entries } = await stopping(signal, diff, () =>
+      layers.seal(diff, path, signal),
+    );
     if (entries === 0) {
       rmSync(path);
       return null;
     }
-    return { path, name, diffId: diffId as Digest, sizeBytes };
+    return { path, name, diffId: diffId as Digest, sizeBytes, contentBytes };
   };
 
   const readSealed = (

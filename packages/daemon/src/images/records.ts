@@ -26,6 +26,8 @@ export interface StoredLayer {
   readonly blobBytes: number;
   /** Of the EROFS file. */
   readonly sizeBytes: number;
+  /** Of the files in it; null or absent for a layer that an earlier version made. */
+  readonly contentBytes?: number | null;
 }
 
 const migrations = [
@@ -34,6 +36,7 @@ const migrations = [
    CREATE TABLE image_layer_use (image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE, position INTEGER NOT NULL, diff_id TEXT NOT NULL REFERENCES image_layers (diff_id), PRIMARY KEY (image, position)) STRICT, WITHOUT ROWID;
    CREATE TABLE image_tags (key TEXT PRIMARY KEY, repository TEXT NOT NULL, name TEXT NOT NULL, image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE) STRICT, WITHOUT ROWID;
    CREATE TABLE image_base_archives (file TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  'ALTER TABLE image_layers ADD COLUMN content_bytes INTEGER',
 ];
 
 /** Every change is on the disk before it is told: what a client knows of an image outlives a power cut. */
@@ -156,31 +159,32 @@ export class ImageRecords {
 
   layer(diffId: Digest): StoredLayer | undefined {
     return this.#rows.get<StoredLayer>(
-      'SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes FROM image_layers WHERE diff_id = ?',
+      'SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes, content_bytes AS contentBytes FROM image_layers WHERE diff_id = ?',
       diffId,
     );
   }
 
   addLayer(layer: StoredLayer): void {
     this.#rows.run(
-      'INSERT INTO image_layers VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+      'INSERT INTO image_layers (diff_id, blob, compression, blob_bytes, size_bytes, content_bytes) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
       layer.diffId,
       layer.blob,
       layer.compression,
       layer.blobBytes,
       layer.sizeBytes,
+      layer.contentBytes ?? null,
     );
   }
 
   layers(): StoredLayer[] {
     return this.#rows.all(
-      'SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes FROM image_layers',
+      'SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes, content_bytes AS contentBytes FROM image_layers',
     );
   }
 
   unusedLayers(): StoredLayer[] {
     return this.#rows.all(
-      'SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes FROM image_layers WHERE diff_id NOT IN (SELECT diff_id FROM image_layer_use)',
+      'SELECT diff_id AS diffId, blob, compression, blob_bytes AS blobBytes, size_bytes AS sizeBytes, content_bytes AS contentBytes FROM image_layers WHERE diff_id NOT IN (SELECT diff_id FROM image_layer_use)',
     );
   }
 
@@ -222,11 +226,14 @@ export class ImageRecords {
     const tags = this.#rows
       .all<{ name: string }>('SELECT name FROM image_tags WHERE image = ? ORDER BY key', id)
       .map(({ name }) => name);
-    const size = this.#rows.get<{ bytes: number }>(
-      'SELECT COALESCE(SUM(size_bytes), 0) AS bytes FROM image_layer_use JOIN image_layers USING (diff_id) WHERE image = ?',
-      id,
-    )!.bytes;
-    return { ...readImage(Buffer.from(row.config)), tags, sizeBytes: size, parent: row.parent };
+    const layerBytes = this.#rows
+      .all<{ bytes: number }>(
+        'SELECT COALESCE(content_bytes, size_bytes) AS bytes FROM image_layer_use JOIN image_layers USING (diff_id) WHERE image = ? ORDER BY position',
+        id,
+      )
+      .map(({ bytes }) => bytes);
+    const sizeBytes = layerBytes.reduce((sum, bytes) => sum + bytes, 0);
+    return { ...readImage(Buffer.from(row.config)), tags, sizeBytes, layerBytes, parent: row.parent };
   }
 
   /** The same, and described. */

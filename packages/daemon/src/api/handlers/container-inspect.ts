@@ -17,7 +17,7 @@ export async function inspectContainer(context: Context): Promise<void> {
   const record = context.engine.containers.find(context.parameters['name']!);
   sendJson(context, {
     ...containerView(context.engine, record),
-    ...(context.query.flag('size') ? await sizes(context.engine, record) : {}),
+    ...(context.query.flag('size') ? await sizes(context, record) : {}),
   });
 }
 

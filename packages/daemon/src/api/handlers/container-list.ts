@@ -49,7 +49,10 @@ export async function listContainers(context: Context): Promise<void> {
   sendJson(
     context,
     await Promise.all(
-      shown.map(async (record) => ({ ...summary(engine, record, now), ...(sized ? await sizes(engine, record) : {}) })),
+      shown.map(async (record) => ({
+        ...summary(engine, record, now),
+        ...(sized ? await sizes(context, record) : {}),
+      })),
     ),
   );
 }
@@ -141,8 +144,11 @@ export function summary(engine: Engine, record: ContainerRecord, now: number): R
   };
 }
 
-export async function sizes(engine: Engine, record: ContainerRecord): Promise<{ SizeRw: number; SizeRootFs: number }> {
-  const written = await engine.containers.size(record.id);
+export async function sizes(
+  { engine, signal }: Context,
+  record: ContainerRecord,
+): Promise<{ SizeRw: number; SizeRootFs: number }> {
+  const written = await engine.containers.size(record.id, signal);
   return { SizeRw: written, SizeRootFs: written + imageSize(engine, record) };
 }
 

@@ -104,17 +104,20 @@ export function inspectImage(context: Context): void {
 export function imageHistory(context: Context): void {
   const image = context.engine.images.find(reference(context));
   const steps = image.history.length > 0 ? image.history : image.diffIds.map(() => ({}) as Image['history'][number]);
+  const left = [...image.layerBytes];
+  const sizes = steps.map((step) => (step.empty_layer === true ? 0 : (left.shift() ?? 0)));
   sendJson(
     context,
-    steps.toReversed().map((step, index) => ({
-      Id: index === 0 ? image.id : '<missing>',
-      Created: Math.floor(Date.parse(step.created ?? image.created) / 1000) || 0,
-      CreatedBy: step.created_by ?? '',
-      Tags: index === 0 && image.tags.length > 0 ? image.tags : null,
-      // Sizes are known of the whole image only: it is told at the newest step that has a layer.
-      Size: index === steps.toReversed().findIndex((one) => one.empty_layer !== true) ? image.sizeBytes : 0,
-      Comment: step.comment ?? '',
-    })),
+    steps
+      .toReversed()
+      .map((step, index) => ({
+        Id: index === 0 ? image.id : '<missing>',
+        Created: Math.floor(Date.parse(step.created ?? image.created) / 1000) || 0,
+        CreatedBy: step.created_by ?? '',
+        Tags: index === 0 && image.tags.length > 0 ? image.tags : null,
+        Size: sizes[steps.length - 1 - index]!,
+        Comment: step.comment ?? '',
+      })),
   );
 }
 

@@ -158,21 +158,22 @@ function stateOf({ state, againInMs = 0 }: ReturnType<Engine['aids']>[number]): 
   return state === 'failed' ? `failed; tried again in ${Math.ceil(againInMs / 1000)} s` : words[state];
 }
 
-/** `docker system df`. Layers that images share are counted with each image, as no image knows another's. */
+/** `docker system df`. A layer that images share is counted once in the sum, and with each image. */
 export async function diskUsage(context: Context): Promise<void> {
   const { engine } = context;
   const containers = engine.containers.list();
   const images = engine.images.list();
+  const layers = new Map(images.flatMap((image) => image.diffIds.map((id, at) => [id, image.layerBytes[at] ?? 0])));
   const lost = await engine.lostThings();
   const now = Date.now();
   sendJson(context, {
-    LayersSize: images.reduce((sum, image) => sum + image.sizeBytes, 0),
+    LayersSize: [...layers.values()].reduce((sum, bytes) => sum + bytes, 0),
     Images: images.map((image) => ({
       ...imageSummary(image, context.minor, containers.filter((record) => record.image === image.id).length),
       SharedSize: 0,
     })),
     Containers: await Promise.all(
-      containers.map(async (record) => ({ ...summary(engine, record, now), ...(await sizes(engine, record)) })),
+      containers.map(async (record) => ({ ...summary(engine, record, now), ...(await sizes(context, record)) })),
     ),
     Volumes: [],
     // Docker's clients show and prune it under this name; there is no other cache.

@@ -62,6 +62,7 @@ import type { BackOffLimits } from './back-off.ts';
 import { dropSpareDisk, prepareContainer, startProcess } from './container.ts';
 import { extendLayers } from './disks.ts';
 import { SandboxEvents } from './events.ts';
+import { contentOfExt4 } from './ext4-size.ts';
 import { outputLimitOf, runGuestTool, toolWords } from './guest-tool.ts';
 import { thisMachine, type Accelerator } from './machine.ts';
 import { readNotes, writeNotes } from './notes.ts';
@@ -375,6 +376,10 @@ export class HypervDriver implements Driver {
 
   /** Layers are disks of VMs: the host mounts none. */
   async releaseLayers(): Promise<void> {}
+
+  async contentAtRest(writableDirectory: string): Promise<number | null> {
+    return (await this.hasWritable(writableDirectory)) ? contentOfExt4(writableParts(writableDirectory).scratch) : 0;
+  }
 
   async hasWritable(writableDirectory: string): Promise<boolean> {
     return access(writableParts(writableDirectory).scratch).then(

@@ -11,7 +11,7 @@ const maxComplaintBytes = 4096;
 
 /** Bytes that the tool may say for a request; an archive is streamed, and as long as it is. */
 export function outputLimitOf({ verb }: FileRequest): number {
-  return verb === 'stat' || verb === 'changes' ? answerLimitBytes[verb] : Infinity;
+  return verb === 'stat' || verb === 'changes' || verb === 'size' ? answerLimitBytes[verb] : Infinity;
 }
 
 /** Pure: the tool's words for a request. */
@@ -34,6 +34,8 @@ export function toolWords(container: ContainerId, layers: number, request: FileR
       return ['export', places.root];
     case 'changes':
       return ['changes', places.upper, ...below];
+    case 'size':
+      return ['size', places.upper];
     case 'diff':
       return ['diff', places.upper, '--over', ...below, '--form', request.form];
   }

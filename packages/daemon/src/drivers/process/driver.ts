@@ -48,7 +48,7 @@ import { execRequest, prepareRequest, sandboxPlan, startRequest, wordedForComman
 import { readProcesses } from './processes.ts';
 import { exitOnDisk, planOf, Sandbox, socketOf } from './sandbox.ts';
 import { runTool } from './tool.ts';
-import { discardWritable, hasWritable, makeWritable, writableOf } from './writable.ts';
+import { contentOf, discardWritable, hasWritable, makeWritable, writableOf } from './writable.ts';
 
 export interface ProcessDriverOptions {
   /** Programs, absolute. */
@@ -319,6 +319,10 @@ export class ProcessDriver implements Driver {
 
   discardWritable(writableDirectory: string): Promise<void> {
     return discardWritable(writableDirectory);
+  }
+
+  contentAtRest(writableDirectory: string): Promise<number> {
+    return contentOf(writableDirectory);
   }
 
   hasWritable(writableDirectory: string): Promise<boolean> {

@@ -37,6 +37,8 @@ export function toolWords(request: FileRequest, place: ToolPlace): string[] {
       return [place.tool, 'export', place.root];
     case 'changes':
       return [place.tool, 'changes', place.upper, ...place.layers];
+    case 'size':
+      return [place.tool, 'size', place.upper];
     case 'diff':
       return [place.tool, 'diff', place.upper, '--over', ...place.layers, '--form', request.form];
   }

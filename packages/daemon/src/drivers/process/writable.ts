@@ -1,7 +1,7 @@
 // Owns a container's writable layer of this kind: upper/ and work/ of an overlay, in the directory that the engine
 // gives.
 
-import { chmod, chown, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '../../host/command.ts';
 
@@ -57,4 +57,24 @@ export function hasWritable(directory: string): Promise<boolean> {
       throw error;
     },
   );
+}
+
+/** Bytes of its files and symlinks, one with several names counted once; 0 where there is none. */
+export async function contentOf(directory: string): Promise<number> {
+  const seen = new Set<string>();
+  const measure = async (path: string): Promise<number> => {
+    const entry = await lstat(path).catch(() => null); // what vanishes meanwhile takes no room
+    if (entry === null) return 0;
+    if (entry.isDirectory()) {
+      let sum = 0;
+      for (const name of await readdir(path).catch(() => [])) sum += await measure(join(path, name));
+      return sum;
+    }
+    if (!entry.isFile() && !entry.isSymbolicLink()) return 0;
+    const key = `${entry.dev}:${entry.ino}`;
+    if (entry.nlink > 1 && seen.has(key)) return 0;
+    if (entry.nlink > 1) seen.add(key);
+    return entry.size;
+  };
+  return measure(writableOf(directory).upper);
 }

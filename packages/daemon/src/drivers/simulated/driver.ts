@@ -183,6 +183,10 @@ export class SimulatedDriver implements Driver {
 
   async releaseLayers(): Promise<void> {}
 
+  async contentAtRest(): Promise<number> {
+    return 0;
+  }
+
   async hasWritable(): Promise<boolean> {
     return false;
   }

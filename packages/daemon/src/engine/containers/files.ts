@@ -77,7 +77,8 @@ export async function* outputOf(run: ToolRun): AsyncGenerator<Buffer, void, unde
   await run.done;
 }
 
-async function answerOf(run: ToolRun, verb: 'stat' | 'changes'): Promise<Buffer> {
+/** All that the tool answers to a verb. */
+export async function answerOf(run: ToolRun, verb: 'stat' | 'changes' | 'size'): Promise<Buffer> {
   run.stdin.end();
   return collect(outputOf(run), answerLimitBytes[verb]);
 }
