@@ -84,7 +84,7 @@ test('a layer without entries is an empty directory', async () => {
   assert.deepEqual(readdirSync(await place.mounted('empty', image.path)), []);
 });
 
-test('directories that the archive leaves out are made, and the last of several entries of a name wins', async () => {
+test('directories that the archive leaves out are made, the last of several entries of a name wins, and a hard link’s own words hold for its file', async () => {
   await using place = new Place();
   const image = await place.layer(
     'image',
@@ -102,7 +102,7 @@ test('directories that the archive leaves out are made, and the last of several 
       { path: 'up', type: '2', link: '../../../..' },
       { path: 'up/top', content: '4' },
       { path: 'x', content: '5' },
-      { path: 'y', type: '1', link: 'x' },
+      { path: 'y', type: '1', link: 'x', mode: 0o604, uid: 7 },
       { path: 'x', content: '6' },
     ),
   );
@@ -126,7 +126,7 @@ test('directories that the archive leaves out are made, and the last of several 
       './usr/lib 644 0:0 ',
       './usr/lib/through 644 0:0 1',
       './x 644 0:0 1',
-      './y 644 0:0 1',
+      './y 604 7:0 1',
     ],
   );
   assert.equal(
@@ -212,7 +212,7 @@ test('random trees look in the image as tar unpacks them', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(made, { maxLength: 40 }), async (entries) => {
       const directories = [''];
-      const files: string[] = [];
+      const files: Made[] = [];
       const seen = new Set<string>();
       const list: Made[] = [];
       for (const { type, name: base, parent, size, nanoseconds, ...rest } of entries) {
@@ -224,11 +224,11 @@ test('random trees look in the image as tar unpacks them', async () => {
           ...(Buffer.byteLength(path) > 100 ? { path } : {}),
         };
         if (type === '5') directories.push(`${path}/`);
-        if (type === '0') files.push(path);
         if (type === '1' && files.length === 0) continue;
-        const link = type === '1' ? files[parent % files.length]! : type === '2' ? base.repeat(5) : '';
+        const first = files[parent % files.length];
+        const link = type === '1' ? String(first!.path) : type === '2' ? base.repeat(5) : '';
         if (Buffer.byteLength(link) > 100) continue;
-        list.push({
+        const one: Made = {
           path,
           type,
           link,
@@ -236,7 +236,13 @@ test('random trees look in the image as tar unpacks them', async () => {
           content: type === '0' ? Buffer.alloc(size, base) : '',
           device: [1, 3],
           ...rest,
-        });
+        };
+        if (type === '0') files.push(one);
+        // Programs write a link with what its file has; tar(1) leaves a link's own words out, dockerd doesn't.
+        if (type === '1') {
+          const { mode, uid, gid, mtime, pax: { mtime: exactly } = {} } = first!;
+          list.push({ ...one, mode: mode!, uid: uid!, gid: gid!, mtime: mtime!, pax: { ...pax, mtime: exactly! } });
+        } else list.push(one);
       }
       const round = `random ${count++}`;
       const tar = archive({ path: './', type: '5', mode: 0o755 }, ...list);

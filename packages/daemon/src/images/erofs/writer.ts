@@ -9,7 +9,7 @@ import { blockBits, blockBytes, blocksFor, encodeDevice, encodeSuper } from './l
 import { takeMark } from './marks.ts';
 import { placeMetadata, writeMetadata } from './metadata.ts';
 import { BlockOutput, type Sink } from './output.ts';
-import { makeNode, Tree, type Attributes, type FileData, type Node } from './tree.ts';
+import { makeNode, Tree, type Attributes, type FileData, type Node, type Xattr } from './tree.ts';
 import { keepXattrs } from './xattrs.ts';
 
 export interface LayerLimits {
@@ -76,7 +76,11 @@ export class ErofsWriter {
       old.opaque ||= this.#isMarked(entry, 'opaque');
       return;
     }
-    this.#tree.put(parent, name, entry.kind === 'hardlink' ? this.#linked(entry) : await this.#made(entry, attributes));
+    this.#tree.put(
+      parent,
+      name,
+      entry.kind === 'hardlink' ? this.#linked(entry, attributes) : await this.#made(entry, attributes),
+    );
   }
 
   #attributes(entry: TarEntry): Attributes {
@@ -100,7 +104,8 @@ export class ErofsWriter {
       );
   }
 
-  #linked(entry: TarEntry): Node {
+  /** A name more for a file, which has from then on what this entry says of it, as unpacking it would have made. */
+  #linked(entry: TarEntry, attributes: Attributes): Node {
     const path = cleanPath(entry.link);
     const name = path.pop();
     const target = name === undefined ? undefined : this.#tree.directory(path, false)?.children!.get(name);
@@ -109,6 +114,14 @@ export class ErofsWriter {
         'invalid-argument',
         `The archive's entry ${printable(entry.path)} is a link to ${printable(entry.link)}, which the archive has no file of.`,
       );
+    const { xattrs: old } = target.attributes;
+    const isNew = ({ index, name }: Xattr) =>
+      !attributes.xattrs.some((one) => one.index === index && one.name.equals(name));
+    target.attributes = {
+      ...attributes,
+      ...(target.kind === 'symlink' ? { mode: target.attributes.mode } : {}),
+      xattrs: [...old.filter(isNew), ...attributes.xattrs],
+    };
     return target;
   }
 
