@@ -72,6 +72,15 @@ test('each is found by its name, as a word and in the environment', async () => 
       env: { ...env, TWOFOLD_INSTANCE: name },
     });
     assert.deepEqual(listed(byEnvironment.stdout), mine);
+    const doctor = JSON.parse((await twofold('--instance', name, 'doctor', '--format', 'json')).stdout) as {
+      findings: { name: string; state: string; found: string }[];
+    };
+    const found = (of: string) => doctor.findings.find((each) => each.name === of)!;
+    assert.equal(found('daemon').state, 'ok');
+    assert.ok(found('daemon').found.includes(settingsOf(name).socket));
+    const beside = name === one ? other : one;
+    assert.ok(found('other daemons').found.includes(`instance ${beside} (`), found('other daemons').found);
+    assert.ok(!found('other daemons').found.includes(`instance ${name} (`), found('other daemons').found);
     assert.match(await ok('--instance', name, 'exec', `${name}-process`, 'hostname'), /\w/);
   }
   const { code, stderr } = await twofold('--instance', 'nobody', 'ps');

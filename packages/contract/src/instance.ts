@@ -24,8 +24,11 @@ export const runRootOf = (instance: string | null): string =>
 
 export const socketOf = (instance: string | null): string => `${runRootOf(instance)}/twofold.sock`;
 
-/** The words that name the instance whose socket that is: none for the default one, and for a socket of nobody's. */
-export function instanceWordsAt(socketPath: string): string {
+/** The named instance whose socket that is; null for any other socket. */
+export function instanceAt(socketPath: string): string | null {
   const name = /^\/run\/twofold-([^/]+)\/twofold\.sock$/.exec(socketPath)?.[1];
-  return name !== undefined && pattern.test(name) ? `--instance ${name} ` : '';
+  return name !== undefined && pattern.test(name) ? name : null;
 }
+
+/** What stands behind `twofold` so that a verb means that instance. */
+export const instanceWords = (instance: string | null): string => (instance === null ? '' : `--instance ${instance} `);

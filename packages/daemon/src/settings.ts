@@ -92,6 +92,9 @@ export const defaults: Settings = {
   minimumFreeBytes: 256 << 20,
 };
 
+export const dataRootOf = (instance: string | null): string =>
+  instance === null ? defaults.dataRoot : `${defaults.dataRoot}-${instance}`;
+
 /** As many second bytes of address pools as there are below. */
 export const highestSlot = 64;
 const workersEach = 65_536;
@@ -107,7 +110,7 @@ export function defaultsOf(instance: Instance | null): Settings {
   return {
     ...defaults,
     instance,
-    dataRoot: `${defaults.dataRoot}-${name}`,
+    dataRoot: dataRootOf(name),
     runRoot: runRootOf(name),
     socket: socketOf(name),
     linkPrefix: `tw${slot.toString(36).padStart(2, '0')}`,

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { TwofoldError } from '@twofold/contract/errors.ts';
-import { instanceNamed, instanceWordsAt, socketOf } from '@twofold/contract/instance.ts';
+import { instanceAt, instanceNamed, instanceWords, socketOf } from '@twofold/contract/instance.ts';
 import { TwofoldApiError, type Twofold } from '@twofold/sdk';
 import type { Address, Client } from './client.ts';
 
@@ -37,7 +37,7 @@ export function explained(error: unknown, socketPath: string): unknown {
   if (code === 'ENOENT' || code === 'ECONNREFUSED')
     return new TwofoldError(
       'conflict',
-      `No daemon answers at ${socketPath}. Start it: sudo twofold ${instanceWordsAt(socketPath)}up`,
+      `No daemon answers at ${socketPath}. Start it: sudo twofold ${instanceWords(instanceAt(socketPath))}up`,
       { cause: error },
     );
   if (code === 'EACCES')

@@ -5,7 +5,7 @@ import { TwofoldError } from '@twofold/contract';
 import { Twofold } from '@twofold/sdk';
 import { explained } from '@twofold/verbs/connect.ts';
 import { startDaemon } from '../daemon/start.ts';
-import { daemonWords, instanceWords, settingsOf } from '../daemon/words.ts';
+import { daemonWords, wordsBefore, settingsOf } from '../daemon/words.ts';
 import { show } from '../demo/show.ts';
 import { paint, print } from '../output.ts';
 import { setUp } from './setup.ts';
@@ -36,7 +36,7 @@ async function demo(words: readonly string[]): Promise<void> {
   } catch (error) {
     throw explained(error, settings.socket);
   }
-  const named = instanceWords(settings);
+  const named = wordsBefore(settings);
   print(
     [
       '',

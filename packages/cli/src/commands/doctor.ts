@@ -1,12 +1,13 @@
 // Owns `twofold doctor`: tells what examine() found, for people or programs. Exit code 1 when something is missing.
 
 import type { Command } from 'commander';
+import { instanceAt } from '@twofold/contract';
+import { dataRootOf } from '@twofold/daemon/settings.ts';
 import type { Address } from '@twofold/verbs/client.ts';
 import { socketPathOf } from '@twofold/verbs/connect.ts';
 import { formatOption, type Format } from '@twofold/verbs/options.ts';
 import { examine } from '../doctor/examine.ts';
 import type { Finding } from '../doctor/finding.ts';
-import { settingsOf } from '../daemon/words.ts';
 import { paint, print } from '../output.ts';
 import { placesOf, type Places } from '../places.ts';
 
@@ -31,9 +32,8 @@ export function register(program: Command): void {
     .option('--lib-root <directory>', 'where built parts are')
     .option('--data-root <directory>', 'where the daemon keeps its data')
     .action(async (options: Partial<Places> & { format: Format }, command: Command) => {
-      const address = command.optsWithGlobals<Address>();
-      const { dataRoot } = settingsOf(address.instance === undefined ? [] : ['--instance', address.instance]);
-      const places = placesOf({ dataRoot, ...options, socket: socketPathOf(address, process.env) });
+      const socket = socketPathOf(command.optsWithGlobals<Address>(), process.env);
+      const places = placesOf({ dataRoot: dataRootOf(instanceAt(socket)), ...options, socket });
       const findings = await examine({ places, progress: () => undefined, signal: AbortSignal.timeout(60_000) });
       const missing = findings.filter((finding) => finding.state === 'missing').length;
       const warnings = findings.filter((finding) => finding.state === 'warning').length;

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { TwofoldError } from '@twofold/contract';
 import { ask } from '../daemon/ask.ts';
 import { daemonPid, stopDaemon } from '../daemon/stop.ts';
-import { daemonWords, instanceWords, nameOf, settingsOf } from '../daemon/words.ts';
+import { daemonWords, wordsBefore, nameOf, settingsOf } from '../daemon/words.ts';
 import { here, paint, print, tell } from '../output.ts';
 import { confirm } from '../purge/confirm.ts';
 import { removeInstallation } from '../purge/installation.ts';
@@ -44,7 +44,7 @@ async function down(words: readonly string[], options: Options): Promise<void> {
   const stopped = await stopDaemon(settings, stopTimeoutMs);
   print(
     stopped
-      ? `twofoldd of ${nameOf(settings)} is down. Containers run on; \`twofold ${instanceWords(settings)}up\` finds them again.`
+      ? `twofoldd of ${nameOf(settings)} is down. Containers run on; \`twofold ${wordsBefore(settings)}up\` finds them again.`
       : `twofoldd of ${nameOf(settings)} was not up.`,
   );
 }

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { TwofoldError } from '@twofold/contract';
 import { recover, type Recovered } from '@twofold/daemon/recover.ts';
-import { daemonWords, instanceWords, settingsOf } from '../daemon/words.ts';
+import { daemonWords, wordsBefore, settingsOf } from '../daemon/words.ts';
 import { print } from '../output.ts';
 
 export function register(program: Command): void {
@@ -30,7 +30,7 @@ function run(words: readonly string[]): void {
   print(
     found.length === 0
       ? 'The database knows everything that is in the data root.'
-      : `${found.length - failed} recovered, ${failed} not. Start the daemon: twofold ${instanceWords(settings)}up`,
+      : `${found.length - failed} recovered, ${failed} not. Start the daemon: twofold ${wordsBefore(settings)}up`,
   );
   if (failed > 0) process.exitCode = 1;
 }

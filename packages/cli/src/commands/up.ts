@@ -3,7 +3,7 @@
 import { Command, Option } from 'commander';
 import { TwofoldError } from '@twofold/contract';
 import { daemonCommand, lackingParts, logFileOf, startDaemon } from '../daemon/start.ts';
-import { daemonWords, instanceWords, settingsOf } from '../daemon/words.ts';
+import { daemonWords, wordsBefore, settingsOf } from '../daemon/words.ts';
 import { here, paint, print, tell } from '../output.ts';
 import { emulationNotice, readAccelerator } from '../setup/steps/accelerator.ts';
 
@@ -49,7 +49,7 @@ async function up(words: readonly string[], foreground: boolean): Promise<void> 
       `  export DOCKER_HOST=unix://${settings.socket}`,
       '  docker run --rm -it nanoserver cmd',
       '  docker run --rm -it --isolation=hyperv nanoserver cmd',
-      `With Twofold's own: twofold ${instanceWords(settings)}ps`,
+      `With Twofold's own: twofold ${wordsBefore(settings)}ps`,
     ].join('\n'),
   );
 }

@@ -3,7 +3,7 @@
 // ends.
 
 import type { Command } from 'commander';
-import { instanceNamed, TwofoldError } from '@twofold/contract';
+import { instanceNamed, instanceWords, TwofoldError } from '@twofold/contract';
 import { readCommandLine } from '@twofold/daemon/command-line.ts';
 import type { Settings } from '@twofold/daemon/settings.ts';
 import type { Address } from '@twofold/verbs/client.ts';
@@ -42,5 +42,4 @@ export const nameOf = ({ instance }: Settings): string =>
   instance === null ? 'the default instance' : `instance ${instance.name}`;
 
 /** What stands before a verb to mean that daemon. */
-export const instanceWords = ({ instance }: Settings): string =>
-  instance === null ? '' : `--instance ${instance.name} `;
+export const wordsBefore = ({ instance }: Settings): string => instanceWords(instance?.name ?? null);
