@@ -56,6 +56,7 @@ export async function openEngine(parts: EngineParts): Promise<Engine & AsyncDisp
     lost: parts.lost,
     events: new EventLog(parts.database, parts.log),
     together: (work, options) => parts.database.transaction(work, options),
+    makingRoom: (work) => parts.database.makingRoom(work),
     flushed: () => parts.database.flushed(),
     presences: new Presences(),
     execs: new Map(),

@@ -41,6 +41,8 @@ export interface Room {
    * commit, then listeners are told. A unit changes a container once, since it reads it as it was before. Synchronous.
    */
   together<T>(work: () => T, options?: { durable?: boolean }): T;
+  /** What `work` writes makes room on the disk, and may use what is kept for that. Synchronous. */
+  makingRoom<T>(work: () => T): T;
   /** All rows that are written are on the disk when it resolves. Nobody else waits for it. */
   flushed(): Promise<void>;
   /** Throws `unsupported` with the reason when this machine can't do that isolation. */

@@ -68,7 +68,7 @@ export class Supervisor {
   /** Does what must be done in the end, while there is the container, and after what waits of it: see Backlog. */
   inTheEnd(id: ContainerId, step: () => void): void {
     this.#backlog.take(id, () => {
-      if (this.#room.records.get(id) !== undefined) step();
+      if (this.#room.records.get(id) !== undefined) this.#room.makingRoom(step);
     });
   }
 

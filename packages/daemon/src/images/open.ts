@@ -139,7 +139,7 @@ export function openImages({
 
     remove(given, options) {
       const { image, named } = find(given);
-      const { untagged, deleted } = records.together(() => {
+      const { untagged, deleted } = records.makingRoom(() => {
         const result = removeImage(records, given, image, named, options);
         for (const name of result.untagged) tell('untag', image.id, name);
         for (const id of result.deleted) tell('delete', id, id);

@@ -16,6 +16,7 @@ export interface Rows {
   all<T>(sql: string, ...values: (string | number)[]): T[];
   transaction<T>(work: () => T, options?: { durable?: boolean }): T;
   afterCommit(when: 'remember' | 'tell', step: () => void): void;
+  makingRoom<T>(work: () => T): T;
 }
 
 export interface StoredLayer {
@@ -55,6 +56,11 @@ export class ImageRecords {
   /** All that `work` writes, or nothing. On the disk before this returns. */
   together<T>(work: () => T): T {
     return this.#rows.transaction(work, { durable: true });
+  }
+
+  /** The same of what makes room. */
+  makingRoom<T>(work: () => T): T {
+    return this.#rows.makingRoom(() => this.together(work));
   }
 
   /** Makes good what a crash, or an earlier version, has left without a description. */
@@ -189,7 +195,7 @@ export class ImageRecords {
   }
 
   removeLayers(diffIds: readonly Digest[]): void {
-    this.together(() =>
+    this.makingRoom(() =>
       diffIds.forEach((diffId) => this.#rows.run('DELETE FROM image_layers WHERE diff_id = ?', diffId)),
     );
   }

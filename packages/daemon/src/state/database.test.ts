@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, test } from 'node:test';
 import { isTwofoldError } from '@twofold/contract';
 import { openDatabase } from './database.ts';
+import { FillingDisk } from './filling-disk.ts';
 import { lockDataRoot } from './lock.ts';
 
 let directory: string;
@@ -118,4 +119,24 @@ test('a second holder of a data root is refused, in another process too, and a d
   const script = `import { lockDataRoot } from ${JSON.stringify(new URL('./lock.ts', import.meta.url).href)}; lockDataRoot(${JSON.stringify(directory)}); process.kill(process.pid, 'SIGKILL');`;
   assert.equal(spawnSync(process.execPath, ['--input-type=module', '-e', script]).signal, 'SIGKILL');
   using _again = lockDataRoot(directory);
+});
+
+test('what is kept of the disk is for writes that make room', () => {
+  const disk = new FillingDisk();
+  let kept = true;
+  const giveUp = () => {
+    const was = kept;
+    kept = false;
+    return was;
+  };
+  using database = disk.open(join(directory, 'a.db'), giveUp);
+  database.migrate('test', ['CREATE TABLE t (a INTEGER)']);
+  disk.isFull = () => kept;
+  const insert = () => database.run('INSERT INTO t VALUES (1)');
+  for (const write of [insert, () => database.transaction(insert)])
+    assert.throws(write, (error) => isTwofoldError(error, 'no-space'));
+  assert.equal(kept, true);
+  database.makingRoom(() => database.transaction(insert));
+  assert.equal(kept, false);
+  assert.equal(database.all('SELECT * FROM t').length, 1);
 });

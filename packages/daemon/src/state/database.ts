@@ -22,6 +22,7 @@ export class Database implements Disposable {
   /** Null: nothing of it outlives the process (tests). */
   readonly #flusher: Flusher | null;
   #depth = 0;
+  #makingRoom = 0;
   /** The transaction under way waits for the disk. */
   #durable = false;
   /** What waits for the commit: changes of memory, then those who are told. */
@@ -71,6 +72,19 @@ export class Database implements Disposable {
   /** All that has been committed is on the disk when it resolves; it holds nobody else up. */
   flushed(): Promise<void> {
     return this.#flusher?.flush() ?? Promise.resolve();
+  }
+
+  /**
+   * What `work` writes makes room again: an end, a removal. It may use what is kept of the disk for that, and nothing
+   * else may. Synchronous.
+   */
+  makingRoom<T>(work: () => T): T {
+    this.#makingRoom++;
+    try {
+      return work();
+    } finally {
+      this.#makingRoom--;
+    }
   }
 
   get inTransaction(): boolean {
@@ -141,15 +155,15 @@ export class Database implements Disposable {
   }
 
   /**
-   * A write of its own (not a part of a transaction) that finds the disk full is tried once more when room could be
-   * made.
+   * A write of its own (not a part of a transaction) that finds the disk full is tried once more when it makes room and
+   * there was some for it.
    */
   #withRoom<T>(write: () => T): T {
     try {
       return write();
     } catch (error) {
       if (this.#depth > 0 || !isFull(error)) throw error;
-      if (this.#makeRoom()) return this.#withRoom(write);
+      if (this.#makingRoom > 0 && this.#makeRoom()) return this.#withRoom(write);
       throw new TwofoldError(
         'no-space',
         'The disk that holds the state is full: make room, or remove containers and images.',

@@ -14,9 +14,9 @@ export class FillingDisk {
   isFull: (n: number) => boolean = () => false;
 
   /** The database at `path` as openDatabase gives it, on this disk. */
-  open(path: string): Database {
+  open(path: string, makeRoom: () => boolean = () => false): Database {
     openDatabase(path)[Symbol.dispose]();
-    return new Database(new Sqlite(path, this), () => false);
+    return new Database(new Sqlite(path, this), makeRoom);
   }
 
   /** Before a write. */

@@ -51,10 +51,12 @@ async function giveBackEndpoints(room: Room, id: ContainerId): Promise<void> {
   const endpoints = room.networks.endpointsOf(id);
   if (endpoints.length === 0) return;
   for (const endpoint of endpoints) await room.networks.disconnect(endpoint);
-  room.together(() => {
-    room.networks.release(id);
-    for (const { network } of endpoints) publishNetwork(room, 'disconnect', room.networks.find(network), id);
-  });
+  room.makingRoom(() =>
+    room.together(() => {
+      room.networks.release(id);
+      for (const { network } of endpoints) publishNetwork(room, 'disconnect', room.networks.find(network), id);
+    }),
+  );
 }
 
 /** Resolves when what a run that has ended left is taken away, or could not be. */

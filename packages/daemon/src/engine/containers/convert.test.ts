@@ -92,6 +92,7 @@ class World {
       records: new ContainerRecords(database, () => undefined),
       events: new EventLog(database, log),
       together: (work: () => unknown, options: object) => database.transaction(work, options),
+      makingRoom: (work: () => unknown) => work(),
       presences: new Presences(),
       lost: new LostAndFound(this.root),
       images: this.images(),

@@ -38,7 +38,9 @@ export async function removeContainer(room: Room, id: ContainerId, force: boolea
   allow(room, id, force);
   if (isUp(room.records.need(id).life)) await killToRemove(room, id, signal);
   const ended = room.records.need(id);
-  room.records.change(id, { stoppedByUser: true, life: after(ended.life, { kind: 'removal-began' }) });
+  room.makingRoom(() =>
+    room.records.change(id, { stoppedByUser: true, life: after(ended.life, { kind: 'removal-began' }) }),
+  );
   room.presences.of(id).restarting?.abort();
   await finishRemoval(room, id, exitCodeOf(ended.life));
 }
@@ -62,10 +64,12 @@ export async function finishRemoval(room: Room, id: ContainerId, exitCode: numbe
   try {
     await cleanUp(room, id, { trace, discard: true });
     await trace.step('files', removeFiles(room, id));
-    room.together(() => {
-      room.records.delete(id);
-      publishContainer(room, record, 'destroy');
-    });
+    room.makingRoom(() =>
+      room.together(() => {
+        room.records.delete(id);
+        publishContainer(room, record, 'destroy');
+      }),
+    );
   } catch (cause) {
     const failure = noteFailure(room, id, cause);
     presence.tell({ kind: 'removal-failed', error: failure.message });
@@ -83,7 +87,7 @@ export async function finishRemoval(room: Room, id: ContainerId, exitCode: numbe
 function noteFailure(room: Room, id: ContainerId, cause: unknown): TwofoldError {
   const message = `container ${id} could not be removed entirely; removing it again tries the rest.`;
   try {
-    room.records.change(id, { life: { at: 'dead', error: message } });
+    room.makingRoom(() => room.records.change(id, { life: { at: 'dead', error: message } }));
   } catch (unwritten) {
     room.log.error({ container: id, err: unwritten }, 'How a removal failed could not be written down.');
   }

@@ -74,7 +74,7 @@ export async function killContainer(room: Room, id: ContainerId, text: string, s
 export function noteStop(room: Room, id: ContainerId): void {
   room.presences.of(id).stopAsked = true;
   try {
-    room.records.change(id, { stoppedByUser: true });
+    room.makingRoom(() => room.records.change(id, { stoppedByUser: true }));
   } catch (error) {
     room.log.warn({ container: id, err: error }, 'That somebody ends a container could not be written down.');
   }
@@ -118,7 +118,9 @@ export function giveUpRestart(room: Room, id: ContainerId): boolean {
   const { life } = room.records.need(id);
   if (life.at !== 'restarting') return false;
   // The row first: when that fails the container waits on, and who asked hears of it.
-  room.records.change(id, { life: after(life, { kind: 'restart-given-up' }), stoppedByUser: true });
+  room.makingRoom(() =>
+    room.records.change(id, { life: after(life, { kind: 'restart-given-up' }), stoppedByUser: true }),
+  );
   presence.restarting?.abort();
   presence.tell({ kind: 'exit', exitCode: life.exitCode, willRestart: false });
   cleanUpSoon(room, id);
