@@ -109,5 +109,10 @@ export const differences: readonly Difference[] = [
     because: 'a network that is not there cannot be connected to, also while the container does not run',
     of: ['POST /networks/absent/connect {"Container":"idle"}', 'POST /networks/absent/disconnect {"Container":"idle"}'],
   },
+  { because: 'an archive that is not there is no success', of: ['POST /images/load'] },
+  {
+    because: 'a signal that is none is told first, whatever its number',
+    of: ['POST /containers/absent/kill?signal=99'],
+  },
   { because: 'new in API 1.47', of: ['a network: EnableIPv4'] },
 ];
