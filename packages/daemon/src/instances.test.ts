@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, beforeEach, test } from 'node:test';
 import { isTwofoldError } from '@twofold/contract';
 import { readCommandLine } from './command-line.ts';
@@ -86,4 +89,31 @@ test('others are those whose directories are there, whatever else lies in the re
   enter(one);
   leave(other);
   assert.deepEqual(othersThan(one), []);
+});
+
+test('daemons that come and go at the same moment take nothing away from each other', async () => {
+  const script = `
+    import { mkdirSync } from 'node:fs';
+    import { readCommandLine } from ${JSON.stringify(new URL('./command-line.ts', import.meta.url).href)};
+    import { enter, leave } from ${JSON.stringify(new URL('./instances.ts', import.meta.url).href)};
+    const [, name, dataRoot] = process.argv;
+    mkdirSync(dataRoot, { recursive: true });
+    const settings = readCommandLine(['--instance', name, '--data-root', dataRoot]);
+    for (let times = 0; times < 500; times++) {
+      enter(settings);
+      leave(settings);
+    }`;
+  const ended = ['one', 'other'].map(async (name) => {
+    const words = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script];
+    const child = spawn(process.execPath, [...words, name, join(directory, name)], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const errors = text(child.stderr);
+    const [code] = (await once(child, 'close')) as [number | null];
+    return [code, await errors];
+  });
+  assert.deepEqual(await Promise.all(ended), [
+    [0, ''],
+    [0, ''],
+  ]);
 });

@@ -44,6 +44,8 @@ export type Registered = Readonly<v.InferOutput<typeof registered>>;
 
 const fileOf = (dataRoot: string): string =>
   join(register(), `${createHash('sha256').update(dataRoot).digest('hex').slice(0, 16)}.json`);
+/** Of a start that meets others leaving. */
+const mostTries = 20;
 const slotFile = (slot: number): string => join(register(), `slot-${slot}`);
 
 /**
@@ -83,7 +85,17 @@ function ownerOf(slot: number): string | null {
 
 /** Writes a daemon down; for its start, when it holds its data root. */
 export function enter(settings: Settings): void {
-  mkdirSync(register(), { recursive: true, mode: 0o700 });
+  for (let tries = mostTries; ; tries--)
+    try {
+      mkdirSync(register(), { recursive: true, mode: 0o700 });
+      return write(settings);
+    } catch (error) {
+      // The last of the others has just left, and taken the empty directory along.
+      if (tries === 0 || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+}
+
+function write(settings: Settings): void {
   if (settings.instance !== null) claim(settings.instance.name, settings.instance.slot);
   for (const [file, one] of entries()) if (!isThere(one)) rmSync(file, { force: true });
   const { instance, dataRoot, runRoot, libRoot, linkPrefix, cgroupParent, workerUids } = settings;
@@ -101,6 +113,7 @@ function claim(instance: string, slot: number): void {
     symlinkSync(instance, slotFile(slot));
   } catch (cause) {
     if (ownerOf(slot) === instance) return;
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
     // Two instances that were started for the first time in the same moment.
     throw new TwofoldError(
       'conflict',
