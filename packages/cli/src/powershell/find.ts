@@ -43,8 +43,8 @@ async function versionOf(program: string, signal: AbortSignal): Promise<string |
   return /^PowerShell (\S+)/m.exec(answer?.stdout.toString('utf8') ?? '')?.[1] ?? null;
 }
 
-/** Pure: of `7.6.9`, or `7.5.0-preview.1`. */
-export function isNewEnough(version: string): boolean {
+/** Of `7.6.9`, or `7.5.0-preview.1`. */
+function isNewEnough(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major > leastVersion[0] || (major === leastVersion[0] && minor >= leastVersion[1]);
 }
