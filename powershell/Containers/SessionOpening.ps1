@@ -195,7 +195,7 @@ function Open-ContainerRunspace($Caller, [string[]]$Reference, [int]$Limit, [scr
 function Write-OpeningProgress($Caller, $Coming, $Last) {
   $names = @(foreach ($opening in $Coming) { $opening.Name }) -join ', '
   $isEmulated = @(foreach ($opening in $Coming) { $opening.Emulated }) -contains $true
-  $status = if ($isEmulated) { 'an emulated machine takes about 10 seconds' } else { 'coming up' }
+  $status = if ($isEmulated) { 'an emulated machine takes some seconds, a busy one longer' } else { 'coming up' }
   $progress = [Management.Automation.ProgressRecord]::new(1, "Starting PowerShell in $names", $status)
   if ("$progress" -ne "$Last") { $Caller.WriteProgress($progress) }
   $progress
