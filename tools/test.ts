@@ -12,7 +12,8 @@ process.chdir(repository);
 // Set-up puts commands there that the machine lacks (setup/steps/test-tools.ts).
 process.env['PATH'] = `${process.env['PATH']}:/usr/sbin:/sbin:${join(repository, 'build', 'test-tools')}`;
 
-const pureTimeoutMs = 60_000;
+/** Beside other work: alone the longest takes seconds. */
+const pureTimeoutMs = 240_000;
 /** Under emulation a VM's first boot takes seconds, and a file may boot many. */
 const realTimeoutMs = 600_000;
 /** Fetches packages and makes base images on a fresh machine. */
