@@ -110,5 +110,5 @@ test("bad requests are told by the engine in Docker's words", async () => {
   assert.match((await front.docker(['create', '--isolation', 'vm', 'test', 'true'])).stderr, /isolation/i);
   assert.match((await front.docker(['container', 'inspect', 'nobody'])).stderr, /No such container: nobody/);
   assert.match((await front.docker(['kill', 'nobody'])).stderr, /No such container: nobody/);
-  assert.match((await front.docker(['kill', '-s', 'NONSENSE', 'nobody'])).stderr, /No such container/);
+  assert.match((await front.docker(['kill', '-s', 'NONSENSE', 'nobody'])).stderr, /Invalid signal: NONSENSE/);
 });
