@@ -114,6 +114,14 @@ const hostile: Readonly<Record<string, readonly [Buffer, RegExp]>> = {
     tar([{ path: 'manifest.json', content: '['.repeat(1 << 20) }]),
     /manifest.json (?:is not JSON|can't be right)/,
   ],
+  'one blob that is said to be two layers': [
+    tar([
+      { path: 'l', content: base },
+      { path: 'c', content: imageConfig([base, top]) },
+      { path: 'manifest.json', content: json([{ Config: 'c', Layers: ['l', 'l'] }]) },
+    ]),
+    /invalid diffID for layer 1/,
+  ],
   'a configuration with another count of layers': [
     dockerArchive(['x:1'], [base], { config: imageConfig([base, top]) }),
     /length mismatch: expected 2, got 1/,

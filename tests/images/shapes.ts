@@ -8,6 +8,7 @@ import { imageConfig, layer, sha256, tar, type Entry } from './store.ts';
 export const base = layer('etc/base', 'one\n');
 export const top = layer('etc/top', 'two\n');
 const layers = [base, top];
+const often = [base, top, base, top, base, base];
 const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
 
 export interface Shape {
@@ -198,6 +199,7 @@ export const shapes: Readonly<Record<string, Shape>> = {
     ]),
     tags: ['a:1'],
     diffIds: [[base, base].map(sha256)],
+    layersMatter: true,
   },
   'docker 25 to 28': {
     archive: layout(
@@ -220,6 +222,19 @@ export const shapes: Readonly<Record<string, Shape>> = {
   'docker 29 (containerd), BuildKit type=oci with attestations and other platforms': {
     archive: layout([index(buildkit, named('docker.io/library/a:1', '1'))], [buildkit, attestation, ...imageBlobs]),
     tags: ['a:1'],
+  },
+  'docker 25 to 28, the same layers many times, each blob once': {
+    archive: tar([
+      ...[base, top, imageConfig(often)].map(blob),
+      dockerManifest(
+        blob(imageConfig(often)).path,
+        often.map((one) => blob(one).path),
+        ['a:1'],
+      ),
+    ]),
+    tags: ['a:1'],
+    diffIds: [often.map(sha256)],
+    layersMatter: true,
   },
   'BuildKit type=docker, zstd layers of many frames (podman’s zstd:chunked), skippable ones among them': {
     layersMatter: true,

@@ -3,7 +3,7 @@
 // daemon starts. Does not own the making of an EROFS: a layer's tar is read only by the unprivileged child that
 // host/layer-writer.ts starts.
 
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { linkSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -77,7 +77,9 @@ export class LayerStore {
    * another layer.
    */
   async addBlob(file: SpooledFile, expected: Digest, position: number, signal: AbortSignal): Promise<StoredLayer> {
-    const present = this.get(expected) ?? (await this.#beingMade.get(expected)?.catch(() => undefined));
+    // Nothing is waited for between the look and the entry below: an image may have the layer many times.
+    for (let other; (other = this.#beingMade.get(expected)) !== undefined;) await other.catch(() => undefined);
+    const present = this.get(expected);
     if (present !== undefined) return present;
     const made = this.#turns.run(() => this.#make(file, expected, position, signal), signal);
     this.#beingMade.set(expected, made);
@@ -102,7 +104,11 @@ export class LayerStore {
           'invalid-argument',
           `invalid diffID for layer ${position}: expected "${expected}", got "${diffId}"`,
         );
-      if (!this.#content.has(file.digest)) await this.#content.keep(file);
+      if (!this.#content.has(file.digest)) {
+        const blob = this.#content.temporaryPath();
+        linkSync(file.path, blob);
+        await this.#content.keep({ ...file, path: blob });
+      }
       return this.#store(
         { diffId: expected, blob: file.digest, compression, blobBytes: file.size, sizeBytes, contentBytes },
         target,
