@@ -16,7 +16,7 @@ export function register(program: Command): void {
       'PowerShell with the module Containers: -File, -Command, a script on standard input, or a prompt. Uses pwsh (7.4 or newer) where it is installed.',
     )
     .argument('[words...]')
-    .helpOption(false)
+    .helpOption('--help', "shows this help; -Help shows PowerShell's own")
     .allowUnknownOption()
     .passThroughOptions()
     .action(async (words: string[], _options: unknown, command: Command) => {
