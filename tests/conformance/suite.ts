@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { isTwofoldError, MAX_GROUPS, type ErrorCode } from '@twofold/contract';
 import type {
@@ -536,8 +536,12 @@ export function conformance(candidate: Candidate): void {
       const second = await begin(['sh', '-c', 'cat /root/kept; test -e /etc/layer || echo gone'], { container: again });
       assert.equal((await collect(second.streams)).stdout.toString(), 'kept\ngone\n');
       await drop(again);
-      await driver.discardWritable(container.spec.rootfs.writableDirectory);
-      assert.equal(await driver.hasWritable(container.spec.rootfs.writableDirectory), false);
+      const aside = `${container.spec.rootfs.writableDirectory}.aside`;
+      const { writableDirectory } = container.spec.rootfs;
+      await driver.discardWritable(writableDirectory, (path) => renameSync(path, aside));
+      assert.equal(await driver.hasWritable(writableDirectory), false);
+      assert.ok(existsSync(aside), 'what was written is kept for who asks for it');
+      await driver.discardWritable(writableDirectory, () => assert.fail('there is nothing to keep'));
       containers.splice(containers.indexOf(container), 1);
     });
 

@@ -336,9 +336,9 @@ export interface Driver extends AsyncDisposable {
   showLayer(spec: ContainerSpec, layer: RootfsLayer, path: string, signal: AbortSignal): Promise<void>;
   /**
    * Takes this driver's kind of writable layer away (after it has been sealed as a layer); another kind's in the same
-   * directory stays. Idempotent.
+   * directory stays. Idempotent. `keep`: what holds something that was written is given to it instead of deleted.
    */
-  discardWritable(writableDirectory: string): Promise<void>;
+  discardWritable(writableDirectory: string, keep?: (path: string) => void): Promise<void>;
   /**
    * The same that `size` tells, of a writable layer that no container runs on, without a run of the tool. Null where
    * only that can tell.

@@ -369,8 +369,9 @@ export class HypervDriver implements Driver {
     await run.done;
   }
 
-  async discardWritable(writableDirectory: string): Promise<void> {
+  async discardWritable(writableDirectory: string, keep?: (path: string) => void): Promise<void> {
     const { scratch, layers } = writableParts(writableDirectory);
+    if (keep !== undefined && (await this.hasWritable(writableDirectory))) keep(scratch);
     for (const file of [scratch, layers]) await rm(file, { force: true });
   }
 

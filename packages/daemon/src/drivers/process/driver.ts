@@ -317,8 +317,8 @@ export class ProcessDriver implements Driver {
     );
   }
 
-  discardWritable(writableDirectory: string): Promise<void> {
-    return discardWritable(writableDirectory);
+  discardWritable(writableDirectory: string, keep?: (path: string) => void): Promise<void> {
+    return discardWritable(writableDirectory, keep);
   }
 
   contentAtRest(writableDirectory: string): Promise<number> {

@@ -42,8 +42,10 @@ export async function makeWritable(directory: string, like: string | null): Prom
   return writable;
 }
 
-export async function discardWritable(directory: string): Promise<void> {
+/** See Driver.discardWritable. */
+export async function discardWritable(directory: string, keep?: (path: string) => void): Promise<void> {
   const { upper, work } = writableOf(directory);
+  if (keep !== undefined && (await hasWritable(directory))) keep(upper);
   await rm(upper, { recursive: true, force: true });
   await rm(work, { recursive: true, force: true });
 }

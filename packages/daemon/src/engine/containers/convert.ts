@@ -77,8 +77,9 @@ export async function convertContainer(
 }
 
 /**
- * Takes away what conversions that were cut short left: sealed layers of no row, and writable layers of the isolation
- * that a container no longer has. Before any container is started after the daemon's start.
+ * Puts what conversions that were cut short left into lost+found: sealed layers of no row, and writable layers of the
+ * isolation that a container does not have. A database that is older than the files knows nothing of a conversion, and
+ * what was written after it must not be deleted for that. Before any container is started after the daemon's start.
  */
 export async function sweepConversions(room: Room): Promise<void> {
   await Promise.all(
@@ -87,7 +88,7 @@ export async function sweepConversions(room: Room): Promise<void> {
         await sweepSealed(sealedDirectory(room.settings, record.id), record.sealedLayers, room.lost.take);
         for (const driver of room.drivers())
           if (driver.isolation !== record.isolation)
-            await driver.discardWritable(writableDirectory(room.settings, record.id));
+            await driver.discardWritable(writableDirectory(room.settings, record.id), room.lost.take);
       } catch (error) {
         room.log.warn({ container: record.id, err: error }, 'What a conversion left over could not be taken away.');
       }
