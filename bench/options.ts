@@ -66,7 +66,7 @@ export function readOptions(words: readonly string[]): Options {
     .option('--json <file>', 'write the results there')
     .option('--plot <file>', 'draw the results there, as SVG')
     .addHelpText('after', help)
-    .showHelpAfterError('(--help tells more)')
+    .showHelpAfterError('(see --help)')
     .parse(words, { from: 'user' })
     .opts<Omit<Options, 'works' | 'alive'> & { only?: WorkName[]; alive?: number }>();
   const works = new Set(only ?? workNames.filter((name) => name !== 'alive'));

@@ -30,7 +30,7 @@ int cgroups_init(struct error *error) {
 }
 
 int cgroup_make(const char *name, char **directory, struct error *error) {
-  if (!word_is_plain(name)) return error_set(error, "invalid-argument", 0, "The name of a cgroup cannot be right");
+  if (!word_is_plain(name)) return error_set(error, "invalid-argument", 0, "The name of a cgroup is not valid");
   if (asprintf(directory, CGROUP_ROOT "/%s", name) < 0)
     return error_set(error, "internal", ENOMEM, "Could not make a cgroup");
   if (mkdir(*directory, 0755) && errno != EEXIST)
@@ -49,7 +49,7 @@ int cgroup_apply(const char *directory, struct tlv list, struct error *error) {
     auto_free char *name = tlv_get_string(value, TAG_PATH);
     struct tlv text;
     if (!name || !word_is_plain(name) || tlv_find(value, TAG_VALUE, &text) != 1)
-      return error_set(error, "invalid-argument", 0, "A limit cannot be right");
+      return error_set(error, "invalid-argument", 0, "A limit is not valid");
     if (file_write_at(fd, name, text.data, text.length, error)) return -1;
   }
   return r;

@@ -32,7 +32,7 @@ static int clock_set(int64_t now_ns) {
 // a source would otherwise give what its siblings give.
 static int add_entropy(struct tlv seed, struct error *error) {
   if (!seed.length || seed.length > 4096)
-    return error_set(error, "invalid-argument", 0, "The seed has a length that cannot be right");
+    return error_set(error, "invalid-argument", 0, "The length of the seed is not valid");
   auto_free struct rand_pool_info *pool = malloc(sizeof *pool + seed.length);
   auto_fd fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
   if (!pool || fd < 0) return error_set(error, "internal", errno, "Could not open the guest's random generator");

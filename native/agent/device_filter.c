@@ -44,7 +44,7 @@ int device_filter_attach(int cgroup, struct tlv plan, struct error *error) {
   if (tlv_find(plan, TAG_DATA, &program) != 1) return 0;
   size_t count = program.length / sizeof(struct bpf_insn);
   if (!count || count > MAX_INSTRUCTIONS || program.length % sizeof(struct bpf_insn))
-    return error_set(error, "invalid-argument", 0, "The device rules cannot be right");
+    return error_set(error, "invalid-argument", 0, "The device rules are not valid");
   if (load(program, error)) return -1;
   union bpf_attr attach = {
       .target_fd = (uint32_t)cgroup, .attach_bpf_fd = (uint32_t)loaded, .attach_type = BPF_CGROUP_DEVICE};

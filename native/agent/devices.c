@@ -15,7 +15,7 @@ static int make(int root, struct tlv device, struct error *error) {
   auto_free char *type = tlv_get_string(device, TAG_TYPE);
   const char *name;
   if (!path || !type || (strcmp(type, "c") && strcmp(type, "b")))
-    return error_set(error, "invalid-argument", 0, "A device cannot be right");
+    return error_set(error, "invalid-argument", 0, "A device is not valid");
   auto_fd parent = target_parent(root, path, &name, error);
   if (parent < 0) return -1;
   dev_t number =
@@ -26,7 +26,7 @@ static int make(int root, struct tlv device, struct error *error) {
   struct stat s;
   auto_fd node = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (node < 0 || fstat(node, &s) || s.st_rdev != number || !(S_ISCHR(s.st_mode) || S_ISBLK(s.st_mode)))
-    return error_set(error, "conflict", errno, "%s is there already and is another device", path);
+    return error_set(error, "conflict", errno, "%s already exists and is another device", path);
   uid_t uid = (uid_t)tlv_get_number(device, TAG_UID, 0);
   gid_t gid = (gid_t)tlv_get_number(device, TAG_GID, 0);
   if (fchownat(node, "", uid, gid, AT_EMPTY_PATH) || chmod(fd_path(node).text, mode))

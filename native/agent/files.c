@@ -56,7 +56,7 @@ int sysctls_apply(struct tlv list, struct error *error) {
     if (!equals) return error_set(error, "invalid-argument", 0, "A sysctl is not of the form key=value");
     *equals = 0;
     if (strstr(text, "..") || !word_is_plain(text))
-      return error_set(error, "invalid-argument", 0, "The sysctl's name %s cannot be right", text);
+      return error_set(error, "invalid-argument", 0, "The sysctl's name %s is not valid", text);
     char path[512] = "/proc/sys/";
     size_t n = strlen(path);
     for (const char *p = text; *p && n < sizeof path - 1; p++) path[n++] = *p == '.' ? '/' : *p;

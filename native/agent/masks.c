@@ -50,7 +50,7 @@ int masks_apply(int root, struct tlv plan, struct error *error) {
     if (tag != TAG_MASKED_PATH && tag != TAG_READONLY_PATH) continue;
     auto_free char *path = tlv_dup(value);
     if (!path || (tag == TAG_MASKED_PATH ? mask(root, path, error) : protect(root, path, error)))
-      return path ? -1 : error_set(error, "invalid-argument", 0, "A path cannot be right");
+      return path ? -1 : error_set(error, "invalid-argument", 0, "A path is not valid");
   }
   return r;
 }

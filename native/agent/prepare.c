@@ -66,7 +66,7 @@ static int mount_layers(struct guest *g, struct tlv list, char *lower, size_t si
   while ((r = tlv_next(list, &at, &tag, &value)) == 1) {
     if (tag != TAG_PARTITION) continue;
     if (++count > MAX_LAYERS)
-      return error_set(error, "unsupported", 0, "A container in a VM has at most %d layers", MAX_LAYERS);
+      return error_set(error, "unsupported", 0, "A container in a VM can have at most %d layers", MAX_LAYERS);
     if (partition_add(g->layer_disk, count, tlv_get_number(value, TAG_OFFSET, -1),
                       tlv_get_number(value, TAG_LENGTH, -1), error))
       return -1;
@@ -154,7 +154,7 @@ static int provide_files(struct guest *g, struct tlv list, struct error *error) 
     if (tag != TAG_FILE) continue;
     auto_free char *inside = tlv_get_string(value, TAG_PATH);
     if (g->file_count == MAX_FILES || !inside || tlv_find(value, TAG_DATA, &data) != 1)
-      return error_set(error, "invalid-argument", 0, "A provided file cannot be right");
+      return error_set(error, "invalid-argument", 0, "A provided file is not valid");
     snprintf(path, sizeof path, "%s/files/%zu", g->directory, g->file_count);
     mode_t mode = (mode_t)tlv_get_number(value, TAG_MODE, 0644) & 07777;
     auto_fd fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
@@ -179,13 +179,13 @@ static int make_places(const struct guest *g, struct tlv list, struct error *err
     if (tag != TAG_PATH) continue;
     auto_free char *place = tlv_dup(value);
     auto_fd made = place ? target_open(root, place, TARGET_DIRECTORY, TARGET_MOUNT_POINT, error) : -1;
-    if (made < 0) return place ? -1 : error_set(error, "invalid-argument", 0, "A directory cannot be right");
+    if (made < 0) return place ? -1 : error_set(error, "invalid-argument", 0, "A directory is not valid");
   }
   return r;
 }
 
 static int prepare(struct container *c, struct tlv list, struct error *error) {
-  if (!word_is_plain(c->id)) return error_set(error, "invalid-argument", 0, "The container's id cannot be right");
+  if (!word_is_plain(c->id)) return error_set(error, "invalid-argument", 0, "The container's id is not valid");
   struct guest *g = calloc(1, sizeof *g);
   if (!g || asprintf(&g->directory, RUN_ROOT "/%s", c->id) < 0)
     return error_set(error, "internal", ENOMEM, "Could not prepare the container");
@@ -236,7 +236,7 @@ void on_resolve_user(struct request *r) {
   struct error error;
   struct tlv_writer reply = {0};
   if (!r->container || !r->container->user) {
-    request_failf(r, "container-not-found", 0, "The guest has no such container.");
+    request_failf(r, "container-not-found", 0, "No such container in the guest.");
     return;
   }
   if (!resolve(r->container->user, r->payload, &reply, &error)) request_reply(r, &reply);

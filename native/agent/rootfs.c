@@ -17,7 +17,7 @@ static int mount_one(int root, struct tlv m, struct error *error) {
   auto_free char *source = tlv_get_string(m, TAG_SOURCE);
   auto_free char *data = tlv_get_string(m, TAG_OPTIONS);
   unsigned long flags = (unsigned long)tlv_get_number(m, TAG_FLAGS, 0);
-  if (!path || !type) return error_set(error, "invalid-argument", 0, "A mount cannot be right");
+  if (!path || !type) return error_set(error, "invalid-argument", 0, "A mount is not valid");
   // Only file systems that the kernel makes itself: nothing of the guest's own tree gets into a container by a mount.
   static const char *const allowed[] = {"proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup2"};
   bool known = false;

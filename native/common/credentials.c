@@ -94,7 +94,7 @@ static int identity(struct tlv plan, struct error *error) {
   while (tlv_next(plan, &at, &tag, &value) == 1) {
     if (tag != TAG_GROUP) continue;
     if (count == WIRE_MAX_GROUPS || value.length != 8)
-      return error_set(error, "invalid-argument", 0, "The process's groups cannot be right");
+      return error_set(error, "invalid-argument", 0, "The process's groups are not valid");
     memcpy(&groups[count++], value.data, sizeof *groups);
   }
   int64_t uid = tlv_get_number(plan, TAG_UID, 0), gid = tlv_get_number(plan, TAG_GID, 0);
@@ -109,7 +109,7 @@ static int seccomp(struct tlv plan, struct error *error) {
   if (tlv_find(plan, TAG_SECCOMP, &filter) != 1) return 0;
   size_t count = filter.length / sizeof(struct sock_filter);
   if (!count || count > BPF_MAXINSNS || filter.length % sizeof(struct sock_filter))
-    return error_set(error, "invalid-argument", 0, "The seccomp filter cannot be right");
+    return error_set(error, "invalid-argument", 0, "The seccomp filter is not valid");
   auto_free struct sock_filter *copy = malloc(filter.length);
   if (!copy) return error_set(error, "internal", ENOMEM, "Could not set the seccomp filter");
   memcpy(copy, filter.data, filter.length);

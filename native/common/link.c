@@ -272,7 +272,7 @@ static void parse(struct link *l) {
     struct frame_header header;
     const uint8_t *at = l->in.data + l->in.at;
     if (frame_decode(at, &header) != 0) {
-      break_link(l, "a frame has a header that cannot be right");
+      break_link(l, "a frame has an invalid header");
       break;
     }
     if (l->in.length < WIRE_HEADER_BYTES + header.length) break;

@@ -84,7 +84,7 @@ static int parse_cidr(const char *cidr, struct cidr *c, struct error *error) {
   int bits = c->family == AF_INET ? 32 : 128;
   c->prefix = slash ? atoi(slash + 1) : bits;
   if (!c->family || c->prefix < 0 || c->prefix > bits)
-    return error_set(error, "invalid-argument", 0, "%s is no address with a prefix", cidr);
+    return error_set(error, "invalid-argument", 0, "%s is not an address with a prefix", cidr);
   return 0;
 }
 
@@ -149,7 +149,7 @@ static int add_rule(int fd, const struct cidr *c, uint32_t table, struct error *
 static int add_gateway(int fd, int index, const char *gateway, uint32_t table, struct error *error) {
   uint8_t ip[16];
   int family = parse_ip(gateway, ip);
-  if (!family) return error_set(error, "invalid-argument", 0, "%s is no address of a gateway", gateway);
+  if (!family) return error_set(error, "invalid-argument", 0, "%s is not an address of a gateway", gateway);
   struct netlink_message m;
   struct rtmsg info = {.rtm_family = (uint8_t)family,
                        .rtm_table = RT_TABLE_UNSPEC,
@@ -209,15 +209,16 @@ static int configure_one(int fd, struct tlv list, struct error *error) {
   auto_free char *mac_text = tlv_get_string(list, TAG_MAC), *gateway = tlv_get_string(list, TAG_GATEWAY);
   uint8_t mac[6];
   if (!name || !*name || strlen(name) >= IFNAMSIZ)
-    return error_set(error, "invalid-argument", 0, "an interface has no name that fits");
+    return error_set(error, "invalid-argument", 0, "the name of an interface is missing or too long");
   if (mac_text && mac_parse(mac_text, mac) != 0)
-    return error_set(error, "invalid-argument", 0, "%s is no MAC address", mac_text);
+    return error_set(error, "invalid-argument", 0, "%s is not a MAC address", mac_text);
   int index = host_name ? (int)if_nametoindex(host_name) : 0;
   if (!index) index = only_adapter(name);
   if (!index && mac_text) index = index_by_mac(mac);
   if (!index) index = (int)if_nametoindex(name);
   if (!index)
-    return error_set(error, "sandbox-failed", 0, "the network interface %s is not there", host_name ? host_name : name);
+    return error_set(error, "sandbox-failed", 0, "the network interface %s does not exist",
+                     host_name ? host_name : name);
   struct netlink_message m;
   struct ifinfomsg info = {.ifi_index = index, .ifi_change = IFF_UP};
   netlink_begin(&m, RTM_NEWLINK, 0, &info, sizeof info);

@@ -237,7 +237,7 @@ static void start(struct request *r) {
   struct container *c = r->container;
   if (c->state == CONTAINER_ABSENT)
     return request_failf(r, "container-not-found", 0, "The container was not prepared.");
-  if (c->state != CONTAINER_PREPARED) return request_failf(r, "conflict", 0, "The container has been started already.");
+  if (c->state != CONTAINER_PREPARED) return request_failf(r, "conflict", 0, "The container has already been started.");
   c->state = CONTAINER_STARTING;
   r->process = c->main;
   r->process->uses++;
@@ -250,7 +250,7 @@ static void exec(struct request *r, const char *id) {
   struct container *c = r->container;
   if (c->state != CONTAINER_RUNNING)
     return request_failf(r, "container-not-running", 0, "The container is not running.");
-  if (!id || exec_find(c, id)) return request_failf(r, "conflict", 0, "The exec has no id of its own.");
+  if (!id || exec_find(c, id)) return request_failf(r, "conflict", 0, "The exec's id is missing or already in use.");
   struct process *p = process_new(c, id);
   if (!p) return request_failf(r, "internal", ENOMEM, "cannot make a process");
   p->stdin_open = tlv_get_number(r->payload, TAG_STDIN, 0) == 1;
@@ -277,7 +277,7 @@ static void tool(struct request *r) {
 // SIGNAL, RESIZE: the process meant must run.
 static bool target(struct request *r, const char *exec_id) {
   struct process *p = exec_id ? exec_find(r->container, exec_id) : r->container->main;
-  if (!p) return request_failf(r, "exec-not-found", 0, "There is no such exec."), false;
+  if (!p) return request_failf(r, "exec-not-found", 0, "No such exec."), false;
   if (p->state != PROCESS_RUNNING)
     return request_failf(r, exec_id ? "conflict" : "container-not-running", 0, "The process is not running."), false;
   r->process = p;
@@ -291,7 +291,7 @@ static void resize(struct request *r) {
   int64_t rows = tlv_get_number(r->payload, TAG_ROWS, 0), columns = tlv_get_number(r->payload, TAG_COLUMNS, 0);
   struct error error = {0};
   if (rows < 0 || rows > 65535 || columns < 0 || columns > 65535)
-    return request_failf(r, "invalid-argument", 0, "A terminal cannot have that size.");
+    return request_failf(r, "invalid-argument", 0, "The size of the terminal is not valid.");
   if (!p->ops || !p->ops->resize) return request_failf(r, "conflict", 0, "The process has no terminal.");
   if (p->ops->resize(p, (unsigned)rows, (unsigned)columns, &error) != 0) return request_fail(r, &error);
   request_ok(r);
@@ -331,11 +331,11 @@ static void dispatch(struct request *r) {
     case FRAME_QMP: return run(r, b->qmp);
     case FRAME_ADOPT: return run(r, b->adopt);
   }
-  if (!r->container) return request_failf(r, "container-not-found", 0, "There is no such container in this sandbox.");
+  if (!r->container) return request_failf(r, "container-not-found", 0, "No such container in this sandbox.");
   switch (r->type) {
     case FRAME_PREPARE:
       if (r->container->state != CONTAINER_ABSENT)
-        return request_failf(r, "conflict", 0, "The container has been prepared already.");
+        return request_failf(r, "conflict", 0, "The container has already been prepared.");
       return run(r, b->prepare);
     case FRAME_RESOLVE_USER: return run(r, b->resolve_user);
     case FRAME_START: return start(r);
@@ -343,14 +343,14 @@ static void dispatch(struct request *r) {
     case FRAME_EXEC: return exec(r, exec_id);
     case FRAME_SIGNAL: {
       int64_t signal = tlv_get_number(r->payload, TAG_SIGNAL, 0);
-      if (signal < 1 || signal > 64) return request_failf(r, "invalid-argument", 0, "There is no such signal.");
+      if (signal < 1 || signal > 64) return request_failf(r, "invalid-argument", 0, "No such signal.");
       return target(r, exec_id) ? run(r, b->signal) : (void)0;
     }
     case FRAME_RESIZE: return target(r, exec_id) ? resize(r) : (void)0;
     case FRAME_PAUSE: return run(r, b->pause);
     case FRAME_RESUME: return run(r, b->resume);
     case FRAME_UPDATE: return run(r, b->update);
-    default: return request_failf(r, "unsupported", 0, "There is no request of that number.");
+    default: return request_failf(r, "unsupported", 0, "No request has that number.");
   }
 }
 

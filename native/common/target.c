@@ -174,7 +174,7 @@ int target_parent(int root, const char *path, const char **name, struct error *e
   auto_free char *copy = strdup(path);
   char *last = copy ? strrchr(copy, '/') : NULL;
   if (!last || *path != '/' || !last[1] || !strcmp(last + 1, "..") || !strcmp(last + 1, "."))
-    return error_set(error, "invalid-argument", 0, "The path %s cannot be right", path);
+    return error_set(error, "invalid-argument", 0, "The path %s is not valid", path);
   *name = path + (last - copy) + 1;
   *last = 0;
   return last == copy ? openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)

@@ -23,7 +23,7 @@ static char *slurp(int root, const char *path, struct error *error) {
   }
   // Opening a device or a FIFO would already do something: hence by way of O_PATH.
   if (!S_ISREG(st.st_mode) || st.st_size > FILE_LIMIT)
-    return error_set(error, "invalid-argument", 0, "the image's /%s is no file of reasonable size", path), NULL;
+    return error_set(error, "invalid-argument", 0, "the image's /%s is not a file of reasonable size", path), NULL;
   char again[64];
   snprintf(again, sizeof again, "/proc/self/fd/%d", place);
   auto_fd fd = open(again, O_RDONLY | O_CLOEXEC);

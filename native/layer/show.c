@@ -42,7 +42,7 @@ static int tree_of_partition(char **words, struct error *error) {
 
 static int tree_of_directory(const char *path, struct error *error) {
   int tree = mount_clone_at(path);
-  return tree < 0 ? fail(error, "Could not take hold of %s", path) : tree;
+  return tree < 0 ? fail(error, "Could not clone the mount of %s", path) : tree;
 }
 
 // `process` is a directory of /proc.
@@ -75,7 +75,7 @@ static int enter(const char *pid, struct error *error) {
   if (!is_in_group(process, group + 1))
     return error_set(error, "container-not-running", 0, "The container's process has ended.");
   if (own.st_ino == other.st_ino)
-    return error_set(error, "container-not-running", 0, "The container's process is not in a file system of its own.");
+    return error_set(error, "container-not-running", 0, "The container's process does not have its own file system.");
   return setns(namespace, CLONE_NEWNS) ? fail(error, "Could not enter the container's file system") : 0;
 }
 
@@ -85,7 +85,7 @@ static int place(int tree, const char *path, struct error *error) {
   struct statfs fs;
   const char *name = path + sizeof devices - 1;
   if (strncmp(path, devices, sizeof devices - 1) || !*name || strchr(name, '/') || *name == '.')
-    return error_set(error, "invalid-argument", 0, "%s is no name in /dev.", path);
+    return error_set(error, "invalid-argument", 0, "%s is not a name in /dev.", path);
   auto_fd directory = (int)syscall(SYS_openat2, AT_FDCWD, "/dev", &how, sizeof how);
   if (directory < 0) return fail(error, "The container has no /dev");
   if (mkdirat(directory, name, 0755) && errno != EEXIST) return fail(error, "Could not make %s in the container", path);
@@ -103,10 +103,10 @@ int show_verb(int count, char **words, struct error *error) {
   auto_fd tree = of_disk ? tree_of_partition(words + 1, error) : tree_of_directory(words[0], error);
   struct stat own, other;
   if (tree < 0) return -1;
-  if (stat("/dev", &own)) return fail(error, "There is no /dev");
+  if (stat("/dev", &own)) return fail(error, "/dev does not exist");
   if (enter(words[count - 2], error)) return -1;
   // --volume /dev:/dev
   if (stat("/dev", &other) || own.st_dev == other.st_dev)
-    return error_set(error, "unsupported", 0, "The container has no /dev of its own.");
+    return error_set(error, "unsupported", 0, "The container does not have its own /dev.");
   return place(tree, words[count - 1], error);
 }

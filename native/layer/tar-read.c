@@ -72,7 +72,7 @@ static int number(const unsigned char *field, size_t size, int64_t *value, struc
   while (i < size && (field[i] == ' ' || !field[i])) i++; // some writers begin with a zero byte
   for (; i < size && field[i] >= '0' && field[i] <= '7'; i++) v = v << 3 | (unsigned)(field[i] - '0');
   for (; i < size; i++)
-    if (field[i] != ' ' && field[i] != 0) return broken(error, "a number isn't one");
+    if (field[i] != ' ' && field[i] != 0) return broken(error, "a number is not valid");
   *value = (int64_t)v;
   return 0;
 }
@@ -125,7 +125,7 @@ static void pax_free(struct pax *pax) {
 }
 
 static int replace(char **to, const char *value, size_t length, struct error *error) {
-  if (memchr(value, 0, length)) return broken(error, "a name holds a zero byte");
+  if (memchr(value, 0, length)) return broken(error, "a name contains a NUL byte");
   free(*to);
   return (*to = strndup(value, length)) ? 0 : error_set(error, "internal", 0, "Out of memory.");
 }
@@ -160,7 +160,7 @@ static int pax_record(struct pax *pax, const char *key, char *value, size_t leng
   else if (!strcmp(key, "gid")) bad = parse_count(value, UINT32_MAX - 1, &pax->gid), pax->has_gid = 1;
   else if (!strcmp(key, "mtime")) bad = parse_time(value, &pax->time), pax->has_time = 1;
   value[length] = end;
-  return bad ? broken(error, "a pax number isn't one") : 0;
+  return bad ? broken(error, "a pax number is not valid") : 0;
 }
 
 static int parse_pax(struct pax *pax, char *text, size_t size, struct error *error) {
@@ -170,10 +170,10 @@ static int parse_pax(struct pax *pax, char *text, size_t size, struct error *err
       length = length * 10 + (size_t)(text[i] - '0');
     if (i == at || i >= size || text[i] != ' ' || length > size - at || length < i - at + 3 ||
         text[at + length - 1] != '\n')
-      return broken(error, "a pax record is not one");
+      return broken(error, "a pax record is not valid");
     char *key = text + i + 1, *end = text + at + length - 1;
     char *equals = memchr(key, '=', (size_t)(end - key));
-    if (!equals || memchr(key, 0, (size_t)(equals - key))) return broken(error, "a pax record is not one");
+    if (!equals || memchr(key, 0, (size_t)(equals - key))) return broken(error, "a pax record is not valid");
     *equals = 0;
     if (pax_record(pax, key, equals + 1, (size_t)(end - equals - 1), error) < 0) return -1;
     at += length;

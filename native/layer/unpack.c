@@ -53,7 +53,8 @@ static int clean(const char *path, struct bytes *out, struct error *error) {
   for (const char *p = path; *p;) {
     size_t n = strcspn(p, "/");
     if (n == 2 && p[0] == '.' && p[1] == '.')
-      return error_set(error, "invalid-argument", 0, "The archive's entry %s climbs by \"..\".", path);
+      return error_set(error, "invalid-argument", 0, "The archive's entry %s leads out of the directory by \"..\".",
+                       path);
     if (n && !(n == 1 && *p == '.')) {
       if (out->length) bytes_add(out, "/", 1);
       bytes_add(out, p, n);
@@ -116,8 +117,8 @@ static int dress(int fd, const struct entry *e, struct error *error) {
   for (size_t i = 0; i < e->xattrs.count; i++) {
     const struct xattr *x = &e->xattrs.list[i];
     if (!strncmp(x->name, "trusted.overlay.", 16))
-      return error_set(error, "invalid-argument", 0, "The archive's entry %s brings the attribute %s.", e->path,
-                       x->name);
+      return error_set(error, "invalid-argument", 0,
+                       "The archive's entry %s carries the attribute %s, which is not allowed.", e->path, x->name);
     // Labels and hashes belong to the machine that made them.
     if (strncmp(x->name, "user.", 5) && strncmp(x->name, "trusted.", 8) && strncmp(x->name, "system.posix_acl_", 17) &&
         strcmp(x->name, "security.capability"))
@@ -169,7 +170,7 @@ static int make_inode(struct unpack *u, int parent, const char *name, const stru
     case '4': made = mknodat(parent, name, S_IFBLK | 0600, makedev(e->major, e->minor)); break;
     case '5': made = mkdirat(parent, name, 0700) < 0 && errno != EEXIST ? -1 : 0; break;
     case '6': made = mknodat(parent, name, S_IFIFO | 0600, 0); break;
-    default: return error_set(error, "unsupported", 0, "The archive's entry %s is of an unknown kind.", e->path);
+    default: return error_set(error, "unsupported", 0, "The archive's entry %s has an unknown type.", e->path);
   }
   if (made < 0) return fail(error, "Could not make %s", e->path);
   auto_fd fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -241,7 +242,7 @@ int unpack_verb(int count, char **words, struct error *error) {
   for (int i = 2; i < count; i++) {
     if (!strcmp(words[i], "--no-overwrite-dir-non-dir")) u.keep_kinds = 1;
     else if (strcmp(words[i], "--copy-uid-gid"))
-      return error_set(error, "invalid-argument", 0, "unpack knows no %s.", words[i]);
+      return error_set(error, "invalid-argument", 0, "unpack has no option %s.", words[i]);
   }
   auto_fd root = u.root = open_root(words[0], error);
   if (root < 0) return -1;

@@ -68,7 +68,7 @@ int link_add_veth(struct tlv list, struct error *error) {
   if (tlv_get_number(list, TAG_FLAGS, 0) & STALE && delete_named(fd, host) != 0)
     return error_set(error, "internal", errno, "cannot remove the stale link %s", host);
   unsigned master = if_nametoindex(bridge);
-  if (!master) return error_set(error, "internal", errno, "the bridge %s is not there", bridge);
+  if (!master) return error_set(error, "internal", errno, "the bridge %s does not exist", bridge);
   struct netlink_message m;
   struct ifinfomsg info = {.ifi_family = AF_UNSPEC}, peer = {.ifi_family = AF_UNSPEC};
   netlink_begin(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
@@ -100,7 +100,8 @@ int link_add_port(struct tlv list, struct error *error) {
   if (!host || !bridge || !mac_text || mac_parse(mac_text, mac) != 0)
     return error_set(error, "invalid-argument", 0, "a port is not described");
   unsigned index = if_nametoindex(host), master = if_nametoindex(bridge);
-  if (!index || !master) return error_set(error, "internal", errno, "the link %s is not there", index ? bridge : host);
+  if (!index || !master)
+    return error_set(error, "internal", errno, "the link %s does not exist", index ? bridge : host);
   auto_fd fd = netlink_open(NETLINK_ROUTE, error);
   if (fd < 0) return -1;
   struct netlink_message m;

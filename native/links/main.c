@@ -36,7 +36,7 @@ static int carry_out(struct tlv list, struct error *error) {
   if (strcmp(verb, "delete") == 0) return link_delete(list, error);
   if (strcmp(verb, "admit") == 0) return elements_change(list, 1, error);
   if (strcmp(verb, "expel") == 0) return elements_change(list, 0, error);
-  return error_set(error, "invalid-argument", 0, "there is no verb %s", verb);
+  return error_set(error, "invalid-argument", 0, "the verb %s does not exist", verb);
 }
 
 static int answer(uint32_t channel, int result, const struct error *error) {

@@ -69,7 +69,7 @@ static int add_rule(scmp_filter_ctx filter, uint32_t otherwise, char **words) {
   unsigned count = 0;
   for (const char *index; (index = strtok_r(NULL, " \n", words)); count++) {
     enum scmp_compare op;
-    if (count == MAX_ARGS || compare_of(strtok_r(NULL, " \n", words), &op)) return fail("a rule cannot be right", name);
+    if (count == MAX_ARGS || compare_of(strtok_r(NULL, " \n", words), &op)) return fail("a rule is not valid", name);
     const char *a = strtok_r(NULL, " \n", words), *b = strtok_r(NULL, " \n", words);
     if (!a || !b) return fail("a rule is cut off", name);
     args[count] = SCMP_CMP((unsigned)atoi(index), op, strtoull(a, NULL, 10), strtoull(b, NULL, 10));

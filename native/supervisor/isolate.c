@@ -125,7 +125,7 @@ static int sysctl_set(struct tlv value, struct error *error) {
   char path[PATH_MAX];
   int n = snprintf(path, sizeof path, "/proc/sys/%s", setting);
   if (n < 0 || (size_t)n >= sizeof path || strstr(setting, ".."))
-    return error_set(error, "invalid-argument", 0, "there is no sysctl %s", setting);
+    return error_set(error, "invalid-argument", 0, "the sysctl %s does not exist", setting);
   for (char *p = path + strlen("/proc/sys/"); *p; p++) *p = *p == '.' ? '/' : *p;
   return write_file(path, equals + 1) == 0
              ? 0

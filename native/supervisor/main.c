@@ -21,7 +21,7 @@ static const struct kind *kind_named(const char *name) {
 static int begin(char **argv, struct error *error) {
   if (plan_read(argv[1], error) != 0) return -1;
   if (!(kind = kind_named(plan.kind)))
-    return error_set(error, "unsupported", 0, "This supervisor knows no sandboxes of kind %s.", plan.kind);
+    return error_set(error, "unsupported", 0, "This supervisor has no sandboxes of kind %s.", plan.kind);
   if (kind == &kind_process && isolate_program(argv, error) != 0) return -1;
   if (isolate_process(error) != 0 || loop_init(child_ended, error) != 0) return -1;
   service_init(kind->backend);

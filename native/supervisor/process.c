@@ -103,7 +103,7 @@ static int prepare(struct request *r, struct tlv_writer *w, struct error *error)
   r->container->user = h;
   int n = snprintf(h->rootfs, sizeof h->rootfs, "%s/rootfs.%s", plan.directory, r->container->id);
   if (n < 0 || (size_t)n >= sizeof h->rootfs || strchr(r->container->id, '/'))
-    return error_set(error, "invalid-argument", 0, "The container's id is no id.");
+    return error_set(error, "invalid-argument", 0, "The container's id is not valid.");
   exit_file_remove(r->container->id);
   if (mkdir(h->rootfs, 0700) != 0 && errno != EEXIST)
     return error_set(error, "internal", errno, "cannot make %s", h->rootfs);
@@ -233,7 +233,7 @@ static void shutdown_late(struct timer *t) {
 }
 
 static void on_shutdown(struct request *r) {
-  if (shutting_down) return request_failf(r, "conflict", 0, "The sandbox is being shut down already.");
+  if (shutting_down) return request_failf(r, "conflict", 0, "The sandbox is already being shut down.");
   shutting_down = r;
   sandbox_kill();
   if (!any_running()) return finish_shutdown();

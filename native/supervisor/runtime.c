@@ -43,7 +43,7 @@ static int explain(struct run *run, struct error *error) {
   for (char *p = text; *p; p++)
     if (*p == '\n') *p = p[1] ? ' ' : 0;
   if (run->too_long)
-    return error_set(error, "sandbox-failed", 0, "the runtime did not come to an end within %d s", RUN_LIMIT_MS / 1000);
+    return error_set(error, "sandbox-failed", 0, "the runtime did not end within %d s", RUN_LIMIT_MS / 1000);
   // crun: "executable file `x` not found in $PATH", "open executable: …"; runc: `exec: "x": permission denied`, …
   bool executable = strstr(text, "xecutable") || strstr(text, "exec: ");
   if (executable && (strstr(text, "not found") || strcasestr(text, "no such file")))

@@ -75,7 +75,7 @@ static void requests_begin(void) {
 }
 
 static void on_control(struct link *l, int type, struct tlv payload) {
-  if (type != FRAME_HELLO || state != BOOTING) return fail_vm("The guest spoke out of turn.");
+  if (type != FRAME_HELLO || state != BOOTING) return fail_vm("The guest sent an unexpected message.");
   if (tlv_get_number(payload, TAG_VERSION, 0) != WIRE_VERSION)
     return fail_vm("The guest speaks another version of the protocol: run set-up again.");
   state = READY;
@@ -220,7 +220,7 @@ void vm_agent_shut_down(void) {
 
 static void on_shutdown(struct request *r) {
   bool at_once = tlv_get_number(r->payload, TAG_FLAGS, 0) & SHUTDOWN_AT_ONCE;
-  if (shutting_down) return request_failf(r, "conflict", 0, "The sandbox is being shut down already.");
+  if (shutting_down) return request_failf(r, "conflict", 0, "The sandbox is already being shut down.");
   if (state == FAILED) return request_ok(r);
   shutting_down = r;
   // A VM that still boots has nothing to lose, and what is thrown away needs no end in order.
@@ -235,7 +235,7 @@ static void on_adopt(struct request *r) {
   struct error error = {0};
   auto_free char *directory = tlv_get_string(r->payload, TAG_PATH),
                  *interface = tlv_get_string(r->payload, TAG_HOST_NAME);
-  if (service_containers()) return request_failf(r, "conflict", 0, "The VM has a container already.");
+  if (service_containers()) return request_failf(r, "conflict", 0, "The VM already has a container.");
   if (!directory) return request_failf(r, "invalid-argument", 0, "The sandbox has no directory.");
   if (plan_move(directory, &error) || (interface && tap_rename(taps.count ? taps.fds[0] : -1, interface, &error)))
     return request_fail(r, &error);

@@ -19,7 +19,7 @@ static bool unanswered; // one at a time: a guest may never answer
 
 static void on_answer(struct conversation *c, int type, struct tlv payload) {
   (void)payload;
-  if (type != FRAME_REPLY && type != FRAME_ERROR) return vm_broken("The guest answered what was not asked.");
+  if (type != FRAME_REPLY && type != FRAME_ERROR) return vm_broken("The guest gave an answer that was not asked for.");
   conversation_close(c);
 }
 

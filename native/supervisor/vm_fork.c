@@ -96,7 +96,7 @@ static pid_t id_of(int process, struct error *error) {
   FILE *f = fopen(path, "re");
   while (f && fgets(line, sizeof line, f) && sscanf(line, "Pid: %d", &pid) != 1) {}
   if (f) fclose(f);
-  return pid < 0 ? error_set(error, "sandbox-gone", 0, "The fork of the VM has ended already.") : pid;
+  return pid < 0 ? error_set(error, "sandbox-gone", 0, "The fork of the VM has already ended.") : pid;
 }
 
 static void copy_ended(struct watch *w, uint32_t events) {

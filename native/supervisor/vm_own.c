@@ -9,7 +9,7 @@ static struct link *agent;
 
 static void alone_frame(struct conversation *c, int type, struct tlv payload) {
   (void)payload;
-  if (type != FRAME_REPLY && type != FRAME_ERROR) return vm_broken("The guest answered what was not asked.");
+  if (type != FRAME_REPLY && type != FRAME_ERROR) return vm_broken("The guest gave an answer that was not asked for.");
   bool was_shutdown = c->user != NULL;
   conversation_close(c);
   if (was_shutdown) vm_agent_shut_down();
@@ -30,7 +30,7 @@ void relay_send_alone(int type, struct tlv_writer *list) {
 static void watch_frame(struct conversation *c, int type, struct tlv payload) {
   (void)c;
   if (type == FRAME_REPLY) return vm_answered();
-  if (type != FRAME_EVENT) return vm_broken("The guest answered what was not asked.");
+  if (type != FRAME_EVENT) return vm_broken("The guest gave an answer that was not asked for.");
   auto_free char *event = tlv_get_string(payload, TAG_EVENT), *container = tlv_get_string(payload, TAG_CONTAINER),
                  *exec = tlv_get_string(payload, TAG_EXEC);
   if (event && container && strcmp(event, "exited") == 0) relay_exit_known(container, exec);

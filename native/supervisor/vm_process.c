@@ -62,13 +62,14 @@ static void take_exit(struct relay *relay, struct tlv payload) {
   relay->ahead = WIRE_LINK_WINDOW; // what is held is no more
   drain(relay);
   if (!relay->process) return;
-  if (relay->process->open_streams) return vm_broken("The guest told an exit before the end of the output.");
+  if (relay->process->open_streams) return vm_broken("The guest reported an exit before the end of the output.");
   process_exited(relay->process, &status);
 }
 
 void relay_process_frame(struct relay *relay, int type, struct tlv payload) {
   if (type == FRAME_EXIT) return take_exit(relay, payload);
-  if (type != FRAME_STDOUT && type != FRAME_STDERR) return vm_broken("The guest sent what is no stream.");
+  if (type != FRAME_STDOUT && type != FRAME_STDERR)
+    return vm_broken("The guest sent data for something that is not a stream.");
   unsigned stream = type == FRAME_STDOUT ? STREAM_STDOUT : STREAM_STDERR;
   if (relay->ends & stream) return vm_broken("The guest sent output after its end.");
   if (payload.length == 0) relay->ends |= stream;

@@ -115,7 +115,7 @@ static void finish(const struct error *error) {
 
 // A clone runs on as soon as its state has come, since the template ran when it was saved.
 static void greet(void) {
-  if (greeted) return vm_broken("QEMU greets a second time.");
+  if (greeted) return vm_broken("QEMU sent a second greeting.");
   greeted = true;
   static const char capabilities[] = "{\"execute\":\"qmp_capabilities\"}\n";
   static const char take[] = "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"saved\"}}\n";
@@ -168,7 +168,7 @@ static void take_lines(void) {
     buffer_take(&in, length);
   }
   // What has no end yet, and what a hung-up QEMU left in its socket.
-  if (in.length > MAX_LINE) vm_broken("The VM's monitor sent a line without end.");
+  if (in.length > MAX_LINE) vm_broken("The VM's monitor sent a line without an end.");
   buffer_rest(&in);
   set_events();
 }
@@ -210,7 +210,7 @@ int qmp_open(int fd, struct error *error) {
 }
 
 void qmp_request(struct request *r) {
-  if (waiting || borrower) return request_failf(r, "conflict", 0, "Somebody else speaks to the VM's monitor.");
+  if (waiting || borrower) return request_failf(r, "conflict", 0, "The VM's monitor is already in use.");
   if (monitor.fd < 0) return request_failf(r, "sandbox-gone", 0, "The VM ended.");
   waiting = r;
   waiting_at = 0;

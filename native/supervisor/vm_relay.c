@@ -79,7 +79,7 @@ static void on_frame(struct conversation *c, int type, struct tlv payload) {
   if (relay->request && type == FRAME_REPLY) take_reply(relay, payload);
   else if (relay->request && type == FRAME_ERROR) take_error(relay, payload);
   else if (!relay->request && relay->process) relay_process_frame(relay, type, payload);
-  else if (relay->request) vm_broken("The guest answered what was not asked.");
+  else if (relay->request) vm_broken("The guest gave an answer that was not asked for.");
   // Otherwise: the rest of a process that has been forgotten here.
   else if (type == FRAME_STDOUT || type == FRAME_STDERR) conversation_consumed(c, payload.length);
 }

@@ -21,7 +21,7 @@ static int set_up(const char *name, bool up, struct error *error) {
 
 static int tap_open(const char *name, struct error *error) {
   if (!*name || strlen(name) >= IFNAMSIZ)
-    return error_set(error, "invalid-argument", 0, "%s cannot be an interface's name", name);
+    return error_set(error, "invalid-argument", 0, "%s is not a valid interface name", name);
   auto_fd fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
   struct ifreq r = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
   strncpy(r.ifr_name, name, IFNAMSIZ - 1);
@@ -35,8 +35,9 @@ int taps_open(struct taps *taps, struct error *error) {
   char **names = tlv_get_strings(plan.raw, TAG_HOST_NAME, &count);
   taps->count = 0;
   if (!names) return error_set(error, "internal", errno, "cannot read the names of the interfaces");
-  int result =
-      count <= MOST_TAPS ? 0 : error_set(error, "invalid-argument", 0, "a VM has %d interfaces at most", MOST_TAPS);
+  int result = 0;
+  if (count > MOST_TAPS)
+    result = error_set(error, "invalid-argument", 0, "a VM can have at most %d interfaces", MOST_TAPS);
   for (char **name = names; !result && *name; name++) {
     int fd = tap_open(*name, error);
     if (fd < 0) result = -1;
@@ -50,7 +51,7 @@ int tap_rename(int tap, const char *name, struct error *error) {
   auto_fd s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   struct ifreq r = {0};
   if (!*name || strlen(name) >= IFNAMSIZ)
-    return error_set(error, "invalid-argument", 0, "%s cannot be an interface's name", name);
+    return error_set(error, "invalid-argument", 0, "%s is not a valid interface name", name);
   if (s < 0 || tap < 0 || ioctl(tap, TUNGETIFF, &r))
     return error_set(error, "internal", errno, "cannot find the VM's interface");
   // One that is up cannot be renamed.

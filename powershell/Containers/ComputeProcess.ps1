@@ -54,14 +54,14 @@ function Get-ComputeProcess {
 function Stop-ComputeProcess {
   <#
   .SYNOPSIS
-  Ends the worker process of a Hyper-V container hard, as if its machine were switched off. The container is off then,
-  for every client.
+  Ends the worker process of a Hyper-V container at once, as if its machine were switched off. The container is then
+  off for every client.
   .PARAMETER Id
   The container's GUID.
   .PARAMETER ComputeProcess
-  What Get-ComputeProcess gave.
+  What Get-ComputeProcess returned.
   .PARAMETER Force
-  Does not ask.
+  Does not ask for confirmation.
   .EXAMPLE
   Stop-ComputeProcess -Id $con.ContainerId -Force
   .EXAMPLE

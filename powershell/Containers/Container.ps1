@@ -9,12 +9,12 @@ function Get-Container {
   and Isolation of the objects are always the present ones. ContainerId is the container's GUID: the first 32 digits of
   the id that docker shows, which is DockerId here.
   .PARAMETER Name
-  Names, in any case; wildcards are allowed, and fit none without an error. A GUID, an id or a unique prefix of one will
-  do as well.
+  Names, in any case; wildcards are allowed, and match none without an error. A GUID, an id or a unique prefix of one
+  will do as well.
   .PARAMETER Id
   The container's GUID; the 64 digits of Docker's id, or a unique prefix, will do as well.
   .PARAMETER Container
-  Containers that Get-Container gave: as they are now.
+  Containers that Get-Container returned: as they are now.
   .EXAMPLE
   Get-Container | Select ContainerName, RuntimeType
   .EXAMPLE
@@ -51,14 +51,14 @@ function New-Container {
   .PARAMETER Name
   The container's name. Without one the engine makes one up.
   .PARAMETER ContainerImageName
-  The image's name in any case, with wildcards if only one fits; a reference (name:tag) or an id of Docker's will do as
-  well.
+  The image's name in any case, with wildcards if only one matches; a reference (name:tag) or an id of Docker's will
+  do as well.
   .PARAMETER ContainerImagePublisher
   The image's publisher, where several have an image of the name.
   .PARAMETER ContainerImageVersion
   The image's version. Without it: the one tagged latest, otherwise the highest.
   .PARAMETER ContainerImage
-  An image that Get-ContainerImage gave.
+  An image that Get-ContainerImage returned.
   .PARAMETER MemoryStartupBytes
   Memory that the container may use. With -MaximumMemoryBytes it is what is kept for it when memory is short.
   .PARAMETER MaximumMemoryBytes
@@ -73,7 +73,7 @@ function New-Container {
   .PARAMETER Path
   Refused: all containers are in the engine's data root.
   .PARAMETER AsJob
-  Runs in the background and gives a job.
+  Runs in the background and returns a job.
   .EXAMPLE
   $con = New-Container -Name HYPVCON -ContainerImageName NanoServer -SwitchName "Virtual Switch" -RuntimeType HyperV
   .EXAMPLE
@@ -143,13 +143,13 @@ function Set-Container {
   refused. -WhatIf says what would be carried over and what would change. It takes as long as it takes to seal what was
   written.
   .PARAMETER Container
-  A container that Get-Container gave.
+  A container that Get-Container returned.
   .PARAMETER Name
   Names of containers, as Get-Container takes them.
   .PARAMETER RuntimeType
   HyperV, Default (the isolation that the engine's settings name), or Process.
   .PARAMETER Passthru
-  Gives the container.
+  Returns the container.
   .EXAMPLE
   Set-Container $con -RuntimeType HyperV
   .EXAMPLE

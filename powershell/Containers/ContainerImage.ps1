@@ -5,7 +5,7 @@ function Get-ContainerImage {
   .SYNOPSIS
   Gets container images: the base (OS) images and those that were made of containers or brought in.
   .PARAMETER Name
-  Names in any case; wildcards are allowed, and fit none without an error.
+  Names in any case; wildcards are allowed, and match none without an error.
   .PARAMETER Publisher
   Only those of this publisher: Demo and CN=Demo are the same.
   .PARAMETER Version
@@ -54,7 +54,7 @@ function New-ContainerImage {
   .PARAMETER ContainerName
   The container's name, as Get-Container takes it.
   .PARAMETER Container
-  A container that Get-Container gave.
+  A container that Get-Container returned.
   .PARAMETER ContainerId
   The container's GUID.
   .PARAMETER Name
@@ -64,7 +64,7 @@ function New-ContainerImage {
   .PARAMETER Version
   Its version: 1.0 is shown as 1.0.0.0.
   .PARAMETER AsJob
-  Runs in the background and gives a job.
+  Runs in the background and returns a job.
   .EXAMPLE
   New-ContainerImage -ContainerName DEMO -Name DemoImage -Publisher Demo -Version 1.0
   #>
@@ -99,7 +99,7 @@ function New-ContainerImage {
       $repository = "$by/$Name".ToLowerInvariant()
       foreach ($image in Read-ContainerImage $PSCmdlet) {
         if ($image.Reference -eq "${repository}:$tag") {
-          throw New-ContainerError "There is an image $image already." ContainerImageExists ResourceExists $image
+          throw New-ContainerError "The image $image already exists." ContainerImageExists ResourceExists $image
         }
       }
       $query = @{
@@ -138,9 +138,9 @@ function Remove-ContainerImage {
   .PARAMETER Version
   Its version.
   .PARAMETER Image
-  Images that Get-ContainerImage gave.
+  Images that Get-ContainerImage returned.
   .PARAMETER Force
-  Does not ask. An image that is used is refused all the same.
+  Does not ask for confirmation. An image that is used is refused all the same.
   .EXAMPLE
   Remove-ContainerImage DemoImage -Force
   .EXAMPLE
@@ -180,9 +180,9 @@ function Test-ContainerImage {
   .PARAMETER Version
   Its version.
   .PARAMETER Image
-  Images that Get-ContainerImage gave.
+  Images that Get-ContainerImage returned.
   .PARAMETER AsJob
-  Runs in the background and gives a job.
+  Runs in the background and returns a job.
   .EXAMPLE
   Get-ContainerImage | Test-ContainerImage
   #>

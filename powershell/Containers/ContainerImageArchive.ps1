@@ -13,13 +13,13 @@ function Export-ContainerImage {
   .PARAMETER Version
   Its version.
   .PARAMETER Image
-  Images that Get-ContainerImage gave.
+  Images that Get-ContainerImage returned.
   .PARAMETER Path
   The directory for the files.
   .PARAMETER Passthru
-  Gives the files.
+  Returns the files.
   .PARAMETER AsJob
-  Runs in the background and gives a job.
+  Runs in the background and returns a job.
   .EXAMPLE
   Export-ContainerImage DemoImage -Path .
   #>
@@ -42,14 +42,14 @@ function Export-ContainerImage {
       Invoke-Guarded $PSCmdlet {
         $directory = $PSCmdlet.GetUnresolvedProviderPathFromPSPath($Path)
         if (![IO.Directory]::Exists($directory)) {
-          throw New-ContainerError "There is no directory '$directory'." PathNotFound ObjectNotFound $Path
+          throw New-ContainerError "The directory '$directory' does not exist." PathNotFound ObjectNotFound $Path
         }
         $parts = foreach ($part in $one.Publisher, $one.Name, [string]$one.Version) {
           if ($part) { $part.Replace('/', '-') }
         }
         $file = [IO.Path]::Combine($directory, "$($parts -join '_').tar")
         if ([IO.File]::Exists($file)) {
-          throw New-ContainerError "There is a file '$file' already." FileExists ResourceExists $file
+          throw New-ContainerError "The file '$file' already exists." FileExists ResourceExists $file
         }
         if (!$PSCmdlet.ShouldProcess("$one", "Export-ContainerImage to $file")) { return }
         if ($AsJob) {
@@ -77,7 +77,7 @@ function Export-ContainerImage {
 function Resolve-ArchiveFile($Caller, [string]$Path) {
   $file = $Caller.GetUnresolvedProviderPathFromPSPath($Path)
   if (![IO.File]::Exists($file)) {
-    throw New-ContainerError "There is no file '$file'." PathNotFound ObjectNotFound $Path
+    throw New-ContainerError "The file '$file' does not exist." PathNotFound ObjectNotFound $Path
   }
   if ($file -match '\.(appx|wim|vhdx?)$') {
     $message = "'$file' is an image of Windows. Twofold takes tar archives: of docker save, of an OCI layout, or " +
@@ -94,7 +94,7 @@ function Import-ContainerImage {
   .PARAMETER Path
   The archives.
   .PARAMETER AsJob
-  Runs in the background and gives a job.
+  Runs in the background and returns a job.
   .EXAMPLE
   Import-ContainerImage ./CN=Demo_DemoImage_1.0.0.0.tar
   #>
@@ -118,7 +118,7 @@ function Import-ContainerImage {
           }
           if ($line.stream -match '^Loaded image(?: ID)?: (\S+)') { $Matches[1] }
         }
-        if (!$loaded) { throw New-ContainerError "There is no image in '$file'." NoImageInArchive InvalidData $file }
+        if (!$loaded) { throw New-ContainerError "'$file' contains no image." NoImageInArchive InvalidData $file }
         foreach ($image in Read-ContainerImage $PSCmdlet) { if ($image.Reference -in $loaded) { $image } }
       }
     }

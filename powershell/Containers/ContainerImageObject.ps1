@@ -128,7 +128,7 @@ function Resolve-OneContainerImage($Caller, [string]$Name, [string]$Publisher, [
   $names = [ordered]@{}
   foreach ($image in $found) { $names["$($image.Publisher)/$($image.Name)"] = $true }
   if ($names.Count -gt 1) {
-    $message = "'$Name' fits $($names.Count) images ($(@($names.Keys) -join ', ')): name one, or its publisher."
+    $message = "'$Name' matches $($names.Count) images ($(@($names.Keys) -join ', ')): name one, or its publisher."
     throw New-ContainerError $message AmbiguousContainerImage InvalidArgument $Name
   }
   $best = $found[0]

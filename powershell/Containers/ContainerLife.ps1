@@ -20,11 +20,11 @@ function Start-Container {
   .PARAMETER Name
   Names of containers, as Get-Container takes them.
   .PARAMETER Container
-  Containers that Get-Container gave.
+  Containers that Get-Container returned.
   .PARAMETER Passthru
-  Gives the containers.
+  Returns the containers.
   .PARAMETER AsJob
-  Runs in the background and gives a job.
+  Runs in the background and returns a job.
   .EXAMPLE
   Start-Container $con
   .EXAMPLE
@@ -59,13 +59,13 @@ function Stop-Container {
   .PARAMETER Name
   Names of containers, as Get-Container takes them.
   .PARAMETER Container
-  Containers that Get-Container gave.
+  Containers that Get-Container returned.
   .PARAMETER TurnOff
   Ends them at once, without asking.
   .PARAMETER Passthru
-  Gives the containers.
+  Returns the containers.
   .PARAMETER AsJob
-  Runs in the background and gives a job.
+  Runs in the background and returns a job.
   .EXAMPLE
   Get-Container | Stop-Container
   .EXAMPLE
@@ -101,13 +101,13 @@ function Remove-Container {
   .PARAMETER Name
   Names of containers, as Get-Container takes them.
   .PARAMETER Container
-  Containers that Get-Container gave.
+  Containers that Get-Container returned.
   .PARAMETER Force
-  Does not ask. A running container is refused all the same.
+  Does not ask for confirmation. A running container is refused all the same.
   .PARAMETER Passthru
-  Gives the objects of what was removed.
+  Returns the objects of what was removed.
   .PARAMETER AsJob
-  Runs in the background and gives a job.
+  Runs in the background and returns a job.
   .EXAMPLE
   Remove-Container DEMO -Force
   .EXAMPLE

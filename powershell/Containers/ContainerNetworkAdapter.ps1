@@ -72,7 +72,7 @@ function Add-ContainerNetworkAdapter {
   .PARAMETER ContainerName
   Names of containers, as Get-Container takes them.
   .PARAMETER Container
-  Containers that Get-Container gave.
+  Containers that Get-Container returned.
   .PARAMETER SwitchName
   The switch that it is connected to. Without it: none (Connect-ContainerNetworkAdapter).
   .PARAMETER Name
@@ -84,7 +84,7 @@ function Add-ContainerNetworkAdapter {
   .PARAMETER StaticIPAddress
   Its IP address, in the switch's subnet.
   .PARAMETER Passthru
-  Gives the adapters.
+  Returns the adapters.
   .EXAMPLE
   Add-ContainerNetworkAdapter -ContainerName DEMO -SwitchName "Virtual Switch"
   #>
@@ -137,7 +137,7 @@ function Get-ContainerNetworkAdapter {
   .PARAMETER ContainerName
   Names of containers, as Get-Container takes them.
   .PARAMETER Container
-  Containers that Get-Container gave.
+  Containers that Get-Container returned.
   .PARAMETER Name
   Only adapters of this name; wildcards are allowed.
   .EXAMPLE
@@ -164,9 +164,9 @@ function Set-ContainerNetworkAdapter {
   .PARAMETER ContainerName
   The container's name, as Get-Container takes it.
   .PARAMETER Container
-  A container that Get-Container gave.
+  A container that Get-Container returned.
   .PARAMETER NetworkAdapter
-  Adapters that Get-ContainerNetworkAdapter gave.
+  Adapters that Get-ContainerNetworkAdapter returned.
   .PARAMETER Name
   Which adapters of the container; all without it.
   .PARAMETER DynamicMacAddress
@@ -178,7 +178,7 @@ function Set-ContainerNetworkAdapter {
   .PARAMETER MaximumBandwidth
   Refused but for 0: an adapter's rate can't be limited yet.
   .PARAMETER Passthru
-  Gives the adapters.
+  Returns the adapters.
   .EXAMPLE
   Set-ContainerNetworkAdapter -ContainerName DEMO -StaticMacAddress 00-15-5D-01-02-03
   #>
@@ -227,13 +227,13 @@ function Remove-ContainerNetworkAdapter {
   .PARAMETER ContainerName
   Names of containers, as Get-Container takes them.
   .PARAMETER Container
-  Containers that Get-Container gave.
+  Containers that Get-Container returned.
   .PARAMETER NetworkAdapter
-  Adapters that Get-ContainerNetworkAdapter gave.
+  Adapters that Get-ContainerNetworkAdapter returned.
   .PARAMETER Name
   Which adapters of the containers; all without it.
   .PARAMETER Passthru
-  Gives the adapters that were removed.
+  Returns the adapters that were removed.
   .EXAMPLE
   Remove-ContainerNetworkAdapter -ContainerName DEMO
   #>
@@ -271,13 +271,13 @@ function Connect-ContainerNetworkAdapter {
   .PARAMETER ContainerName
   Names of containers, as Get-Container takes them.
   .PARAMETER NetworkAdapter
-  Adapters that Get-ContainerNetworkAdapter gave.
+  Adapters that Get-ContainerNetworkAdapter returned.
   .PARAMETER SwitchName
   The switch.
   .PARAMETER Name
   Which adapters of the containers; all without it.
   .PARAMETER Passthru
-  Gives the adapters.
+  Returns the adapters.
   .EXAMPLE
   Connect-ContainerNetworkAdapter -ContainerName DEMO -SwitchName NAT
   #>
@@ -313,11 +313,11 @@ function Disconnect-ContainerNetworkAdapter {
   .PARAMETER ContainerName
   Names of containers, as Get-Container takes them.
   .PARAMETER NetworkAdapter
-  Adapters that Get-ContainerNetworkAdapter gave.
+  Adapters that Get-ContainerNetworkAdapter returned.
   .PARAMETER Name
   Which adapters of the containers; all without it.
   .PARAMETER Passthru
-  Gives the adapters.
+  Returns the adapters.
   .EXAMPLE
   Disconnect-ContainerNetworkAdapter DEMO
   #>

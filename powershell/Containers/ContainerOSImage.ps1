@@ -9,7 +9,7 @@ function Install-ContainerOSImage {
   .PARAMETER WimPath
   The tar, plain or compressed.
   .PARAMETER Force
-  Takes the place of an image of that name. Containers of the old one keep it.
+  Replaces an image of that name. Containers of the old one keep it.
   .EXAMPLE
   Install-ContainerOSImage -WimPath ./debian.tar
   #>
@@ -22,12 +22,12 @@ function Install-ContainerOSImage {
     $file = Resolve-ArchiveFile $PSCmdlet $WimPath
     $name = ([IO.Path]::GetFileName($file) -replace '\.(tar|tgz|tar\.\w+)$', '').ToLowerInvariant()
     if ($name -notmatch '^[a-z0-9]+([._-]+[a-z0-9]+)*$') {
-      $message = "'$name' can't be an image's name: give the file one of small letters, digits and ._-"
+      $message = "'$name' is not a valid image name: name the file with lowercase letters, digits and ._-"
       throw New-ContainerError $message InvalidImageName InvalidArgument $file
     }
     foreach ($image in Read-ContainerImage $PSCmdlet) {
       if (!$Force -and $image.Reference -eq "${name}:latest") {
-        $message = "There is an image $image already. -Force takes its place."
+        $message = "The image $image already exists. -Force replaces it."
         throw New-ContainerError $message ContainerImageExists ResourceExists $image
       }
     }
@@ -43,11 +43,11 @@ function Uninstall-ContainerOSImage {
   .PARAMETER ImageName
   The image's name.
   .PARAMETER ContainerImage
-  A base image that Get-ContainerImage gave.
+  A base image that Get-ContainerImage returned.
   .PARAMETER FullName
   Publisher, name and version as one: CN=Twofold_NanoServer_latest.
   .PARAMETER Force
-  Does not ask.
+  Does not ask for confirmation.
   .EXAMPLE
   Uninstall-ContainerOSImage -ImageName debian -Force
   #>

@@ -160,7 +160,7 @@ function Resolve-OneContainer($Caller, [string]$Name, [psobject]$Container) {
   if ($found.Count -eq 0) {
     throw New-ContainerError "There is no container with a name like '$Name'." ContainerNotFound ObjectNotFound $Name
   }
-  $message = "'$Name' fits $($found.Count) containers: name one."
+  $message = "'$Name' matches $($found.Count) containers: name one."
   throw New-ContainerError $message AmbiguousContainerName InvalidArgument $Name
 }
 

@@ -8,12 +8,13 @@ function Get-EngineSocketPath {
     $instance = [Environment]::GetEnvironmentVariable('TWOFOLD_INSTANCE')
     if (!$instance -or $instance -ceq 'default') { return '/run/twofold/twofold.sock' }
     if ($instance -cmatch '\A[a-z][a-z0-9-]{0,15}\z') { return "/run/twofold-$instance/twofold.sock" }
-    $message = "TWOFOLD_INSTANCE is '$instance', which is not a valid name of an instance."
+    $message = "TWOFOLD_INSTANCE is '$instance', which is not a valid instance name."
     throw New-ContainerError $message InvalidEngineAddress InvalidArgument $instance -Ends
   }
   $path = if ($place.StartsWith('unix://', [StringComparison]::Ordinal)) { $place.Substring(7) } else { $place }
   if ($path.StartsWith('/')) { return $path }
-  $message = "TWOFOLD_HOST is '$place', which is no unix socket: unix:///run/twofold/twofold.sock is one."
+  $message = "TWOFOLD_HOST is '$place', which is not a unix socket: use an address like " +
+    'unix:///run/twofold/twofold.sock.'
   throw New-ContainerError $message InvalidEngineAddress InvalidArgument $place -Ends
 }
 
@@ -145,7 +146,7 @@ function ConvertTo-ConnectionError([Exception]$Cause) {
   $path = Get-EngineSocketPath
   $code = if ($inner) { $inner.SocketErrorCode }
   if ($code -eq 'AccessDenied') {
-    $message = "You have no right to use the engine's socket '$path': use sudo, or join the group twofold."
+    $message = "You have no permission to use the engine's socket '$path': use sudo, or join the group twofold."
     return New-ContainerError $message AccessDenied PermissionDenied $path -Cause $Cause -Ends
   }
   # .NET's word for a socket file that is not there is AddressNotAvailable.

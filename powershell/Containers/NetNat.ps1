@@ -42,7 +42,7 @@ function Get-NetNat {
 function New-NetNat {
   <#
   .SYNOPSIS
-  Gives the translation of a subnet's NAT switch. There is nothing to make: a NAT switch brings its own.
+  Returns the translation of a subnet's NAT switch. There is nothing to make: a NAT switch brings its own.
   .PARAMETER Name
   The name; here it is the switch's.
   .PARAMETER InternalIPInterfaceAddressPrefix

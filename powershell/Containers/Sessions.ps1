@@ -60,8 +60,8 @@ function New-ContainerSession($Caller, [string]$Parameter, [string[]]$Reference,
   Open-ContainerRunspace $Caller $Reference ([int]$Bound['ThrottleLimit']) {
     $container = Get-SessionContainer $Caller $Parameter $args[0]
     if (!(Add-Opening $Caller $container $asAdministrator $args[1])) {
-      $message = "The container '$($args[0])' has no PowerShell, and this machine has installed none for containers: " +
-        "twofold doctor tells why."
+      $message = "The container '$($args[0])' has no PowerShell, and none is installed on this machine for " +
+        "containers: twofold doctor says why."
       throw New-ContainerError $message NoPowerShell NotInstalled $args[0]
     }
   } | ForEach-Object {
@@ -80,7 +80,7 @@ function Enter-ContainerShell($Caller, $Container, [bool]$AsAdministrator) {
       "not on the path."
     throw New-ContainerError $message NoPowerShell NotInstalled $name
   }
-  $reason = 'this machine has installed none for containers'
+  $reason = 'none is installed on this machine for containers'
   $Caller.Host.UI.WriteLine("The container '$name' has no PowerShell, and ${reason}: this is its shell.")
   $user = @(if ($AsAdministrator) { '--user', '0' })
   & $twofold exec --interactive --tty @user $Container.Id /bin/sh
@@ -91,11 +91,12 @@ function Enter-ContainerSession($Caller, [string]$Parameter, [string]$Reference,
   $container = Get-SessionContainer $Caller $Parameter $Reference
   $place = $Caller.Host -as [Management.Automation.Host.IHostSupportsInteractiveSession]
   if (!$place) {
-    $message = 'This program is no place for a session: it has no prompt that could be exchanged.'
+    $message = 'This program cannot enter a session: it has no prompt to replace.'
     throw New-ContainerError $message HostDoesNotSupportPushRunspace InvalidOperation $Reference
   }
   if ($place.IsRunspacePushed) {
-    throw New-ContainerError 'There is a session already: leave it first.' SessionInSession InvalidOperation $Reference
+    $message = 'You are already in a session: leave it first.'
+    throw New-ContainerError $message SessionInSession InvalidOperation $Reference
   }
   $found = @{ PowerShell = $true }
   $asAdministrator = [bool]$Bound['RunAsAdministrator']

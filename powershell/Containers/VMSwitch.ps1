@@ -44,7 +44,7 @@ function Get-VMSwitch {
   .SYNOPSIS
   Gets the virtual switches that containers are connected to. Docker shows them as networks.
   .PARAMETER Name
-  Names in any case; wildcards are allowed, and fit none without an error.
+  Names in any case; wildcards are allowed, and match none without an error.
   .PARAMETER SwitchType
   Only those of this type: NAT or Internal.
   .EXAMPLE
@@ -110,7 +110,7 @@ function New-VMSwitch {
 function Set-VMSwitch {
   <#
   .SYNOPSIS
-  Says that a switch can't be changed: it is removed and made anew.
+  Says that a switch cannot be changed: remove it and make it again.
   .DESCRIPTION
   Type and subnet of a switch stay as they were made; addresses and rules of its containers depend on them. Asked for
   what a switch has already, it does nothing.
@@ -133,7 +133,7 @@ function Set-VMSwitch {
     $switch = Resolve-OneVMSwitch $PSCmdlet $Name
     $isOtherType = $SwitchType -and $SwitchType -ne $switch.SwitchType
     if ($isOtherType -or ($NATSubnetAddress -and $NATSubnetAddress -ne $switch.NATSubnetAddress)) {
-      $message = "Twofold does not have this yet: changing a switch. Remove '$($switch.Name)' and make it anew " +
+      $message = "Twofold does not have this yet: changing a switch. Remove '$($switch.Name)' and make it again " +
         "(Remove-VMSwitch, New-VMSwitch)."
       throw New-ContainerError $message NotImplemented NotImplemented $switch
     }
@@ -147,9 +147,9 @@ function Remove-VMSwitch {
   .PARAMETER Name
   Names of switches; wildcards are allowed.
   .PARAMETER VMSwitch
-  Switches that Get-VMSwitch gave.
+  Switches that Get-VMSwitch returned.
   .PARAMETER Force
-  Does not ask.
+  Does not ask for confirmation.
   .EXAMPLE
   Remove-VMSwitch Lab -Force
   #>

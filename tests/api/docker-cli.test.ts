@@ -33,7 +33,7 @@ test('docker run exits with 125, 126 and 127 as users know it', async () => {
   await using door = await openDoor();
   const unknown = await door.docker(['run', '--rm', 'nowhere', 'true']);
   assert.equal(unknown.code, 125);
-  assert.match(unknown.stderr, /cannot pull images yet, and "nowhere:latest" is not here/);
+  assert.match(unknown.stderr, /cannot pull images yet, and "nowhere:latest" is not on this machine/);
   assert.equal((await door.docker(['run', '--rm', 'nanoserver', 'nope'])).code, 127);
   assert.equal((await door.docker(['run', '--rm', 'nanoserver', '/etc'])).code, 126);
   const vm = await door.docker(['run', '--rm', '--isolation=vm', 'nanoserver', 'true']);
@@ -143,7 +143,7 @@ test('images, networks, info, version, events, top, diff, cp, export, load, save
   for (const line of [
     'Waiting VMs: 1 of 2',
     'VM template: ready',
-    'VM parent: failed; tried again in 40 s',
+    'VM parent: failed; next attempt in 40 s',
     'VM pool: being made',
   ])
     assert.ok(info.includes(` ${line}\n`), `${line}\n${info}`);
@@ -188,8 +188,8 @@ test('words that Twofold lacks are named, not swallowed', async () => {
     [['run', '--network', 'container:one', 'nanoserver', 'true'], /another container's network/],
     [['run', '--gpus', 'all', 'nanoserver', 'true'], /--gpus/],
     [['run', '--blkio-weight', '10', 'nanoserver', 'true'], /--blkio-weight/],
-    [['pull', 'x'], /cannot pull images yet, and "x:latest" is not here/],
-    [['run', '--pull=always', 'nanoserver', 'true'], /is here already/],
+    [['pull', 'x'], /cannot pull images yet, and "x:latest" is not on this machine/],
+    [['run', '--pull=always', 'nanoserver', 'true'], /is already on this machine/],
     [['push', 'nanoserver'], /docker push/],
     [['search', 'x'], /docker search/],
     [['stats', '--no-stream', 'one'], /docker stats|resource statistics/i],

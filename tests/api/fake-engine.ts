@@ -374,7 +374,7 @@ export function fakeEngine(): Fake {
     async wait(reference, condition, signal) {
       const cell = cellOf(reference);
       const left = Promise.withResolvers<number>();
-      signal.addEventListener('abort', () => left.reject(new TwofoldError('cancelled', 'The wait was called off.')), {
+      signal.addEventListener('abort', () => left.reject(new TwofoldError('cancelled', 'The wait was cancelled.')), {
         once: true,
       });
       if (condition === 'not-running' && cell.record.life.at !== 'running')
@@ -564,7 +564,7 @@ export function fakeEngine(): Fake {
       load: async (archive: Readable, progress: (line: string) => void) => {
         let bytes = 0;
         for await (const chunk of archive) bytes += (chunk as Buffer).length;
-        if (bytes === 0) throw new TwofoldError('invalid-argument', 'The archive is empty, or no tar.');
+        if (bytes === 0) throw new TwofoldError('invalid-argument', 'The archive is empty or not a tar archive.');
         progress(`${bytes} bytes`);
         return [image];
       },

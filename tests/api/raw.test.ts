@@ -359,7 +359,7 @@ test('a conversion is planned by DryRun, done without it, and refused while the 
 test('the socket is for its group only, a stale one is replaced, a living one is respected', async () => {
   await using door = await openDoor();
   assert.equal((await stat(door.socketPath)).mode & 0o777, 0o660);
-  await assert.rejects(door.second(door.socketPath), /Another daemon listens/);
+  await assert.rejects(door.second(door.socketPath), /Another daemon is listening/);
   const stale = `${door.socketPath}.stale`;
   // A listener that dies without cleaning up leaves its file.
   await promisify(execFile)(process.execPath, [
@@ -371,7 +371,7 @@ test('the socket is for its group only, a stale one is replaced, a living one is
   assert.equal((await stat(second.path)).mode & 0o777, 0o660);
   const plain = `${door.socketPath}.file`;
   await writeFile(plain, '');
-  await assert.rejects(door.second(plain), /is no socket/);
+  await assert.rejects(door.second(plain), /is not a socket/);
   await unlink(plain);
 });
 
@@ -379,7 +379,7 @@ test('a load that fails is answered, and says why in what it streams', async () 
   await using door = await openDoor();
   const { status, body } = await door.ask('POST', '/images/load');
   assert.equal(status, 200);
-  const message = 'The archive is empty, or no tar.';
+  const message = 'The archive is empty or not a tar archive.';
   assert.deepEqual(JSON.parse(body), { errorDetail: { message }, error: message });
   const { code, stderr } = await door.docker(['load'], { input: '' });
   assert.deepEqual([code, stderr.trim()], [1, message]);

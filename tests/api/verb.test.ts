@@ -50,9 +50,9 @@ test('colours are for a terminal that wants them, and help is as wide as the ter
 test('words that are no verb which runs here, too many or too long, and any other body, are 400', async () => {
   await using door = await openDoor();
   const refused: [body: unknown, why: RegExp][] = [
-    [{ Words: ['run', 'nanoserver'] }, /no verb \\"run\\"/],
-    [{ Words: ['__proto__'] }, /no verb \\"__proto__\\"/],
-    [{ Words: [] }, /no verb \\"\\"/],
+    [{ Words: ['run', 'nanoserver'] }, /The verb \\"run\\" does not run/],
+    [{ Words: ['__proto__'] }, /The verb \\"__proto__\\" does not run/],
+    [{ Words: [] }, /The verb \\"\\" does not run/],
     [{}, /Words/],
     [{ Words: 'ps' }, /Words/],
     [{ Words: ['ps', 1] }, /Words/],

@@ -157,7 +157,7 @@ for (const isolation of isolations) {
       await refused(['network', 'disconnect', 'Lab', own('moving')], /is not connected to the network Lab/);
       await refused(
         ['network', 'connect', '--ip', '10.217.1.9', 'Rear', own('moving')],
-        /10\.217\.1\.9 is no address of the network Rear/,
+        /10\.217\.1\.9 is not an address of the network Rear/,
       );
       await daemon.ok(['start', own('moving')]);
       assert.deepEqual(Object.keys(await networksOf(own('moving'))), ['Rear']);
@@ -256,7 +256,7 @@ for (const isolation of isolations) {
         '600',
       ]);
       await create('late', '--network', 'Lab', '--ip', '10.217.1.200');
-      await refused(['start', own('late')], /The address 10\.217\.1\.200 is taken on Lab/);
+      await refused(['start', own('late')], /The address 10\.217\.1\.200 is already in use on Lab/);
       await daemon.ok(['stop', '--time', '0', own('holder')]);
       await daemon.ok(['start', own('late')]);
       assert.equal((await networksOf(own('late')))['Lab']!.IPAddress, '10.217.1.200');

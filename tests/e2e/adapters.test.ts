@@ -59,7 +59,7 @@ for (const Isolation of isolations) {
       ]);
       await assert.rejects(
         twofold.containers.changeAdapter(name, second.Id, { Switch: 'NAT' }),
-        refused(400, /10\.218\.1\.9 is no address of the network NAT/),
+        refused(400, /10\.218\.1\.9 is not an address of the network NAT/),
       );
       await twofold.containers.changeAdapter(name, first!.Id, { Switch: '' });
       await twofold.containers.start(name);
@@ -107,9 +107,9 @@ for (const Isolation of isolations) {
       await assert.rejects(add({ StaticMacAddress: '01:00:5e:00:00:01' }), refused(400, /is not a MAC address/));
       await assert.rejects(
         add({ Switch: 'Lab', StaticIPAddress: '10.218.1.1' }),
-        refused(400, /is the gateway's of Lab/),
+        refused(400, /belongs to the gateway of Lab/),
       );
-      await assert.rejects(add({ StaticIPAddress: 'ten' }), refused(400, /ten is no IPv4 address/));
+      await assert.rejects(add({ StaticIPAddress: 'ten' }), refused(400, /ten is not an IPv4 address/));
       await assert.rejects(add({ Switch: 'Elsewhere' }), refused(404, /network Elsewhere not found/));
       await assert.rejects(add({ Name: '' }), refused(400, /name/));
       await assert.rejects(add({ Swich: 'Lab' } as object), refused(400, /Swich/));
@@ -120,7 +120,7 @@ for (const Isolation of isolations) {
       );
       await assert.rejects(add({ StaticMacAddress: '020000000020' }), refused(409, /Two of the container's adapters/));
       for (let count = 2; count < 8; count += 1) await add({});
-      await assert.rejects(add({}), refused(400, /8 network adapters at most/));
+      await assert.rejects(add({}), refused(400, /at most 8 network adapters/));
       await twofold.containers.remove(name);
     });
 

@@ -104,7 +104,7 @@ const hostile: Readonly<Record<string, readonly [Buffer, RegExp]>> = {
       { path: `${'1'.repeat(64)}/json`, content: json({ parent: 'else' }) },
       { path: `${'1'.repeat(64)}/layer.tar`, content: base },
     ]),
-    /speaks of the layer "else" and does not contain it/,
+    /refers to the layer "else" and does not contain it/,
   ],
   'more layers than there can be': [
     tar([{ path: 'manifest.json', content: json([{ Config: 'c', Layers: Array.from({ length: 128 }, () => 'l') }]) }]),
@@ -112,7 +112,7 @@ const hostile: Readonly<Record<string, readonly [Buffer, RegExp]>> = {
   ],
   'a document nested without end': [
     tar([{ path: 'manifest.json', content: '['.repeat(1 << 20) }]),
-    /manifest.json (?:is not JSON|can't be right)/,
+    /manifest.json (?:is not JSON|is not valid)/,
   ],
   'one blob that is said to be two layers': [
     tar([

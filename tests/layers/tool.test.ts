@@ -139,14 +139,17 @@ test('archives that climb, lie or are broken are refused', async () => {
   const root = place.directory('root/dir');
   const unpack = async (tar: Buffer, ...flags: string[]) =>
     place.tool(['unpack', place.at('root'), '/dir', ...flags], tar);
-  await assert.rejects(unpack(archive({ path: '../x', content: 'x' })), invalid(/climbs/));
-  await assert.rejects(unpack(archive({ path: 'a', type: '1', link: '../../x' })), invalid(/climbs/));
+  await assert.rejects(unpack(archive({ path: '../x', content: 'x' })), invalid(/leads out of the directory/));
+  await assert.rejects(
+    unpack(archive({ path: 'a', type: '1', link: '../../x' })),
+    invalid(/leads out of the directory/),
+  );
   await assert.rejects(
     unpack(archive({ path: 'a', content: 'x'.repeat(3000) }).subarray(0, 1500)),
     invalid(/ends in the middle/),
   );
   await assert.rejects(unpack(archive({ path: 'a', type: 'x', size: 2 ** 33 - 1 })), invalid(/too large/));
-  await assert.rejects(unpack(archive({ path: 'a', pax: { path: 'a\0b' } })), invalid(/zero byte/));
+  await assert.rejects(unpack(archive({ path: 'a', pax: { path: 'a\0b' } })), invalid(/NUL byte/));
   for (const uid of [-1, 2 ** 32 - 1, 2 ** 40]) {
     await assert.rejects(unpack(archive({ path: 'a', uid })), invalid(/a user id is out of range/));
     await assert.rejects(unpack(archive({ path: 'a', gid: uid })), invalid(/a group id is out of range/));

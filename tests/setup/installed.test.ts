@@ -138,7 +138,7 @@ test('doctor tells of a daemon that is older than what is installed', async () =
     const daemon = findings.find((each) => each.name === 'daemon')!;
     assert.equal(daemon.state, 'warning');
     assert.ok(
-      daemon.found.endsWith(`it is 0.1.0-000000000000, and ${await currentVersion(libRoot)} is installed`),
+      daemon.found.endsWith(`it runs 0.1.0-000000000000, but ${await currentVersion(libRoot)} is installed`),
       daemon.found,
     );
   } finally {

@@ -100,7 +100,7 @@ test('a purge says what it removes and of whom, and without a yes it removes not
     ),
   );
   assert.match(stderr, new RegExp(`What set-up built stays(.|\n)*instance ${other} \\(/var/lib/twofold-${other}\\)`));
-  assert.match(stderr, /no terminal to ask at.*--yes/);
+  assert.match(stderr, /there is no terminal.*--yes/);
   for (const answer of ['n\n', '\n', 'yes please\n', '\x04']) {
     const asked = await command(
       'script',
@@ -118,7 +118,7 @@ test('a purge says what it removes and of whom, and without a yes it removes not
 test('what does not name an instance that is there ends or removes none', async () => {
   const missing = await twofold('down', '--purge', '--yes', '--instance', 'nobody');
   assert.equal(missing.code, 1);
-  assert.match(missing.stderr, new RegExp(`There is no instance nobody on this machine.*${one}`));
+  assert.match(missing.stderr, new RegExp(`The instance nobody does not exist on this machine.*${one}`));
   const { code, stderr } = await command(installed.command, ['down'], { env: { ...env, TWOFOLD_INSTANCE: one } });
   assert.equal(code, 1);
   assert.match(stderr, new RegExp(`give --instance ${one}, or --instance default`));

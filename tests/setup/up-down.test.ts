@@ -58,7 +58,7 @@ test('up returns when the daemon answers, and a second up finds it', async () =>
   assert.equal(first.code, 0, first.stderr);
   assert.match(first.stdout, /twofoldd is up: unix:\/\//);
   assert.equal((await docker('version')).code, 0);
-  assert.match((await twofold('up', ...settings)).stdout, /up already/);
+  assert.match((await twofold('up', ...settings)).stdout, /already up/);
 });
 
 test('doctor tells of the daemon that it was pointed at, for people and for programs', async () => {

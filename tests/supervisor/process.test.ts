@@ -343,8 +343,8 @@ test('a log that cannot be opened anew after a rotation is tried again', async (
 
 test('an image whose passwd is a pipe, a device or a way out is refused or read inside the image', async () => {
   const variants: [name: string, make: (file: string) => void, expected: RegExp | null][] = [
-    ['passwdpipe', (file) => execFileSync('mkfifo', [file]), /no file of reasonable size/],
-    ['passwdzero', (file) => execFileSync('mknod', [file, 'c', '1', '5']), /no file of reasonable size/],
+    ['passwdpipe', (file) => execFileSync('mkfifo', [file]), /not a file of reasonable size/],
+    ['passwdzero', (file) => execFileSync('mknod', [file, 'c', '1', '5']), /not a file of reasonable size/],
     [
       'passwdlink',
       (file) => symlinkSync('../../../../../../etc/passwd-', file),

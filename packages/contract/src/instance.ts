@@ -14,7 +14,7 @@ export function instanceNamed(name: string | undefined): string | null {
   if (!pattern.test(name))
     throw new TwofoldError(
       'invalid-argument',
-      `"${name.slice(0, 60)}" is not a valid name of an instance: one to sixteen small letters, digits and hyphens are, and a letter comes first.`,
+      `"${name.slice(0, 60)}" is not a valid instance name: use one to sixteen lowercase letters, digits and hyphens, beginning with a letter.`,
     );
   return name;
 }

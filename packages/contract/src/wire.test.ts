@@ -35,7 +35,7 @@ test('frames come out as they went in, however the bytes are cut', () => {
   );
 });
 
-test('a header that cannot be right is refused', () => {
+test('an invalid header is refused', () => {
   const broken = encodeFrame(FrameType.REPLY, 0);
   broken.writeUInt32LE(2 << 20, 0);
   assert.throws(

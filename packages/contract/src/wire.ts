@@ -154,7 +154,7 @@ export function encodeFrame(type: FrameType, channel: number, payload: Uint8Arra
   if (payload.length > MAX_PAYLOAD_BYTES)
     throw new TwofoldError(
       'invalid-argument',
-      `A message of ${payload.length} bytes is longer than the protocol's ${MAX_PAYLOAD_BYTES}.`,
+      `A message of ${payload.length} bytes is longer than the protocol's limit of ${MAX_PAYLOAD_BYTES}.`,
     );
   const frame = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
   frame.writeUInt32LE(payload.length, 0);
@@ -211,7 +211,7 @@ export class FrameReader {
 function payloadLength(header: Buffer): number {
   const length = header.readUInt32LE(0);
   if (length > MAX_PAYLOAD_BYTES || header.readUInt16LE(10) !== 0)
-    throw new TwofoldError('protocol', 'A frame has a header that cannot be right.');
+    throw new TwofoldError('protocol', 'A frame has an invalid header.');
   return length;
 }
 

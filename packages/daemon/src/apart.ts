@@ -39,7 +39,7 @@ export function keepApart(settings: Settings, others: readonly Registered[]): Ap
     (other) => other.workerUids.first <= workerUids.last && other.workerUids.last >= workerUids.first,
   );
   const stays = (what: string, whose: readonly Registered[]): string[] =>
-    whose.length === 0 ? [] : [`${what} may be of another daemon (${whose.map(nameOf).join(', ')}) and stay.`];
+    whose.length === 0 ? [] : [`${what} may belong to another daemon (${whose.map(nameOf).join(', ')}) and are kept.`];
   return {
     // `tf10` is tf's eleventh bridge and tf1's first: the longer prefix has it.
     ownsLink: (name) =>

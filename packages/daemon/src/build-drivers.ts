@@ -66,7 +66,7 @@ export async function buildDrivers(settings: Settings, _log: Logger, _database: 
   else drivers.set('hyperv', hyperv);
   if (drivers.get('hyperv') === hyperv && hyperv.accelerator === 'tcg')
     warnings.push(
-      "Hyper-V containers run under software emulation (TCG), which is no security boundary: QEMU's documentation says not to rely on it.",
+      "Hyper-V containers run under software emulation (TCG), which is not a security boundary: QEMU's documentation says not to rely on it.",
     );
   return { drivers, facts, cgroupVersion: cgroups.version, runtimeVersion, accelerator: hyperv.accelerator, warnings };
 }

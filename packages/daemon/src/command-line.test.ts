@@ -19,7 +19,7 @@ test('the default isolation is an exec option, as dockerd on Windows has it', ()
   assert.equal(readCommandLine(['--exec-opt', 'isolation=HyperV'])!.defaultIsolation, 'hyperv');
 });
 
-test('a value that cannot be right is refused with what is right', () => {
+test('an invalid value is refused with what is valid', () => {
   assert.throws(() => readCommandLine(['--exec-opt', 'isolation=vm']), refused('process, hyperv'));
   assert.throws(() => readCommandLine(['--host', 'tcp://0.0.0.0:2375']), refused('unix:///path'));
   assert.throws(() => readCommandLine(['--data-root', 'relative']), refused('absolute'));

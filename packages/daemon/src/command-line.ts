@@ -29,7 +29,7 @@ const wrong = (message: string): never => {
 
 function oneOf<T extends string>(what: string, words: readonly T[], value: string): T {
   const found = words.find((word) => word === value.toLowerCase());
-  return found ?? wrong(`${what} "${value}" is not known: it is one of ${words.join(', ')}.`);
+  return found ?? wrong(`${what} "${value}" is not valid: use one of ${words.join(', ')}.`);
 }
 
 function absolute(what: string, value: string): string {
@@ -74,7 +74,7 @@ const options: readonly Option[] = [
     help: 'the socket to listen on: unix:///run/twofold/twofold.sock',
     apply(draft, value) {
       if (!value.startsWith('unix://'))
-        wrong(`--host "${value}" is not an address that Twofold listens on: unix:///path is.`);
+        wrong(`--host "${value}" is not an address that Twofold can listen on: use unix:///path.`);
       draft.socket = absolute('--host', value.slice('unix://'.length));
       draft.socketGiven = true;
     },
@@ -92,7 +92,7 @@ const options: readonly Option[] = [
     help: 'isolation=process or isolation=hyperv: the default isolation',
     apply(draft, value) {
       const [name, word] = pair('--exec-opt', value);
-      if (name !== 'isolation') wrong(`--exec-opt "${name}" is not known: isolation is.`);
+      if (name !== 'isolation') wrong(`--exec-opt "${name}" is unknown: use isolation.`);
       draft.defaultIsolation = oneOf('The isolation', ['process', 'hyperv'], word);
     },
   },
@@ -103,7 +103,7 @@ const options: readonly Option[] = [
     apply: (draft, value) =>
       void (draft.linkPrefix = /^[a-z][a-z0-9]{0,3}$/.test(value)
         ? value
-        : wrong(`--bridge-prefix "${value}" is not one to four small letters and digits.`)),
+        : wrong(`--bridge-prefix "${value}" is not valid: use one to four lowercase letters and digits.`)),
   },
   {
     flags: '--default-address-pool <pool>',
@@ -113,7 +113,7 @@ const options: readonly Option[] = [
     apply(draft, value) {
       const given = Object.fromEntries(value.split(',').map((part) => pair('--default-address-pool', part)));
       const [, prefix = ''] = /^\d{1,3}(?:\.\d{1,3}){3}\/(\d{1,2})$/.exec(given['base'] ?? '') ?? [];
-      if (prefix === '') wrong(`--default-address-pool "${value}" has no base of the form 10.88.0.0/13.`);
+      if (prefix === '') wrong(`--default-address-pool "${value}" needs a base of the form 10.88.0.0/13.`);
       const pool = { base: given['base']!, size: whole("The pool's size", given['size'] ?? '', Number(prefix), 28) };
       draft.addressPools = draft.poolsGiven === true ? [...draft.addressPools, pool] : [pool];
       draft.poolsGiven = true;
@@ -144,10 +144,10 @@ const options: readonly Option[] = [
   {
     flags: '--vm-memory <size>',
     key: 'vm-memory',
-    help: 'what a container may use of the memory of a standard utility VM',
+    help: 'memory that a container may use in a standard utility VM',
     apply(draft, value) {
       const memoryBytes = bytesOf(value);
-      if (memoryBytes < 128 << 20) wrong(`--vm-memory "${value}" is too little for a utility VM: 128m is the least.`);
+      if (memoryBytes < 128 << 20) wrong(`--vm-memory "${value}" is too little for a utility VM: the minimum is 128m.`);
       draft.machine = { ...draft.machine, memoryBytes };
     },
   },
@@ -160,31 +160,31 @@ const options: readonly Option[] = [
   {
     flags: '--vm-template <boolean>',
     key: 'vm-template',
-    help: 'whether utility VMs are clones of a template; otherwise every one boots, and none waits',
+    help: 'whether utility VMs are cloned from a template; otherwise each one boots, and none waits',
     apply: (draft, value) => void (draft.vmTemplate = oneOf('--vm-template', ['true', 'false'], value) === 'true'),
   },
   {
     flags: '--vm-fork <boolean>',
     key: 'vm-fork',
-    help: 'whether emulated utility VMs are forks of one that stands still, where there is a template; otherwise they are clones',
+    help: 'whether emulated utility VMs are forked from one that is paused, where there is a template; otherwise they are cloned',
     apply: (draft, value) => void (draft.vmFork = oneOf('--vm-fork', ['true', 'false'], value) === 'true'),
   },
   {
     flags: '--vm-pool <number>',
     key: 'vm-pool',
-    help: 'how many utility VMs wait for containers at least; 0: none',
+    help: 'minimum number of utility VMs that wait for containers; 0: none',
     apply: (draft, value) => void (draft.vmPool = whole('--vm-pool', value, 0, 64)),
   },
   {
     flags: '--vm-pool-max <number>',
     key: 'vm-pool-max',
-    help: 'how many utility VMs wait after a burst of starts',
+    help: 'maximum number of utility VMs that wait after a burst of starts',
     apply: (draft, value) => void (draft.vmPoolMost = whole('--vm-pool-max', value, 0, 256)),
   },
   {
     flags: '--vm-pool-idle <seconds>',
     key: 'vm-pool-idle',
-    help: 'after how long without another burst its waiting utility VMs end',
+    help: 'time without another burst after which the additional waiting utility VMs end',
     apply: (draft, value) => void (draft.vmPoolIdleMs = 1000 * whole('--vm-pool-idle', value, 1, 86_400)),
   },
   {
@@ -196,7 +196,7 @@ const options: readonly Option[] = [
   {
     flags: '--allow-emulation <boolean>',
     key: 'allow-emulation',
-    help: 'whether software emulation, which QEMU calls no security boundary, may serve as one',
+    help: 'whether Hyper-V containers may run under software emulation, which QEMU does not consider a security boundary',
     apply: (draft, value) =>
       void (draft.allowEmulation = oneOf('--allow-emulation', ['true', 'false'], value) === 'true'),
   },
@@ -222,13 +222,13 @@ const options: readonly Option[] = [
       const [name, word] = pair('--log-opt', value);
       if (name === 'max-size') draft.logMaxBytes = bytesOf(word);
       else if (name === 'max-file') draft.logMaxFiles = whole('max-file', word, 1, 1000);
-      else wrong(`--log-opt "${name}" is not known: max-size and max-file are.`);
+      else wrong(`--log-opt "${name}" is unknown: use max-size or max-file.`);
     },
   },
   {
     flags: '--default-pids-limit <number>',
     key: 'default-pids-limit',
-    help: 'processes that a container may have which says nothing of it; 0: no limit',
+    help: 'limit on the processes of a container that sets none itself; 0: no limit',
     apply: (draft, value) => void (draft.defaultPidsLimit = whole('--default-pids-limit', value, 0, 4 << 20)),
   },
   {
@@ -254,7 +254,7 @@ export function readCommandLine(
   const command = new Command('twofoldd')
     .description('The Twofold daemon: containers in namespaces or in utility VMs, behind the Docker Engine API.')
     .exitOverride()
-    .showHelpAfterError('(--help tells more)')
+    .showHelpAfterError('(see --help)')
     .allowExcessArguments(false);
   for (const option of options)
     command.option(`${option.flags}`, option.help, (value: string) => void given.push({ option, value }));
@@ -268,7 +268,7 @@ export function readCommandLine(
     'JSON file with the names of these flags as keys; flags win',
     (value: string) => void (file = absolute('--config-file', value)),
   );
-  command.option('--purge', 'remove everything that a daemon with these settings has on this host, and end');
+  command.option('--purge', 'remove everything that a daemon with these settings has on this host, and exit');
   command.option('-D, --debug', 'the same as --log-level debug').on('option:debug', () => (debug = true));
   try {
     command.parse(words, { from: 'user' });
@@ -292,7 +292,7 @@ function finish(settings: Settings, socketGiven: boolean): Settings {
   // A sandbox's socket: <exec root>/sb/<64 digits>/<name>.
   const longest = 107 - '/sb/'.length - 64 - '/socket'.length;
   if (Buffer.byteLength(settings.runRoot) > longest)
-    wrong(`--exec-root "${settings.runRoot}" is too long for the sockets below it: ${longest} bytes are the most.`);
+    wrong(`--exec-root "${settings.runRoot}" is too long for the sockets below it: the maximum is ${longest} bytes.`);
   if (Buffer.byteLength(socket) > 107) wrong(`The socket's path "${socket}" is longer than 107 bytes.`);
   return {
     ...settings,
@@ -313,7 +313,7 @@ function readConfigFile(path: string): { option: Option; value: string }[] {
   return Object.entries(content).flatMap(([key, value]) => {
     const option =
       options.find((candidate) => candidate.key === key) ??
-      wrong(`The configuration file ${path} has "${key}", which is not known.`);
+      wrong(`The configuration file ${path} has the unknown key "${key}".`);
     return wordsOf(value).map((word) => ({ option, value: word }));
   });
 }

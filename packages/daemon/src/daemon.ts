@@ -48,7 +48,7 @@ export async function main(): Promise<number> {
   );
   if (process.getuid?.() !== 0) {
     process.stderr.write(
-      'twofoldd: the daemon makes namespaces, bridges and virtual machines, and needs root for it. Run it with sudo.\n',
+      'twofoldd: the daemon creates namespaces, bridges and virtual machines, which needs root. Run it with sudo.\n',
     );
     return 125;
   }

@@ -38,7 +38,7 @@ test('all else follows from the name, and flags win', () => {
   for (const name of ['Blue', '1', 'a/b', '..', 'x'.repeat(17), 'a_b', 'a.b'])
     assert.throws(
       () => readCommandLine(['--instance', name]),
-      (error) => isTwofoldError(error, 'invalid-argument') && error.message.includes('name of an instance'),
+      (error) => isTwofoldError(error, 'invalid-argument') && error.message.includes('instance name'),
     );
 });
 

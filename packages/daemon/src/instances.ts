@@ -65,7 +65,7 @@ export function slotOf(instance: string): number {
   if (free !== null) return free;
   throw new TwofoldError(
     'conflict',
-    `There are ${highestSlot} instances on this machine already, and no more can be: remove one with twofold --instance NAME down --purge (known: ${[...knownInstances()].join(', ')}).`,
+    `This machine already has ${highestSlot} instances, which is the maximum: remove one with twofold --instance NAME down --purge (known: ${[...knownInstances()].join(', ')}).`,
   );
 }
 
@@ -117,7 +117,7 @@ function claim(instance: string, slot: number): void {
     // Two instances that were started for the first time in the same moment.
     throw new TwofoldError(
       'conflict',
-      `Another instance has just been given what ${instance} was to have: start it again.`,
+      `Another instance has just taken the place that ${instance} was to have: start it again.`,
       { cause },
     );
   }

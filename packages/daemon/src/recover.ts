@@ -29,7 +29,7 @@ export interface Recovered {
 /** Refused while a daemon lives. Tells of each thing that had no row. */
 export function recover(settings: Settings, tell: (recovered: Recovered) => void): void {
   if (!existsSync(settings.dataRoot))
-    throw new TwofoldError('path-not-found', `There is no data root ${settings.dataRoot}.`);
+    throw new TwofoldError('path-not-found', `The data root ${settings.dataRoot} does not exist.`);
   makeDataRoot(settings.dataRoot);
   using _hold = lockDataRoot(settings.dataRoot);
   const lost = new LostAndFound(settings.dataRoot);

@@ -15,7 +15,7 @@ export function verbRunner(socketPath: string): RunVerb {
     if (!Object.hasOwn(askingVerbs, verb))
       throw new TwofoldError(
         'invalid-argument',
-        `There is no verb "${verb.slice(0, 60)}" that runs in the daemon: ${Object.keys(askingVerbs).join(', ')} do.`,
+        `The verb "${verb.slice(0, 60)}" does not run in the daemon: only ${Object.keys(askingVerbs).join(', ')} do.`,
       );
     // Whichever daemon the words name: the client has come here.
     return run(words, askingVerbs, { ...outputs, connect: () => new Twofold({ socketPath, signal }) });

@@ -106,7 +106,7 @@ export function assertOwnDirectory(directory: string): void {
     depth < 2 ||
     ['/usr/local', '/usr/lib', '/var/lib', '/usr/bin', '/home/root', '/var/run', '/usr/local/lib'].includes(path)
   ) {
-    throw new TwofoldError('forbidden', `${path} is no directory of Twofold's own: it is not removed.`);
+    throw new TwofoldError('forbidden', `${path} is not a directory of Twofold's: it is not removed.`);
   }
 }
 

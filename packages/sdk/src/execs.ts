@@ -103,7 +103,7 @@ export class Execs {
     for (;;) {
       const { ExitCode } = await this.inspect(id);
       if (ExitCode !== null) return ExitCode;
-      if (Date.now() > limit) throw new TwofoldApiError(0, 'The exec has ended its output and still runs.');
+      if (Date.now() > limit) throw new TwofoldApiError(0, 'The exec has ended its output but is still running.');
       await delay(5);
     }
   }

@@ -108,13 +108,13 @@ export class Transport implements Disposable {
   }
 
   #unreachable(cause: unknown, signal: AbortSignal | undefined): Error {
-    if (signal?.aborted === true) return new TwofoldApiError(0, 'The request was called off.', { cause });
+    if (signal?.aborted === true) return new TwofoldApiError(0, 'The request was cancelled.', { cause });
     const code = (cause as NodeJS.ErrnoException).code;
     const why =
       code === 'ENOENT' || code === 'ECONNREFUSED'
         ? 'no daemon listens there'
         : code === 'EACCES'
-          ? 'you have no right to use it (root, or a member of its group, has)'
+          ? 'you have no permission to use it (root and members of its group have)'
           : 'the connection broke';
     return new TwofoldApiError(0, `Cannot talk to the Twofold daemon at ${this.socketPath}: ${why}.`, { cause });
   }

@@ -13,7 +13,7 @@ import type { Address, Client } from './client.ts';
  */
 export function socketPathOf({ host, instance }: Address, environment: NodeJS.ProcessEnv): string {
   if (host !== undefined && instance !== undefined)
-    throw new TwofoldError('invalid-argument', 'Both --host and --instance name a daemon: give one of them.');
+    throw new TwofoldError('invalid-argument', 'Both --host and --instance name a daemon: give only one of them.');
   if (host !== undefined) return pathOf('--host', host);
   if (instance !== undefined) return socketOf(instanceNamed(instance));
   const { TWOFOLD_HOST, TWOFOLD_INSTANCE } = environment;
@@ -26,7 +26,7 @@ function pathOf(what: string, host: string): string {
   if (!path.startsWith('/'))
     throw new TwofoldError(
       'invalid-argument',
-      `${what} "${host}" is not a unix socket: unix:///run/twofold/twofold.sock is one.`,
+      `${what} "${host}" is not a unix socket: use an address like unix:///run/twofold/twofold.sock.`,
     );
   return path;
 }
@@ -41,9 +41,11 @@ export function explained(error: unknown, socketPath: string): unknown {
       { cause: error },
     );
   if (code === 'EACCES')
-    return new TwofoldError('forbidden', `No right to use ${socketPath}: use sudo, or join the group twofold.`, {
-      cause: error,
-    });
+    return new TwofoldError(
+      'forbidden',
+      `You have no permission to use ${socketPath}: use sudo, or join the group twofold.`,
+      { cause: error },
+    );
   if (error instanceof TwofoldApiError)
     return new TwofoldError(error.status >= 500 ? 'internal' : 'invalid-argument', error.message, {
       cause: error.cause,

@@ -9,7 +9,7 @@ export function formatOption(): Option {
   return new Option('--format <format>', 'table for people, json for programs')
     .default('table')
     .argParser((text): Format => {
-      if (text !== 'table' && text !== 'json') throw new InvalidArgumentError('It is table or json.');
+      if (text !== 'table' && text !== 'json') throw new InvalidArgumentError('Use table or json.');
       return text;
     });
 }

@@ -48,7 +48,7 @@ export async function run(words: readonly string[], verbs: Verbs, client: Client
     .version('0.1.0')
     .enablePositionalOptions()
     .exitOverride()
-    .showHelpAfterError('(--help tells more)')
+    .showHelpAfterError('(see --help)')
     .configureOutput({
       writeOut: (text) => void client.stdout.write(text),
       writeErr: (text) => void client.stderr.write(text),

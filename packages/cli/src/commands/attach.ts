@@ -8,17 +8,17 @@ import { pump } from '../session/pump.ts';
 export function register(program: Command): void {
   program
     .command('attach')
-    .description("Takes up the streams of a running container's main process. Ctrl+P Ctrl+Q lets go of them.")
+    .description("Attaches to the streams of a running container's main process. Ctrl+P Ctrl+Q detaches.")
     .argument('<container>')
-    .option('--no-stdin', 'do not pass input on')
-    .option('--detach-keys <keys>', 'the keys that let go, as docker writes them')
+    .option('--no-stdin', 'do not pass standard input on')
+    .option('--detach-keys <keys>', 'the keys that detach, in the notation of docker')
     .action(async (container: string, options: { stdin: boolean; detachKeys?: string }, command: Command) => {
       process.exitCode = await withDaemon(command, async (twofold) => {
         const { Config, State, Id } = await twofold.containers.inspect(container);
         if (!State.Running)
           throw new TwofoldError(
             'container-not-running',
-            `${container} does not run: start it first (twofold start ${container}).`,
+            `${container} is not running: start it first (twofold start ${container}).`,
           );
         const stdin = options.stdin && Config.OpenStdin === true;
         const { exit } = await twofold.containers.beginWait(Id);

@@ -26,14 +26,14 @@ export function register(program: Command): void {
         if (options.format === 'json') return print(JSON.stringify(conversion, null, 2));
         describe(container, conversion);
         if (conversion.Refusals.length > 0)
-          throw new TwofoldError('conflict', `${container} can't be converted as it is.`);
+          throw new TwofoldError('conflict', `${container} cannot be converted in its present state.`);
       },
     );
 }
 
 function describe(container: string, conversion: Conversion): void {
   const { From, To, Carries, Changes, Refusals, DryRun } = conversion;
-  if (From === To) print(`${container} has ${To} isolation already.`);
+  if (From === To) print(`${container} already has ${To} isolation.`);
   else print(`${container}: ${From} → ${To}${DryRun ? ' (nothing was done)' : ''}`);
   for (const line of Carries) print(`  kept     ${line}`);
   for (const line of Changes) print(`  changes  ${line}`);

@@ -25,7 +25,7 @@ async function demo(words: readonly string[]): Promise<void> {
   if (process.getuid?.() !== 0)
     throw new TwofoldError(
       'forbidden',
-      'The demo sets the machine up and starts the daemon, and needs root: run it with sudo.',
+      'The demo sets the machine up and starts the daemon, which needs root: run it with sudo.',
     );
   await setUp({});
   const settings = settingsOf(words);
@@ -40,12 +40,12 @@ async function demo(words: readonly string[]): Promise<void> {
   print(
     [
       '',
-      paint('bold', 'The daemon runs on. Try next, with the stock docker CLI:'),
+      paint('bold', 'The daemon keeps running. Next, try the stock docker CLI:'),
       `  export DOCKER_HOST=unix://${settings.socket}`,
       '  docker run --rm -it nanoserver cmd',
       '  docker run --rm -it --isolation=hyperv nanoserver cmd',
       '  docker run --rm --isolation=hyperv windowsservercore cat /etc/os-release',
-      "and with Twofold's own:",
+      "and Twofold's own:",
       `  twofold ${named}ps -a             containers with their isolation`,
       `  twofold ${named}compute           worker processes`,
       `  twofold ${named}doctor            what this machine has, and what it means`,

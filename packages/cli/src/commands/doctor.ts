@@ -27,7 +27,7 @@ function render(finding: Finding): string {
 export function register(program: Command): void {
   program
     .command('doctor')
-    .description('Tells what is there, what is missing, what that means and how to mend it. Changes nothing.')
+    .description('Reports what is there, what is missing, what that means and how to fix it. Changes nothing.')
     .addOption(formatOption())
     .option('--lib-root <directory>', 'where built parts are')
     .option('--data-root <directory>', 'where the daemon keeps its data')

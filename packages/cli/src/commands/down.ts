@@ -27,7 +27,7 @@ export function register(program: Command): void {
   program
     .command('down')
     .description(
-      "Stops the daemon of the instance, the default one without --instance; containers run on. --purge removes everything of it. Takes the daemon's flags too, as they were given to `up`.",
+      "Stops the daemon of the instance, or of the default one without --instance; containers keep running. --purge removes everything that belongs to it. Also takes the daemon's flags, as they were given to `up`.",
     )
     .option('--purge', 'remove containers, images, switches and data of this daemon')
     .option('--keep-setup', 'with --purge: leave what set-up built (programs, kernel, base images)')
@@ -44,7 +44,7 @@ async function down(words: readonly string[], options: Options): Promise<void> {
   const stopped = await stopDaemon(settings, stopTimeoutMs);
   print(
     stopped
-      ? `twofoldd of ${nameOf(settings)} is down. Containers run on; \`twofold ${wordsBefore(settings)}up\` finds them again.`
+      ? `twofoldd of ${nameOf(settings)} is down. Containers keep running; \`twofold ${wordsBefore(settings)}up\` finds them again.`
       : `twofoldd of ${nameOf(settings)} was not up.`,
   );
 }

@@ -17,11 +17,11 @@ interface ExecWords {
 export function register(program: Command): void {
   program
     .command('exec')
-    .description('Runs a further command in a running container, inside its isolation.')
+    .description('Runs another command in a running container, inside its isolation.')
     .argument('<container>')
     .argument('<command...>')
-    .option('-i, --interactive', 'pass input on')
-    .option('-t, --tty', 'give it a terminal')
+    .option('-i, --interactive', 'pass standard input on')
+    .option('-t, --tty', 'allocate a terminal')
     .option('-d, --detach', 'run in the background')
     .option('-e, --env <NAME=value>', 'environment', gather, [])
     .option('-u, --user <user>', 'user, or user:group')

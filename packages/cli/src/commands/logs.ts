@@ -14,10 +14,10 @@ interface LogWords {
 export function register(program: Command): void {
   program
     .command('logs')
-    .description('Writes what a container has written, each stream to its own.')
+    .description('Prints what a container has written, each stream to its own.')
     .argument('<container>')
-    .option('-f, --follow', 'go on until the container ends')
-    .option('-n, --tail <lines>', 'that many lines from the end, or all', 'all')
+    .option('-f, --follow', 'follow the output until the container ends')
+    .option('-n, --tail <lines>', 'number of lines from the end, or all', 'all')
     .option('--since <time>', 'Unix seconds or RFC 3339')
     .option('--until <time>', 'Unix seconds or RFC 3339')
     .option('-t, --timestamps', 'with times')

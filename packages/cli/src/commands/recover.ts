@@ -10,7 +10,7 @@ export function register(program: Command): void {
   program
     .command('recover')
     .description(
-      'Makes containers, images and switches known again whose database was lost, from the data root. Deletes nothing. The daemon must be down. Takes the flags that were given to `up`.',
+      'Recovers containers, images and switches from the data root after their database was lost. Deletes nothing. The daemon must be down. Takes the flags that were given to `up`.',
     )
     .allowUnknownOption()
     .allowExcessArguments()

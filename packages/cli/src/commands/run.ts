@@ -16,8 +16,8 @@ interface Traced {
 
 export function register(program: Command): void {
   addRunOptions(program.command('run').helpOption('--help', 'tell more'))
-    .option('--trace', 'tell the steps of the start with their times, on standard error')
-    .description('Runs a command in a new container. Ends with its exit code, as docker does.')
+    .option('--trace', 'print the steps of the start with their times to standard error')
+    .description('Runs a command in a new container. Exits with the exit code of the command, as docker does.')
     .argument('<image>')
     .argument('[command...]')
     .passThroughOptions()

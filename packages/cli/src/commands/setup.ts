@@ -14,10 +14,10 @@ import { testedPrograms } from '../setup/steps/tested-programs.ts';
 export function register(program: Command): void {
   program
     .command('setup')
-    .description('Installs and builds what Twofold needs on this machine. Safe to repeat; takes up where it stopped.')
+    .description('Installs and builds what Twofold needs on this machine. Safe to repeat; continues where it stopped.')
     .option('--lib-root <directory>', 'where built parts go')
-    .option('--tests', 'bring what only the tests use, too')
-    .option('--service', 'install the systemd units, too, and enable that of the default instance')
+    .option('--tests', 'also install what only the tests use')
+    .option('--service', 'also install the systemd units, and enable that of the default instance')
     .action(async (options: { libRoot?: string; service?: true; tests?: true }) => {
       await setUp(options);
       if (options.service !== true) return;

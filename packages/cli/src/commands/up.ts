@@ -13,9 +13,9 @@ export function register(program: Command): void {
   program
     .command('up')
     .description(
-      "Starts the daemon and waits until it answers. Takes the daemon's flags too (--data-root, --exec-root, --exec-opt, …; docs/daemon.md has them all).",
+      "Starts the daemon and waits until it answers. Also takes the daemon's flags (--data-root, --exec-root, --exec-opt, …; docs/daemon.md lists them all).",
     )
-    .addOption(new Option('--foreground', 'stay, and write the log to standard error'))
+    .addOption(new Option('--foreground', 'stay in the foreground, and write the log to standard error'))
     .allowUnknownOption()
     .allowExcessArguments()
     .action(async (options: { foreground?: true }, command: Command) =>
@@ -43,7 +43,7 @@ async function up(words: readonly string[], foreground: boolean): Promise<void> 
     tell(paint('yellow', `WARNING: ${emulationNotice}`, here.stderr));
   print(
     [
-      `twofoldd is ${outcome === 'started' ? 'up' : 'up already'}: unix://${settings.socket} (log: ${logFileOf(settings)})`,
+      `twofoldd is ${outcome === 'started' ? 'up' : 'already up'}: unix://${settings.socket} (log: ${logFileOf(settings)})`,
       '',
       'With the docker CLI:',
       `  export DOCKER_HOST=unix://${settings.socket}`,

@@ -38,7 +38,7 @@ export async function stopDaemon(settings: Settings, timeoutMs: number): Promise
     if (performance.now() > deadline)
       throw new TwofoldError(
         'internal',
-        `The daemon (process ${pid}) has not ended within ${timeoutMs / 1000} s. It may be killed (kill -9 ${pid}): containers and their logs do not suffer.`,
+        `The daemon (process ${pid}) has not ended within ${timeoutMs / 1000} s. You can kill it (kill -9 ${pid}): this does not harm containers or their logs.`,
       );
     await wait(pauseMs);
   }

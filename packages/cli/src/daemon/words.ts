@@ -19,7 +19,7 @@ export function daemonWords(command: Command): string[] {
     // sudo takes the variable away: what it does must not depend on how one became root.
     throw new TwofoldError(
       'invalid-argument',
-      `TWOFOLD_INSTANCE is "${meant}", and ${command.name()} does not go by it: give --instance ${meant}, or --instance default.`,
+      `TWOFOLD_INSTANCE is "${meant}", but ${command.name()} does not use it: give --instance ${meant}, or --instance default.`,
     );
   return words;
 }

@@ -79,11 +79,9 @@ async function sameInside(twofold: Twofold): Promise<void> {
   compare('address', ...(await both(['sh', '-c', 'hostname -i | cut -d" " -f1'])));
   const kernels = await both(['uname', '-r']);
   compare('kernel release', ...kernels);
-  say(
-    `The host's own kernel is ${release()}: the process container shares it, the Hyper-V container has one of its own.`,
-  );
+  say(`The host's own kernel is ${release()}: the process container shares it, the Hyper-V container has its own.`);
   hold(kernels[0] === release(), "the process container runs on the host's kernel");
-  hold(kernels[1] !== release(), 'the Hyper-V container runs on a kernel of its own');
+  hold(kernels[1] !== release(), 'the Hyper-V container runs on its own kernel');
 }
 
 async function seenFromHost(twofold: Twofold): Promise<void> {

@@ -58,9 +58,9 @@ const examineDaemon: Examination = async ({ places }) => {
     return {
       name: 'daemon',
       state: 'warning',
-      found: `${found}; it is ${runs === '' ? 'of an unknown build' : runs}, and ${installed} is installed`,
-      meaning: 'What set-up has installed since its start does not run yet.',
-      mend: 'sudo twofold down, then sudo twofold up; containers run on',
+      found: `${found}; it runs ${runs === '' ? 'an unknown build' : runs}, but ${installed} is installed`,
+      meaning: 'What set-up has installed since the daemon started is not in use yet.',
+      mend: 'sudo twofold down, then sudo twofold up; containers keep running',
     };
   }
   return {

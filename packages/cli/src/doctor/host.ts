@@ -21,7 +21,7 @@ export const examineRights: Examination = async () => {
       name: 'root',
       state: 'warning',
       found: `user ${process.getuid?.()}`,
-      meaning: 'Some of what follows can be seen by root only.',
+      meaning: 'Some of what follows is visible only to root.',
       mend: 'sudo twofold doctor',
     };
   return fine('root', 'yes');
@@ -128,13 +128,15 @@ export const examineKvm: Examination = async () => {
   if (there)
     return fine(
       'kvm',
-      usable ? '/dev/kvm opens (whether a guest boots under it, the accelerator says)' : '/dev/kvm is there, for root',
+      usable
+        ? '/dev/kvm opens (the accelerator tells whether a guest boots under it)'
+        : '/dev/kvm exists, for root only',
     );
   return {
     name: 'kvm',
     state: 'warning',
     found: 'no /dev/kvm',
-    meaning: 'Hyper-V containers run under emulation: slower, and no security boundary.',
+    meaning: 'Hyper-V containers run under emulation, which is slower and not a security boundary.',
     mend: 'load kvm_intel or kvm_amd; in a virtual machine, allow nested virtualisation; then twofold setup',
   };
 };
@@ -165,13 +167,13 @@ export const examineSpace: Examination = async ({ places }): Promise<Finding> =>
     name: 'disk',
     state: 'warning',
     found,
-    meaning: 'Images and writable layers may find no room; starts are refused when it is nearly full.',
+    meaning: 'Images and writable layers may run out of space; containers do not start when the disk is nearly full.',
     mend: 'free some space, or choose another --data-root',
   };
 };
 
 export const examineLost: Examination = async ({ places }): Promise<Finding> => {
-  if (process.getuid?.() !== 0) return fine('lost+found', 'for root to see');
+  if (process.getuid?.() !== 0) return fine('lost+found', 'visible only to root');
   const lost = new LostAndFound(places.dataRoot);
   const paths = lost.paths();
   if (paths.length === 0) return fine('lost+found', 'empty');
@@ -179,7 +181,7 @@ export const examineLost: Examination = async ({ places }): Promise<Finding> => 
     name: 'lost+found',
     state: 'warning',
     found: `${paths.length} ${paths.length === 1 ? 'thing' : 'things'} in ${lost.directory}: ${paths.slice(0, 3).join(', ')}${paths.length > 3 ? ', …' : ''}`,
-    meaning: 'They were found in the data root and no row of the database knows them. Nothing uses them.',
-    mend: 'twofold down, twofold recover, twofold up bring back what a description is left of; docker builder prune deletes the rest',
+    meaning: 'They were found in the data root, but the database does not know them. Nothing uses them.',
+    mend: 'twofold down, twofold recover and twofold up bring back what still has a description; docker builder prune deletes the rest',
   };
 };

@@ -48,7 +48,7 @@ export const examineRuntime: Examination = async () => {
     return {
       name: 'runtime',
       state: 'missing',
-      found: 'crun is not there',
+      found: 'crun is not installed',
       meaning: 'Containers with process isolation cannot start.',
       mend: 'twofold setup, or apt-get install crun',
     };
@@ -59,7 +59,7 @@ export const examineRuntime: Examination = async () => {
       name: 'runtime',
       state: 'warning',
       found: line,
-      meaning: 'The version cannot be read, so its known holes cannot be told.',
+      meaning: 'The version cannot be read, so its known vulnerabilities cannot be listed.',
       mend: 'install the newest crun',
     };
   const open = openHoles(holes, version, await distributionChangelog());
@@ -68,7 +68,7 @@ export const examineRuntime: Examination = async () => {
     name: 'runtime',
     state: 'warning',
     found: line,
-    meaning: `Known holes of this version: ${open.map((hole) => `${hole.id} (${hole.what})`).join('; ')}. A hostile image may break out of process isolation.`,
+    meaning: `Known vulnerabilities of this version: ${open.map((hole) => `${hole.id} (${hole.what})`).join('; ')}. A hostile image may break out of process isolation.`,
     mend: 'install a newer crun, or a version that your distribution has patched (its changelog does not name these)',
   };
 };

@@ -23,7 +23,7 @@ test("the machine's own pwsh is used from 7.4 on, and else the engine's; without
   const refused = (pattern: RegExp) =>
     assert.rejects(find, (error) => isTwofoldError(error, 'unsupported') && pattern.test(error.message));
 
-  await refused(/no PowerShell 7\.4 or newer here: install pwsh/);
+  await refused(/PowerShell 7\.4 or newer is not installed: install pwsh/);
   await program(own, 'echo PowerShell 7.3.12');
   await refused(/bin\/pwsh is 7\.3\.12/);
   const ours = await program(powershellParts(join(directory, 'lib')).program, '');

@@ -17,10 +17,10 @@ export async function findPowerShell(libRoot: string, path: string, signal: Abor
   if (own !== null && version !== null && isNewEnough(version)) return own;
   const ours = powershellParts(libRoot).program;
   if (await isProgram(ours)) return ours;
-  const found = own === null ? '' : ` (${own} is ${version ?? 'not one that tells its version'})`;
+  const found = own === null ? '' : ` (${own} is ${version ?? 'of an unknown version'})`;
   throw new TwofoldError(
     'unsupported',
-    `There is no PowerShell ${leastVersion.join('.')} or newer here${found}: install pwsh, or the .NET SDK 10 and run twofold setup again.`,
+    `PowerShell ${leastVersion.join('.')} or newer is not installed${found}: install pwsh, or install the .NET SDK 10 and run twofold setup again.`,
   );
 }
 

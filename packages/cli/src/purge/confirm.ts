@@ -10,7 +10,7 @@ export async function confirm(): Promise<void> {
   if (!process.stdin.isTTY)
     throw new TwofoldError(
       'conflict',
-      '--purge asks before it removes anything, and there is no terminal to ask at. Nothing was removed; --yes removes it without a question.',
+      '--purge asks before it removes anything, but there is no terminal. Nothing was removed; give --yes to remove it without a question.',
     );
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   const given = new AbortController();

@@ -26,13 +26,13 @@ export async function planPurge(settings: Settings, keepSetup: boolean): Promise
   if (instance !== null && !known.has(instance.name) && !existsSync(dataRoot) && !existsSync(runRoot))
     throw new TwofoldError(
       'conflict',
-      `There is no instance ${instance.name} on this machine${known.size === 0 ? '' : ` (there is: ${[...known].join(', ')})`}.`,
+      `The instance ${instance.name} does not exist on this machine${known.size === 0 ? '' : ` (known: ${[...known].join(', ')})`}.`,
     );
   const users = keepSetup ? [] : await usersOf(settings);
   return {
     keepsSetup: keepSetup || users.length > 0,
     sentences: [
-      `This removes, of ${nameOf(settings)}:`,
+      `This removes from ${nameOf(settings)}:`,
       `  its containers, images, switches and data${await countsOf(settings)}: ${dataRoot}, ${runRoot}`,
       ...(keepSetup ? [] : sharedSentences(libRoot, users)),
     ],
@@ -73,5 +73,5 @@ async function countsOf({ socket, dataRoot }: Settings): Promise<string> {
     DockerRootDir: string;
   };
   if (info.DockerRootDir !== dataRoot) return '';
-  return ` (${info.Containers} containers, of which ${info.ContainersRunning} run, and ${info.Images} images)`;
+  return ` (${info.Containers} containers, of which ${info.ContainersRunning} are running, and ${info.Images} images)`;
 }

@@ -34,13 +34,13 @@ export interface RunOptions {
 /** `512m`, `2g`, or bytes. */
 export function bytes(text: string): number {
   const match = /^(\d+(?:\.\d+)?)([bkmg]?)b?$/i.exec(text);
-  if (match === null) throw new InvalidArgumentError('It is a number with b, k, m or g: 512m.');
+  if (match === null) throw new InvalidArgumentError('Use a number with b, k, m or g, such as 512m.');
   return Math.round(Number(match[1]) * 1024 ** 'bkmg'.indexOf(match[2]!.toLowerCase() || 'b'));
 }
 
 function number(text: string): number {
   const value = Number(text);
-  if (!Number.isFinite(value)) throw new InvalidArgumentError('It is a number.');
+  if (!Number.isFinite(value)) throw new InvalidArgumentError('Use a number.');
   return value;
 }
 
@@ -49,8 +49,8 @@ export function addRunOptions(command: Command): Command {
   return command
     .option('--rm', 'remove the container when it has ended')
     .option('-d, --detach', 'run in the background and print the id')
-    .option('-i, --interactive', 'pass input on')
-    .option('-t, --tty', 'give it a terminal')
+    .option('-i, --interactive', 'pass standard input on')
+    .option('-t, --tty', 'allocate a terminal')
     .option('-e, --env <NAME=value>', 'environment', gather, [])
     .option('-l, --label <name=value>', 'label', gather, [])
     .option('-w, --workdir <directory>', 'working directory')
@@ -61,7 +61,7 @@ export function addRunOptions(command: Command): Command {
     .option('--isolation <word>', 'process, hyperv or default')
     .option('--read-only', 'read-only root file system')
     .option('--init', 'an init that reaps and forwards signals')
-    .option('--privileged', 'all capabilities that the kernel below has')
+    .option('--privileged', 'all capabilities that the kernel has')
     .option('--tmpfs <path[:options]>', 'a tmpfs there', gather, [])
     .option('--cap-add <name>', 'add a capability', gather, [])
     .option('--cap-drop <name>', 'drop a capability', gather, [])

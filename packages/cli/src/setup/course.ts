@@ -41,7 +41,7 @@ export async function runSteps(steps: readonly Step[], context: Context, teller:
       }
       throw new TwofoldError(
         'internal',
-        `Set-up stopped at "${step.title}". What is done stays done: the same command takes up here. By hand: ${step.byHand}`,
+        `Set-up stopped at "${step.title}". What is done stays done: the same command continues here. By hand: ${step.byHand}`,
         { cause },
       );
     }
@@ -49,7 +49,7 @@ export async function runSteps(steps: readonly Step[], context: Context, teller:
     if (!after.there)
       throw new TwofoldError(
         'internal',
-        `Set-up did "${step.title}", and it is still not right: ${after.detail}. By hand: ${step.byHand}`,
+        `Set-up ran "${step.title}", but it is still not right: ${after.detail}. By hand: ${step.byHand}`,
       );
     // Inputs are read again: an earlier part of this step may have brought what they look at.
     await writeStamp(stamps, step.name, keyOf(await step.inputs(context)));

@@ -63,7 +63,7 @@ export function packagesFor(architecture: NodeJS.Architecture = arch): Package[]
     { name: 'busybox-static', purpose: 'the commands in the base image nanoserver' },
     { name: 'mmdebstrap', purpose: 'makes the base image windowsservercore' },
     { name: 'xz-utils', purpose: "unpacks the guest's kernel modules" },
-    { name: 'ca-certificates', purpose: 'trust in registries' },
+    { name: 'ca-certificates', purpose: 'certificates of registries' },
   ];
 }
 

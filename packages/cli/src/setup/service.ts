@@ -25,7 +25,7 @@ export function renderUnit(template: string, libRoot: string, whose: keyof typeo
 /** Installs the units and enables the default instance's. */
 export async function installService(libRoot: string): Promise<void> {
   if (!existsSync('/run/systemd/system'))
-    throw new TwofoldError('unsupported', 'This machine is not run by systemd: start the daemon with twofold up.');
+    throw new TwofoldError('unsupported', 'This machine does not run systemd: start the daemon with twofold up.');
   const template = await readFile(join(repository, 'packaging/systemd/twofold.service'), 'utf8');
   for (const whose of ['default', 'named'] as const)
     await writeFile(unitFiles[whose], renderUnit(template, libRoot, whose));

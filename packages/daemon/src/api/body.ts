@@ -61,7 +61,7 @@ export function checkLength(request: IncomingMessage): number {
 }
 
 function tooLarge(): TwofoldError {
-  return new TwofoldError('too-large', `The request body is larger than the ${maxJsonBytes >> 20} MiB that are read.`);
+  return new TwofoldError('too-large', `The request body is larger than the limit of ${maxJsonBytes >> 20} MiB.`);
 }
 
 /** Bytes to a checked value, read as json.ts has it. */

@@ -40,7 +40,7 @@ export class Query {
     if (!/^[+-]?\d+$/.test(value) || !Number.isSafeInteger(number))
       throw new TwofoldError(
         'invalid-argument',
-        `The parameter "${name}" is no whole number: "${value.slice(0, 40)}".`,
+        `The parameter "${name}" is not a whole number: "${value.slice(0, 40)}".`,
       );
     return number;
   }
@@ -49,7 +49,7 @@ export class Query {
   time(name: string): bigint | undefined {
     const value = this.text(name);
     if (value === undefined || value === '0') return undefined;
-    return parseTime(value) ?? fail(`The parameter "${name}" is no time: "${value.slice(0, 40)}".`);
+    return parseTime(value) ?? fail(`The parameter "${name}" is not a valid time: "${value.slice(0, 40)}".`);
   }
 
   filters(known: readonly string[]): Filters {
@@ -81,10 +81,10 @@ export function parseFilters(text: string | undefined, known: readonly string[])
   try {
     parsed = JSON.parse(text);
   } catch (cause) {
-    throw new TwofoldError('invalid-argument', 'invalid filter: it is no JSON', { cause });
+    throw new TwofoldError('invalid-argument', 'invalid filter: it is not JSON', { cause });
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-    fail('invalid filter: it is no JSON object');
+    fail('invalid filter: it is not a JSON object');
   const filters = new Map<string, string[]>();
   for (const [name, value] of Object.entries(parsed as Record<string, unknown>)) {
     const values = Array.isArray(value)
@@ -128,6 +128,6 @@ export function nameExpression(pattern: string): RegExp {
   try {
     return new RegExp(pattern);
   } catch {
-    return fail(`The filter "${pattern.slice(0, 60)}" is no expression.`);
+    return fail(`The filter "${pattern.slice(0, 60)}" is not a valid expression.`);
   }
 }

@@ -62,7 +62,7 @@ export function renderError(error: unknown, requestNumber: number): RenderedErro
     return {
       status: 500,
       code: 'internal',
-      message: `Something in Twofold went wrong; the daemon's log has the facts (request ${requestNumber}).`,
+      message: `Something went wrong in Twofold; the daemon's log has the details (request ${requestNumber}).`,
       ours: true,
     };
   }

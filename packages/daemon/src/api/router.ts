@@ -33,6 +33,6 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch (cause) {
-    throw new TwofoldError('invalid-argument', 'The path has a percent sign that begins no escape.', { cause });
+    throw new TwofoldError('invalid-argument', 'The path contains an invalid percent escape.', { cause });
   }
 }

@@ -41,7 +41,7 @@ async function removeStale(path: string): Promise<void> {
   const stat = await lstat(path).catch(() => null);
   if (stat === null) return;
   if (!stat.isSocket())
-    throw new TwofoldError('conflict', `${path} is there and is no socket; remove it or choose another path.`);
+    throw new TwofoldError('conflict', `${path} exists and is not a socket; remove it or choose another path.`);
   const alive = await new Promise<boolean>((resolve) => {
     const probe = connect(path, () => {
       probe.destroy();
@@ -49,7 +49,7 @@ async function removeStale(path: string): Promise<void> {
     });
     probe.on('error', () => resolve(false));
   });
-  if (alive) throw new TwofoldError('conflict', `Another daemon listens on ${path}.`);
+  if (alive) throw new TwofoldError('conflict', `Another daemon is listening on ${path}.`);
   await unlink(path);
 }
 

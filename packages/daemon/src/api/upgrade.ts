@@ -17,7 +17,7 @@ const bodyLimitMs = 30_000;
  */
 export async function readUpgradeBody(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<Buffer> {
   if (request.headers['transfer-encoding'] !== undefined)
-    throw new TwofoldError('invalid-argument', 'A request that upgrades needs a Content-Length.');
+    throw new TwofoldError('invalid-argument', 'A request for an upgrade needs a Content-Length.');
   const length = checkLength(request);
   if (Number(process.versions.node.split('.')[0]) >= 26) {
     if (head.length > 0) socket.unshift(head);

@@ -73,7 +73,7 @@ function writeCapabilities(plan: TlvWriter, sets: OciCapabilities): void {
   const write = (tag: Tag, names: readonly string[]) => {
     for (const name of names) {
       const number = capabilityNames.indexOf(name.replace(/^CAP_/, ''));
-      if (number < 0) throw new TwofoldError('invalid-argument', `There is no capability ${name}.`);
+      if (number < 0) throw new TwofoldError('invalid-argument', `The capability ${name} does not exist.`);
       plan.number(tag, number);
     }
   };

@@ -41,7 +41,7 @@ export async function stopCompute(room: Room, reference: string, signal: AbortSi
   if (!(await endsWithin(room, id, endTimeoutMs, signal)))
     throw new TwofoldError(
       'internal',
-      `The worker of container ${id} was ended, and its supervisor has not told so in time.`,
+      `The worker of container ${id} was ended, but its supervisor did not report it in time.`,
     );
 }
 

@@ -53,7 +53,10 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
   /** In turn with everything else that is done to it. `interrupts`: a start under way is given up for it. */
   const inTurn = <T>(id: ContainerId, work: () => Promise<T>, signal?: AbortSignal, interrupts = false): Promise<T> => {
     const presence = presences.of(id);
-    if (interrupts) presence.starting?.abort(new TwofoldError('cancelled', 'The start was given up for a stop.'));
+    if (interrupts)
+      presence.starting?.abort(
+        new TwofoldError('cancelled', 'The start was abandoned because the container was stopped.'),
+      );
     return presence.queue.run(() => {
       records.need(id); // it may have been removed while this waited
       return work();

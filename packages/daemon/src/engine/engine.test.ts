@@ -257,7 +257,7 @@ describe('ending', () => {
     };
     const removed = house.engine.containers.wait(id, 'removed', soon());
     await house.engine.containers.kill(id, 'KILL', soon());
-    assert.match((await removed).error!, /could not be removed entirely/);
+    assert.match((await removed).error!, /could not be removed completely/);
     assert.equal(life(id).at, 'dead');
     delete house.world.faults.deleteSandbox;
     await house.engine.containers.wait(id, 'removed', soon());

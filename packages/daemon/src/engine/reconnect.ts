@@ -46,7 +46,7 @@ async function reconnect(room: Room, supervisor: Supervisor, record: StoredConta
     // It may well run: this daemon can't tell, so it says nothing.
     room.log.error(
       { container: id, isolation: record.isolation },
-      'A container could not be looked after: its isolation is not there any more.',
+      'A container could not be taken over: its isolation is no longer available.',
     );
     return;
   }
@@ -66,7 +66,7 @@ async function reconnect(room: Room, supervisor: Supervisor, record: StoredConta
     else if (!found.alive || state?.at !== 'running')
       supervisor.recordUnseenEnd(
         id,
-        'The sandbox ended while the daemon was not running, and nobody saw its exit code.',
+        'The sandbox ended while the daemon was not running, and its exit code is unknown.',
       );
   } catch (error) {
     room.log.error({ container: id, err: error }, 'A container could not be found again and counts as ended.');

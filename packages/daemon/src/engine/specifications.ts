@@ -12,7 +12,7 @@ export function createSpecifications(facts: ReadonlyMap<Isolation, HostFacts>): 
   const of = (isolation: Isolation): HostFacts => {
     const found = facts.get(isolation);
     if (found === undefined)
-      throw new TwofoldError('unsupported', `Nothing is known of the kernel of ${isolation} containers.`);
+      throw new TwofoldError('unsupported', `Nothing is known about the kernel of ${isolation} containers.`);
     return found;
   };
   return {

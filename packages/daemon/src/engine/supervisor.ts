@@ -36,7 +36,8 @@ export class Supervisor {
     try {
       for await (const event of driver.watch(closing)) this.#take(event);
     } catch (error) {
-      if (!closing.aborted) log.error({ err: error, isolation: driver.isolation }, 'A driver tells no more events.');
+      if (!closing.aborted)
+        log.error({ err: error, isolation: driver.isolation }, 'A driver has stopped reporting events.');
     }
   }
 

@@ -8,7 +8,7 @@ export async function collect(output: AsyncIterable<Buffer>, limitBytes: number)
   let size = 0;
   for await (const part of output) {
     size += part.length;
-    if (size > limitBytes) throw new TwofoldError('protocol', 'An answer is longer than it can be.');
+    if (size > limitBytes) throw new TwofoldError('protocol', 'An answer is longer than its limit.');
     parts.push(part);
   }
   return Buffer.concat(parts);

@@ -69,7 +69,7 @@ export function runCommand(
     reject(new TwofoldError(code, `Could not ${doing}.`, { cause: new CommandFailure(words, exitCode, stderr, note) }));
   };
   if (signal.aborted) {
-    fail(null, '', 'was called off before it started', 'cancelled');
+    fail(null, '', 'was cancelled before it started', 'cancelled');
     return promise;
   }
   const file = options.inputAs === 'file' ? namelessFile(options.input ?? '') : null;
@@ -84,7 +84,7 @@ export function runCommand(
   let size = 0;
   let note = '';
   const stop = () => {
-    note ||= limit.aborted ? 'took too long' : 'was called off';
+    note ||= limit.aborted ? 'took too long' : 'was cancelled';
     child.kill('SIGKILL');
   };
   signal.addEventListener('abort', stop, { once: true });

@@ -43,13 +43,9 @@ export class Conversation {
     this.#socket = socket;
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     socket.on('error', (error) =>
-      this.#finish(
-        new TwofoldError('sandbox-gone', 'The sandbox ended while it was being spoken to.', { cause: error }),
-      ),
+      this.#finish(new TwofoldError('sandbox-gone', 'The sandbox ended during a request.', { cause: error })),
     );
-    socket.on('close', () =>
-      this.#finish(new TwofoldError('sandbox-gone', 'The sandbox ended while it was being spoken to.')),
-    );
+    socket.on('close', () => this.#finish(new TwofoldError('sandbox-gone', 'The sandbox ended during a request.')));
   }
 
   /** Connects and reads the supervisor's HELLO. */
@@ -114,7 +110,7 @@ export class Conversation {
 
   destroy(): void {
     this.#socket.destroy();
-    this.#finish(new TwofoldError('cancelled', 'The conversation with the sandbox was let go.'));
+    this.#finish(new TwofoldError('cancelled', 'The conversation with the sandbox was closed.'));
   }
 
   #take(chunk: Buffer): void {
@@ -148,7 +144,7 @@ export class Conversation {
 
 /** The error that an ERROR frame carries. */
 export function errorOf(list: TlvReader): TwofoldError {
-  return errorFrom(list.string(Tag.CODE) ?? '', list.string(Tag.MESSAGE) ?? 'The sandbox refused.');
+  return errorFrom(list.string(Tag.CODE) ?? '', list.string(Tag.MESSAGE) ?? 'The sandbox refused the request.');
 }
 
 /** An error that a peer names; a code that nobody knows is `internal`. */
@@ -191,5 +187,5 @@ function connectTo(socketPath: string): Socket {
 }
 
 function cancelled(signal: AbortSignal | undefined): TwofoldError {
-  return new TwofoldError('cancelled', 'Waiting for the sandbox was called off.', { cause: signal?.reason });
+  return new TwofoldError('cancelled', 'Waiting for the sandbox was cancelled.', { cause: signal?.reason });
 }

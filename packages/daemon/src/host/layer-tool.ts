@@ -36,7 +36,7 @@ export function layerToolError(complaint: string): TwofoldError {
   const space = line.indexOf(' ');
   const code = line.slice(0, space);
   if (codes.has(code)) return new TwofoldError(code as ErrorCode, line.slice(space + 1));
-  return new TwofoldError('internal', 'The layer tool ended before its time.', { cause: new Error(line) });
+  return new TwofoldError('internal', 'The layer tool ended unexpectedly.', { cause: new Error(line) });
 }
 
 /** Starts `program` (the path of twofold-layer) with a verb and its words. Disposing kills it and waits for its end. */
@@ -68,7 +68,7 @@ export function runLayerTool(
   child.once('error', (error) => {
     reject(
       signal.aborted
-        ? new TwofoldError('cancelled', `The layer tool's ${words[0]} was called off.`, { cause: error })
+        ? new TwofoldError('cancelled', `The layer tool's ${words[0]} was cancelled.`, { cause: error })
         : new TwofoldError('internal', 'Could not start the layer tool.', { cause: error }),
     );
     if (child.pid === undefined) setGone();

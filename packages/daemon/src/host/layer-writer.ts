@@ -129,7 +129,7 @@ function isBrokenPipe(error: unknown): boolean {
 }
 
 function cancelled(cause: unknown): TwofoldError {
-  return new TwofoldError('cancelled', 'The writing of the layer was called off.', { cause });
+  return new TwofoldError('cancelled', 'The writing of the layer was cancelled.', { cause });
 }
 
 function exitOf(child: ChildProcess): Promise<number | null> {
@@ -166,7 +166,7 @@ function parseReport(text: string, exitCode: number | null, complaint: string): 
   )
     return { diffId, entries, sizeBytes: bytes, contentBytes };
   if (typeof code === 'string' && typeof message === 'string') throw new TwofoldError(code as ErrorCode, message);
-  throw new TwofoldError('internal', 'The layer reader ended before its time.', {
+  throw new TwofoldError('internal', 'The layer reader ended unexpectedly.', {
     cause: new Error(complaint.slice(0, 4096)),
   });
 }

@@ -64,7 +64,7 @@ async function answerTo(
 ): Promise<unknown> {
   for (;;) {
     const { value, done } = await answers.next();
-    if (done === true) throw new TwofoldError('cancelled', `Could not ${doing}: the VM's monitor fell silent.`);
+    if (done === true) throw new TwofoldError('cancelled', `Could not ${doing}: the VM's monitor stopped answering.`);
     const answer = parse(value);
     if (answer.id !== id) continue; // an event, or the answer to somebody who has gone
     if (answer.error !== undefined)
@@ -85,7 +85,7 @@ function parse(line: string): Answer {
   try {
     return JSON.parse(line) as Answer;
   } catch (cause) {
-    throw new TwofoldError('protocol', "The VM's monitor said what is no JSON.", { cause });
+    throw new TwofoldError('protocol', "The VM's monitor sent something that is not JSON.", { cause });
   }
 }
 
@@ -96,7 +96,7 @@ async function* linesOf(output: AsyncIterable<{ data: Buffer }>): AsyncGenerator
     pieces.push(data);
     held += data.length;
     if (!data.includes(0x0a)) {
-      if (held > longestLineBytes) throw new TwofoldError('protocol', "The VM's monitor said a line without an end.");
+      if (held > longestLineBytes) throw new TwofoldError('protocol', "The VM's monitor sent a line without an end.");
       continue;
     }
     const whole = Buffer.concat(pieces);

@@ -64,13 +64,13 @@ function word(text: string): string {
   if (!/^\w+$/.test(text))
     throw new TwofoldError(
       'invalid-argument',
-      `The seccomp profile has a word that cannot be right: ${JSON.stringify(text.slice(0, 40))}.`,
+      `The seccomp profile contains an invalid word: ${JSON.stringify(text.slice(0, 40))}.`,
     );
   return text;
 }
 
 function number(value: number): string {
   if (!Number.isInteger(value) || value < 0)
-    throw new TwofoldError('invalid-argument', 'The seccomp profile has a number that cannot be right.');
+    throw new TwofoldError('invalid-argument', 'The seccomp profile contains an invalid number.');
   return BigInt(value).toString();
 }

@@ -35,7 +35,7 @@ export class SupervisorStreams implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#conversation.destroy();
-    this.#exit.reject(new TwofoldError('cancelled', 'The streams were let go before the process ended.'));
+    this.#exit.reject(new TwofoldError('cancelled', 'The streams were released before the process ended.'));
   }
 
   async *#output(): AsyncGenerator<StreamChunk, void, undefined> {

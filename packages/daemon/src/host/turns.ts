@@ -37,7 +37,7 @@ export class Turns {
   #enter(signal: AbortSignal): Promise<void> {
     if (signal.aborted)
       return Promise.reject(
-        new TwofoldError('cancelled', 'The work was called off before its turn came.', { cause: signal.reason }),
+        new TwofoldError('cancelled', 'The work was cancelled before its turn came.', { cause: signal.reason }),
       );
     if (this.#free > 0) {
       this.#free--;
@@ -50,7 +50,7 @@ export class Turns {
     };
     const leave = () => {
       this.#waiting.splice(this.#waiting.indexOf(enter), 1);
-      reject(new TwofoldError('cancelled', 'The work was called off before its turn came.', { cause: signal.reason }));
+      reject(new TwofoldError('cancelled', 'The work was cancelled before its turn came.', { cause: signal.reason }));
     };
     signal.addEventListener('abort', leave, { once: true });
     this.#waiting.push(enter);

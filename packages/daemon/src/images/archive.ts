@@ -67,7 +67,7 @@ export class SpooledArchive implements Disposable {
   get(name: string): SpooledFile {
     const file = this.find(nameOf(cleanPath(Buffer.from(name))));
     if (file === undefined)
-      throw new TwofoldError('invalid-argument', `The archive speaks of ${printable(name)} and does not contain it.`);
+      throw new TwofoldError('invalid-argument', `The archive refers to ${printable(name)} and does not contain it.`);
     return file;
   }
 
@@ -80,7 +80,7 @@ export class SpooledArchive implements Disposable {
     if (file.size > documentLimitBytes)
       throw new TwofoldError(
         'invalid-argument',
-        `A document of the archive is longer than ${documentLimitBytes >> 20} MiB.`,
+        `A document in the archive is longer than ${documentLimitBytes >> 20} MiB.`,
       );
     return await readFile(file.path);
   }
@@ -117,7 +117,7 @@ export async function spoolArchive(
       if (entry.link.at(0) === 0x2f)
         throw new TwofoldError(
           'invalid-argument',
-          `The archive's entry ${printable(entry.path)} is a link out of the archive.`,
+          `The archive's entry ${printable(entry.path)} links to something outside of the archive.`,
         );
       const from =
         entry.kind === 'symlink' ? Buffer.from(`${name.slice(0, name.lastIndexOf('/') + 1)}`, 'utf8') : Buffer.alloc(0);
@@ -127,7 +127,7 @@ export async function spoolArchive(
     if (entry.kind !== 'file' || entry.sparse !== null)
       throw new TwofoldError(
         'invalid-argument',
-        `The archive's entry ${printable(entry.path)} is a ${entry.kind === 'file' ? 'sparse file' : `${entry.kind} device`}, which no image archive has.`,
+        `The archive's entry ${printable(entry.path)} is a ${entry.kind === 'file' ? 'sparse file' : `${entry.kind} device`}, which an image archive cannot contain.`,
       );
     await using spool = await content.spool();
     for await (const chunk of entry.content()) await spool.write(chunk);
@@ -136,12 +136,12 @@ export async function spoolArchive(
     if (hex !== undefined && file.digest !== `sha256:${hex}`)
       throw new TwofoldError(
         'invalid-argument',
-        `The archive's blob sha256:${hex} has other content than its name says (${file.digest}).`,
+        `The archive's blob sha256:${hex} does not match its name: its content has the digest ${file.digest}.`,
       );
     spool.release();
     spooled.set(name, file);
   }
-  if (entries === 0) throw new TwofoldError('invalid-argument', 'The archive is empty, or no tar.');
+  if (entries === 0) throw new TwofoldError('invalid-argument', 'The archive is empty or not a tar archive.');
   opened.move();
   return spooled;
 }

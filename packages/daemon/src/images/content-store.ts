@@ -95,7 +95,7 @@ export class ContentStore {
     if (free < this.#minimumFreeBytes)
       throw new TwofoldError(
         'no-space',
-        `There is too little space left for an image: ${Math.floor(free / 2 ** 20)} MiB free, ${Math.ceil(this.#minimumFreeBytes / 2 ** 20)} MiB are kept.`,
+        `Too little space is left for an image: ${Math.floor(free / 2 ** 20)} MiB are free, and ${Math.ceil(this.#minimumFreeBytes / 2 ** 20)} MiB are kept in reserve.`,
       );
     return free - this.#minimumFreeBytes;
   }

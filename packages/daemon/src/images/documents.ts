@@ -154,7 +154,7 @@ export function readDocument<T extends v.GenericSchema>(what: string, schema: T,
   const [issue] = result.issues;
   throw new TwofoldError(
     'invalid-argument',
-    `The archive's ${what} can't be right: ${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}.`,
+    `The archive's ${what} is not valid: ${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}.`,
   );
 }
 

@@ -83,10 +83,10 @@ function chainOf(images: ReadonlyMap<string, V1Image>, id: string): string[] {
     if (!images.has(at))
       throw new TwofoldError(
         'invalid-argument',
-        `The archive speaks of the layer ${JSON.stringify(at.slice(0, 80))} and does not contain it.`,
+        `The archive refers to the layer ${JSON.stringify(at.slice(0, 80))} and does not contain it.`,
       );
     if (chain.push(at) > layerLimit)
-      throw new TwofoldError('invalid-argument', `The archive has an image of more than ${layerLimit} layers.`);
+      throw new TwofoldError('invalid-argument', `The archive has an image with more than ${layerLimit} layers.`);
   }
   return chain.toReversed();
 }

@@ -208,7 +208,7 @@ function savedNames(records: ImageRecords, given: string): { image: Image; name:
 /** A call-off reaches the source at once, and errors are told in our words. */
 async function stopping<T>(signal: AbortSignal, source: Readable, work: () => Promise<T>): Promise<T> {
   const stop = () =>
-    source.destroy(new TwofoldError('cancelled', 'The transfer of an image was called off.', { cause: signal.reason }));
+    source.destroy(new TwofoldError('cancelled', 'The transfer of an image was cancelled.', { cause: signal.reason }));
   source.on('error', () => undefined); // whoever reads it gets the error too
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop, { once: true });
@@ -216,9 +216,9 @@ async function stopping<T>(signal: AbortSignal, source: Readable, work: () => Pr
     return await work();
   } catch (error) {
     if (isBrokenCompression(error))
-      throw new TwofoldError('invalid-argument', 'The archive is compressed, and broken.', { cause: error });
+      throw new TwofoldError('invalid-argument', 'The compressed archive is damaged.', { cause: error });
     if (error instanceof TwofoldError || !signal.aborted) throw error;
-    throw new TwofoldError('cancelled', 'The transfer of an image was called off.', { cause: error });
+    throw new TwofoldError('cancelled', 'The transfer of an image was cancelled.', { cause: error });
   } finally {
     signal.removeEventListener('abort', stop);
   }

@@ -35,7 +35,7 @@ export async function* zstdContent(packed: AsyncIterable<Uint8Array>): AsyncGene
         await input.skip((await must(input, 4)).readUInt32LE());
         continue;
       }
-      if (first !== magic) throw broken('what follows a zstd frame is none');
+      if (first !== magic) throw broken('the data after a zstd frame is not another frame');
       const unpack = createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: windowLog } });
       // The reader of `unpack` gets the error.
       pipeline(Readable.from(frame(Buffer.from(start), input), { objectMode: false }), unpack, () => undefined);
@@ -58,7 +58,7 @@ async function* frame(start: Buffer, input: ByteInput): AsyncGenerator<Buffer> {
     const said = block.readUIntLE(0, 3);
     isLast = (said & 1) === 1;
     const kind = (said >> 1) & 3;
-    if (kind === reservedBlock) throw broken('a zstd block is of no known kind');
+    if (kind === reservedBlock) throw broken('a zstd block has an unknown type');
     yield block;
     for (let left = kind === repeatedByteBlock ? 1 : said >> 3; left > 0;) {
       const part = await input.some(left);

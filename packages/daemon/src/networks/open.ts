@@ -117,7 +117,7 @@ class Room implements Networks, AsyncDisposable {
     if (byPrefix.length > 1)
       throw new TwofoldError(
         'ambiguous-prefix',
-        `The network id ${reference} fits several networks: give more digits.`,
+        `The network id ${reference} matches several networks: give more digits.`,
       );
     if (byPrefix.length === 0) throw new TwofoldError('network-not-found', `network ${reference} not found`);
     return byPrefix[0]!;
@@ -134,7 +134,7 @@ class Room implements Networks, AsyncDisposable {
     if (!/^[A-Za-z0-9][A-Za-z0-9_. -]{0,127}$/.test(spec.name))
       throw new TwofoldError(
         'invalid-argument',
-        `The network name ${JSON.stringify(spec.name)} cannot be: letters, digits, '_', '.', '-' and spaces, beginning with a letter or digit.`,
+        `${JSON.stringify(spec.name)} is not a valid network name: use letters, digits, '_', '.', '-' and spaces, beginning with a letter or digit.`,
       );
     if (this.named(spec.name) !== undefined || (!builtIn && defaultAliases.includes(spec.name.toLowerCase())))
       throw new TwofoldError('name-taken', `network with name ${spec.name} already exists`);
@@ -187,11 +187,11 @@ class Room implements Networks, AsyncDisposable {
 
   checkAddress(id: NetworkId | null, address: string): void {
     if (parseAddress(address) === null)
-      throw new TwofoldError('invalid-argument', `${address.slice(0, 60)} is no IPv4 address.`);
+      throw new TwofoldError('invalid-argument', `${address.slice(0, 60)} is not an IPv4 address.`);
     const network = this.list().find((each) => each.id === id);
     if (network === undefined) return;
     if (addressIn(network, address) === parseAddress(network.gateway))
-      throw new TwofoldError('invalid-argument', `The address ${address} is the gateway's of ${network.name}.`);
+      throw new TwofoldError('invalid-argument', `The address ${address} belongs to the gateway of ${network.name}.`);
   }
 
   readMac(id: NetworkId | null, text: string): string {
@@ -203,7 +203,7 @@ class Room implements Networks, AsyncDisposable {
       );
     const network = this.list().find((each) => each.id === id);
     if (network !== undefined && network.driver === 'bridge' && mac === bridgeMac(network))
-      throw new TwofoldError('conflict', `The MAC address ${mac} is that of the switch ${network.name} itself.`);
+      throw new TwofoldError('conflict', `The MAC address ${mac} belongs to the switch ${network.name} itself.`);
     return mac;
   }
 
@@ -213,7 +213,7 @@ class Room implements Networks, AsyncDisposable {
     const address = this.#addressFor(network, others, wanted);
     const mac = wanted.mac === undefined ? macOf(address) : this.readMac(id, wanted.mac);
     if (others.some((row) => row.mac === mac))
-      throw new TwofoldError('conflict', `The MAC address ${mac} is taken on ${network.name}.`);
+      throw new TwofoldError('conflict', `The MAC address ${mac} is already in use on ${network.name}.`);
     const row: EndpointRow = { adapter, network: id, container, name, address, mac, names: [...names] };
     this.#store.putEndpoint(row);
     this.#directories.delete(id);
@@ -371,7 +371,7 @@ class Room implements Networks, AsyncDisposable {
     const network = this.list().find((each) => each.id === id);
     if (network === undefined) throw new TwofoldError('network-not-found', `network ${id} not found`);
     if (network.driver !== 'bridge')
-      throw new TwofoldError('invalid-argument', `The network ${network.name} has no addresses to give.`);
+      throw new TwofoldError('invalid-argument', `The network ${network.name} has no addresses to assign.`);
     return network;
   }
 
@@ -391,7 +391,8 @@ class Room implements Networks, AsyncDisposable {
     const taken = new Set([parseAddress(network.gateway)!, ...others.map((row) => row.address)]);
     if (wanted !== undefined) {
       const address = addressIn(network, wanted);
-      if (taken.has(address)) throw new TwofoldError('conflict', `The address ${wanted} is taken on ${network.name}.`);
+      if (taken.has(address))
+        throw new TwofoldError('conflict', `The address ${wanted} is already in use on ${network.name}.`);
       return address;
     }
     const subnet = parseSubnet(network.subnet)!;
@@ -425,7 +426,7 @@ class Room implements Networks, AsyncDisposable {
     if (isSpecial(subnet))
       throw new TwofoldError(
         'invalid-argument',
-        `${wanted} is not a subnet that a switch can have: 0.0.0.0/8, 127.0.0.0/8 and all from 224.0.0.0 on are the kernel's own.`,
+        `${wanted} cannot be the subnet of a switch: 0.0.0.0/8, 127.0.0.0/8 and everything from 224.0.0.0 on are reserved.`,
       );
     const other = taken.find((one) => overlap(subnet, one));
     if (other !== undefined)
@@ -450,7 +451,7 @@ function gatewayFor(subnet: Subnet, wanted: string | undefined): string {
   if (address === null || !contains(subnet, address) || !isHostAddress(subnet, address))
     throw new TwofoldError(
       'invalid-argument',
-      `${wanted} is no address of ${formatSubnet(subnet)} that a gateway can have.`,
+      `${wanted} is not an address in ${formatSubnet(subnet)} that a gateway can have.`,
     );
   return formatAddress(address);
 }
@@ -459,7 +460,7 @@ function rangeFor(subnet: Subnet, wanted: string | undefined): string {
   if (wanted === undefined || wanted === '') return '';
   const range = parseSubnet(wanted);
   if (range === null || range.prefix < subnet.prefix || !contains(subnet, range.base))
-    throw new TwofoldError('invalid-argument', `${wanted} is no part of ${formatSubnet(subnet)}.`);
+    throw new TwofoldError('invalid-argument', `${wanted} is not part of ${formatSubnet(subnet)}.`);
   return formatSubnet(range);
 }
 
@@ -468,7 +469,7 @@ function addressIn(network: Network, wanted: string): number {
   if (address === null || !isHostAddress(parseSubnet(network.subnet)!, address))
     throw new TwofoldError(
       'invalid-argument',
-      `${wanted} is no address of the network ${network.name} (${network.subnet}).`,
+      `${wanted} is not an address of the network ${network.name} (${network.subnet}).`,
     );
   return address;
 }

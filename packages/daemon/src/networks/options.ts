@@ -34,7 +34,7 @@ export function mtuOption(options: Readonly<Record<string, string>>): number | n
   if (mtu < smallestMtu || mtu > largestMtu)
     throw new TwofoldError(
       'invalid-argument',
-      `${text.slice(0, 40)} is no MTU between ${smallestMtu} and ${largestMtu}.`,
+      `${text.slice(0, 40)} is not a valid MTU: use a number from ${smallestMtu} to ${largestMtu}.`,
     );
   return mtu;
 }

@@ -31,7 +31,7 @@ export function register(program: Command, client: Client): void {
   compute
     .command('stop')
     .description(
-      'Ends workers hard, as if their machines were switched off. Their containers have ended with 137 afterwards.',
+      'Ends workers at once, as if their machines were switched off. Their containers then end with exit code 137.',
     )
     .argument('<id...>', "as listed, or the container's name or id")
     .action((ids: string[], _options: object, command: Command) =>

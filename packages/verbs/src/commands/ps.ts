@@ -10,7 +10,7 @@ export function register(program: Command, client: Client): void {
   program
     .command('ps')
     .description('Lists containers.')
-    .option('-a, --all', 'those that do not run, too')
+    .option('-a, --all', 'also those that are not running')
     .option('-q, --quiet', 'ids only')
     .option('-f, --filter <name=value>', "docker's filters, and isolation=process|hyperv", gather, [])
     .addOption(formatOption())

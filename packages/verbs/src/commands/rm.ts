@@ -9,7 +9,7 @@ export function register(program: Command, client: Client): void {
     .command('rm')
     .description('Removes containers.')
     .argument('<container...>')
-    .option('-f, --force', 'running ones, too')
+    .option('-f, --force', 'also running ones')
     .action((names: string[], options: { force?: true }, command: Command) =>
       forEach(command, client, names, (twofold, name) =>
         twofold.containers.remove(name, { force: options.force === true }),

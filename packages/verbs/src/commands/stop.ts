@@ -6,7 +6,7 @@ import { forEach } from './each.ts';
 
 function seconds(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value)) throw new InvalidArgumentError('It is a whole number of seconds; -1 waits for ever.');
+  if (!Number.isInteger(value)) throw new InvalidArgumentError('Use a whole number of seconds; -1 waits for ever.');
   return value;
 }
 

@@ -36,10 +36,10 @@ export function register(program: Command, client: Client): void {
     .command('create')
     .description('Makes a switch.')
     .argument('<name>')
-    .option('--subnet <cidr>', 'addresses of the switch; out of the address pools where not given')
-    .option('--gateway <address>', "the host's address on it; the first of the subnet where not given")
-    .option('--ip-range <cidr>', 'part of the subnet out of which addresses are given')
-    .option('--internal', 'no way out of it')
+    .option('--subnet <cidr>', 'addresses of the switch; from the address pools by default')
+    .option('--gateway <address>', "the host's address on it; the first of the subnet by default")
+    .option('--ip-range <cidr>', 'part of the subnet from which addresses are assigned')
+    .option('--internal', 'no connection to other networks')
     .action(
       (
         name: string,

@@ -57,7 +57,7 @@ export async function readBusybox(): Promise<{ path: string; bytes: Buffer }> {
     // A dynamic one would find no loader in the image.
     if (bytes !== null && !bytes.includes('/lib64/ld-linux') && !bytes.includes('/lib/ld-')) return { path, bytes };
   }
-  throw new TwofoldError('unsupported', 'There is no static busybox: install the package busybox-static.');
+  throw new TwofoldError('unsupported', 'A static busybox was not found: install the package busybox-static.');
 }
 
 /** Builds `target` of what is installed; takes well under a second. */

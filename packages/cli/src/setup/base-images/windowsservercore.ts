@@ -55,7 +55,7 @@ async function archives(signal: AbortSignal): Promise<Archive[]> {
   if (found.length === 0)
     throw new TwofoldError(
       'unsupported',
-      "apt knows no main archive of Debian or Ubuntu (or has no lists yet: apt-get update), so the base image windowsservercore can't be built.",
+      'apt has no main archive of Debian or Ubuntu (or no lists yet: run apt-get update), so the base image windowsservercore cannot be built.',
     );
   return found;
 }

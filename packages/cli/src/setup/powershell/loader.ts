@@ -33,7 +33,7 @@ export async function loaderAndLibraries(): Promise<ReadonlyMap<string, string>>
   for (const name of libraries) {
     const path = await firstThere(directories.map((directory) => join(directory, name)));
     if (path === null)
-      throw new TwofoldError('unsupported', `The library ${name} is not there (packages libssl3, libstdc++6).`);
+      throw new TwofoldError('unsupported', `The library ${name} was not found (packages libssl3, libstdc++6).`);
     found.set(name, path);
     if (name === loader) found.set('ld', path);
   }
@@ -64,7 +64,7 @@ export function withLoader(program: Buffer, path: string): Buffer {
     if (Buffer.byteLength(path) >= room)
       throw new TwofoldError(
         'internal',
-        `The program has room for a loader's path of ${room - 1} bytes, and ${path} is longer.`,
+        `The program has room for a loader's path of ${room - 1} bytes, but ${path} is longer.`,
       );
     changed.fill(0, offset, offset + room).write(path, offset);
     return changed;
@@ -83,14 +83,14 @@ export function withDirectory(loader: Buffer, directory: string): Buffer {
   const changed = Buffer.from(loader);
   const longest = Math.max(...defaultDirectories.map((each) => each.length));
   if (Buffer.byteLength(directory) >= longest)
-    throw new TwofoldError('internal', `The loader has room for ${longest - 1} bytes, and ${directory} is longer.`);
+    throw new TwofoldError('internal', `The loader has room for ${longest - 1} bytes, but ${directory} is longer.`);
   for (const each of defaultDirectories) {
     const wanted = directory.length < each.length ? directory : '/dev';
     const count = replaceAll(changed, `\0${each}`, `\0${wanted.padEnd(each.length, '/')}`);
     if (count === 0) throw new TwofoldError('unsupported', `The loader of this machine does not look in ${each}.`);
   }
   if (replaceAll(changed, systemLists, noLists) === 0)
-    throw new TwofoldError('unsupported', `The loader of this machine knows no ${systemLists}cache.`);
+    throw new TwofoldError('unsupported', `The loader of this machine does not name ${systemLists}cache.`);
   return changed;
 }
 

@@ -53,7 +53,7 @@ export const app: Step = {
     ];
     return open.length === 0
       ? { there: true, detail: current }
-      : { there: false, detail: `somebody else than root may write to ${open[0]}` };
+      : { there: false, detail: `a user other than root may write to ${open[0]}` };
   },
   async mend({ places, progress }) {
     const before = await currentVersion(places.libRoot);

@@ -47,14 +47,14 @@ export async function isOurCommand(): Promise<boolean> {
 export const command: Step = {
   name: 'command',
   title: 'The command twofold',
-  purpose: 'Without it the CLI is called by npm run twofold -- …',
+  purpose: 'Without it, call the CLI by npm run twofold -- …',
   byHand: `a script ${commandFile} that runs the installed program`,
   inputs: async ({ places }) => [commandText(places.libRoot)],
   async check() {
     const present = await readFile(commandFile, 'utf8').catch(() => null);
     if (present === null) return { there: false, detail: `${commandFile} is not there` };
     if (!present.includes(mark))
-      return { there: true, detail: `${commandFile} is another program's and is left alone` };
+      return { there: true, detail: `${commandFile} belongs to another program and is left alone` };
     const interpreter = present.slice('#!'.length, present.indexOf('\n'));
     if (
       !(await access(interpreter, constants.X_OK).then(

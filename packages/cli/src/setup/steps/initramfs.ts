@@ -15,7 +15,7 @@ export const initramfs: Step = {
   name: 'initramfs',
   title: 'Initramfs of the utility VM',
   purpose: 'Holds the agent that runs Hyper-V containers inside their VM.',
-  byHand: "set-up makes it out of the agent and the kernel's modules",
+  byHand: "set-up builds it from the agent and the kernel's modules",
   async inputs(context) {
     const parts = libraryParts(context.places.libRoot);
     const programs = await Promise.all(

@@ -9,7 +9,7 @@ import type { Step } from '../step.ts';
 export const kernel: Step = {
   name: 'kernel',
   title: 'Kernel of the utility VM',
-  purpose: "Hyper-V containers run on it; the host's own kernel stays what it is.",
+  purpose: "Hyper-V containers run on it; the host's own kernel is not changed.",
   byHand: `apt-get download ${thisMachine().kernelPackages[0]} (set-up unpacks it; nothing is installed)`,
   inputs: async () => {
     const { id, version } = await thisDistribution();

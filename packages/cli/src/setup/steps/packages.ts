@@ -100,7 +100,10 @@ export const packages: Step = {
   async check() {
     const distribution = await thisDistribution();
     if (!distribution.apt)
-      return { there: false, detail: `${distribution.name} has no apt; Twofold knows Debian 12, 13 and Ubuntu 24.04` };
+      return {
+        there: false,
+        detail: `${distribution.name} has no apt; Twofold supports Debian 12, 13 and Ubuntu 24.04`,
+      };
     const missing = await lacking(packagesFor().map((each) => each.name));
     return missing.length === 0
       ? { there: true, detail: `all ${packagesFor().length} installed (${distribution.name})` }
@@ -119,14 +122,14 @@ export async function install(context: Context, wanted: readonly string[]): Prom
   if (!distribution.apt)
     throw new TwofoldError(
       'unsupported',
-      `${distribution.name} is no Debian and no relative of it: install the equivalents of ${wanted.join(', ')} by hand.`,
+      `${distribution.name} is not based on Debian: install the equivalents of ${wanted.join(', ')} by hand.`,
     );
   const missing = await lacking(wanted);
   if (missing.length === 0) return;
   context.progress(`missing: ${missing.join(', ')}`);
   // An installation that was broken off leaves packages unpacked only; apt refuses to go on before dpkg has finished
   // them.
-  await runCommand('finish a broken-off installation', ['dpkg', '--configure', '-a'], {
+  await runCommand('finish an interrupted installation', ['dpkg', '--configure', '-a'], {
     env: environment,
     timeoutMs: installTimeoutMs,
     signal: context.signal,

@@ -29,7 +29,7 @@ export async function removeModule(): Promise<void> {
 export const powershellModule: Step = {
   name: 'powershell-module',
   title: 'PowerShell module Containers',
-  purpose: 'Without it pwsh has to be told the path of powershell/Containers.',
+  purpose: 'Without it, pwsh has to be given the path of powershell/Containers.',
   byHand: `copy powershell/Containers to ${installedModule}`,
   inputs: () => treeOf(moduleSource),
   async check() {

@@ -48,13 +48,13 @@ export const powershell: Step = {
       return { there: true, detail: `${packageVersion} (${(size / 2 ** 20).toFixed(0)} MiB for containers)` };
     return {
       there: false,
-      detail: (await newestSdk()) === null ? `not installed: there is no .NET SDK ${leastVersion}` : 'not installed',
+      detail: (await newestSdk()) === null ? `not installed: the .NET SDK ${leastVersion} is missing` : 'not installed',
     };
   },
   async mend({ places, progress, signal }) {
     const runtime = await newestRuntime();
     if ((await newestSdk()) === null || runtime === null)
-      throw new TwofoldError('unsupported', `There is no .NET SDK ${leastVersion}.`);
+      throw new TwofoldError('unsupported', `The .NET SDK ${leastVersion} is not installed.`);
     const root = libraryParts(places.libRoot).powershell;
     const parts = powershellParts(places.libRoot);
     const work = join(root, 'work');

@@ -23,7 +23,7 @@ export const rehearsal: Step = {
   name: 'rehearsal',
   title: 'Rehearsal of the utility VM',
   purpose: 'Lets utility VMs rehearse a start while they wait; without it Hyper-V containers start more slowly.',
-  byHand: 'set-up makes it out of csrss and cmd',
+  byHand: 'set-up builds it from csrss and cmd',
   inputs: async ({ places }) => [...directories, ...(await contents(places.libRoot))],
   async check({ places }) {
     const size = await stat(libraryParts(places.libRoot).rehearsal).then(

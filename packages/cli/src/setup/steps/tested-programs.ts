@@ -35,8 +35,8 @@ async function makeLibrary(libRoot: string): Promise<void> {
 export const testedPrograms: Step = {
   name: 'tested-programs',
   title: 'Native programs as tests run them',
-  purpose: 'The tests find errors of memory with them.',
-  byHand: 'make -C native sanitized fuzz OUT=../build/native (needs clang, too)',
+  purpose: 'The tests find memory errors with them.',
+  byHand: 'make -C native sanitized fuzz OUT=../build/native (also needs clang)',
   inputs: async ({ places }) => [places.libRoot, ...(await treeOf(source))],
   async check() {
     const missing: string[] = [];

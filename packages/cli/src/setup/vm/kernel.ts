@@ -1,5 +1,5 @@
 // Owns how the guest's kernel comes from the distribution's package into `directory`: vmlinux, modules/ and the file
-// `release`. Does not install the package: the host's own kernel stays what it is.
+// `release`. Does not install the package: the host's own kernel is not changed.
 
 import { chmod, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ export async function buildKernel(directory: string, signal?: AbortSignal): Prom
 
 async function place(tree: string, directory: string): Promise<KernelFiles> {
   const image = (await readdir(join(tree, 'boot'))).find((name) => name.startsWith('vmlinuz-'));
-  if (image === undefined) throw new TwofoldError('internal', 'The kernel package holds no kernel.');
+  if (image === undefined) throw new TwofoldError('internal', 'The kernel package contains no kernel.');
   const release = image.slice('vmlinuz-'.length);
   const vmlinux = await unpackKernel(await readFile(join(tree, 'boot', image)));
   if (vmlinux.readUInt16LE(18) !== thisMachine().elfMachine)

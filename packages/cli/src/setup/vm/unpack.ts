@@ -18,7 +18,7 @@ const startsWith = (data: Buffer, magic: Buffer) => data.subarray(0, magic.lengt
 export async function unpackElf(what: string, data: Buffer): Promise<Buffer> {
   const unpacked = await unpack(what, data);
   if (!startsWith(unpacked, elf))
-    throw new TwofoldError('internal', `Could not unpack ${what}: what came out is no ELF file.`);
+    throw new TwofoldError('internal', `Could not unpack ${what}: the result is not an ELF file.`);
   return unpacked;
 }
 
@@ -35,7 +35,7 @@ async function unpack(what: string, data: Buffer): Promise<Buffer> {
         { input: data, maxOutputBytes: 256 << 20 },
       )
     ).stdout;
-  throw new TwofoldError('unsupported', `Could not unpack ${what}: it is compressed in an unknown way.`);
+  throw new TwofoldError('unsupported', `Could not unpack ${what}: its compression is unknown.`);
 }
 
 /**

@@ -164,11 +164,11 @@ function refuseSecurity(value: unknown): string[] {
     if (name === 'seccomp' && (argument === 'unconfined' || argument === 'builtin' || argument.startsWith('{')))
       continue;
     if (name === 'apparmor' && argument === 'unconfined') {
-      warnings.push('Twofold applies no AppArmor profile: apparmor=unconfined changes nothing.');
+      warnings.push('Twofold does not apply AppArmor profiles: apparmor=unconfined changes nothing.');
       continue;
     }
     if (name === 'label' && argument === 'disable') {
-      warnings.push('Twofold applies no SELinux label: label=disable changes nothing.');
+      warnings.push('Twofold does not apply SELinux labels: label=disable changes nothing.');
       continue;
     }
     if (['apparmor', 'label', 'seccomp', 'systempaths', 'writable-cgroups'].includes(name))

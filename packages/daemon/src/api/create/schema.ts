@@ -22,7 +22,7 @@ const words = v.optional(
         v.transform((one) => [one]),
       ),
     ],
-    'a list of words is expected',
+    'expected a list of strings',
   ),
 );
 
@@ -60,7 +60,7 @@ const restartPolicy = v.optional(
       Name: v.optional(
         v.picklist(
           ['', 'no', 'always', 'unless-stopped', 'on-failure'],
-          'invalid restart policy: it is no, always, unless-stopped or on-failure',
+          'invalid restart policy: use no, always, unless-stopped or on-failure',
         ),
         '',
       ),

@@ -76,7 +76,7 @@ export async function attachWithoutUpgrade(context: Context): Promise<void> {
   if (want.stdin && want.stream)
     throw new TwofoldError(
       'invalid-argument',
-      'Attaching stdin needs a connection of its own: send "Connection: Upgrade" and "Upgrade: tcp".',
+      'Attaching stdin needs a dedicated connection: send "Connection: Upgrade" and "Upgrade: tcp".',
     );
   const record = find(context);
   const tty = record.config.Tty === true;

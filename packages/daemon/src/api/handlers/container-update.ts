@@ -27,14 +27,14 @@ export async function updateContainer(context: Context): Promise<void> {
   const change = setOnly(v.parse(resources, body));
   checkResources(change);
   if (isUnset(body.Isolation)) {
-    if (body.DryRun === true) throw new TwofoldError('invalid-argument', 'DryRun goes with Isolation only.');
+    if (body.DryRun === true) throw new TwofoldError('invalid-argument', 'DryRun can only be used with Isolation.');
     const updated = await context.engine.containers.update(name, { hostConfig: change });
     return sendJson(context, { Warnings: [...warnings, ...updated.warnings] });
   }
   if (Object.keys(change).length > 0)
     throw new TwofoldError(
       'invalid-argument',
-      'Isolation is changed alone: update the resources in a request of their own.',
+      'Isolation cannot be changed together with resources: update the resources in a separate request.',
     );
   const to = isolationOf(body.Isolation!);
   const { containers } = context.engine;
@@ -50,7 +50,7 @@ function isolationOf(text: string): RequestedIsolation {
   if (isolation === undefined)
     throw new TwofoldError(
       'invalid-argument',
-      `invalid isolation "${text.slice(0, 40)}": a container is converted to process, hyperv or default`,
+      `invalid isolation "${text.slice(0, 40)}": a container can be converted to process, hyperv or default`,
     );
   return isolation;
 }

@@ -107,7 +107,7 @@ export async function startWithoutUpgrade(context: Context): Promise<void> {
   if (record.request.AttachStdin === true)
     throw new TwofoldError(
       'invalid-argument',
-      'An exec with stdin needs a connection of its own: send "Connection: Upgrade" and "Upgrade: tcp".',
+      'An exec with stdin needs a dedicated connection: send "Connection: Upgrade" and "Upgrade: tcp".',
     );
   const form = framing(body, record, context);
   const { multiplexed } = form;

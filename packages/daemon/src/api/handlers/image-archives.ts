@@ -20,8 +20,8 @@ export async function createImage(context: Context): Promise<void> {
     throw new TwofoldError(
       'not-implemented',
       isHere(context, name)
-        ? `Twofold cannot pull images yet; "${name}" is here already and can be run without pulling`
-        : `Twofold cannot pull images yet, and "${name}" is not here: bring it with docker load or docker import, or use a built-in one (nanoserver, windowsservercore)`,
+        ? `Twofold cannot pull images yet; "${name}" is already on this machine and runs without pulling`
+        : `Twofold cannot pull images yet, and "${name}" is not on this machine: bring it with docker load or docker import, or use a built-in one (nanoserver, windowsservercore)`,
     );
   }
   if (source !== '-')

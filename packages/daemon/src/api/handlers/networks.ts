@@ -23,7 +23,7 @@ const createBody = v.pipe(
       v.string(),
       v.regex(
         /^[a-zA-Z0-9][a-zA-Z0-9 _.-]{0,127}$/,
-        'a network name begins with a letter or digit and has letters, digits, spaces and _.- only',
+        'a network name begins with a letter or digit and contains only letters, digits, spaces and _.-',
       ),
     ),
     Driver: v.optional(v.string(), 'bridge'),
@@ -182,7 +182,7 @@ function checkKind(name: string, driver: string): void {
 const lackingWords = [
   ['EnableIPv6', 'IPv6'],
   ['Ingress', 'ingress networks'],
-  ['ConfigOnly', 'networks that are only a configuration'],
+  ['ConfigOnly', 'configuration-only networks (--config-only)'],
 ] as const;
 
 export async function createNetwork(context: Context): Promise<void> {
@@ -195,18 +195,18 @@ export async function createNetwork(context: Context): Promise<void> {
     throw new TwofoldError('plugin-not-found', `plugin "${addressDriver.slice(0, 60)}" not found`);
   for (const [key, what] of lackingWords) if (!isUnset(body[key])) throw lacking(what);
   if (!isUnset((body['ConfigFrom'] as { Network?: string } | undefined)?.Network))
-    throw lacking('networks from a configuration');
+    throw lacking('networks made from a configuration (--config-from)');
   if (!['', 'local'].includes(body.Scope)) throw lacking(`the scope "${body.Scope.slice(0, 60)}" of a network`);
   if (!isUnset(body.IPAM['Options'])) throw lacking('options of the address driver');
   const [config = {}, ...more] = body.IPAM.Config ?? [];
   if (more.length > 0) throw lacking('more than one subnet for a network');
   for (const key of ['AuxiliaryAddresses', 'AuxAddress'])
-    if (!isUnset(config[key])) throw lacking('addresses that a network leaves out (--aux-address)');
+    if (!isUnset(config[key])) throw lacking('auxiliary addresses (--aux-address)');
   const { Subnet: subnet, Gateway: gateway, IPRange: ipRange } = config;
   if (!subnet && (gateway || ipRange))
     throw new TwofoldError(
       'invalid-argument',
-      'A gateway or an address range needs the subnet that it is in (--subnet).',
+      'A gateway or an address range needs the subnet that contains it (--subnet).',
     );
   const network = await context.engine.networks.create({
     name: body.Name,

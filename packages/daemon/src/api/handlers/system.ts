@@ -155,7 +155,7 @@ function logLimits({ bytes, files }: { bytes: number; files: number }): string {
 
 function stateOf({ state, againInMs = 0 }: ReturnType<Engine['aids']>[number]): string {
   const words = { ready: 'ready', making: 'being made', off: 'off' };
-  return state === 'failed' ? `failed; tried again in ${Math.ceil(againInMs / 1000)} s` : words[state];
+  return state === 'failed' ? `failed; next attempt in ${Math.ceil(againInMs / 1000)} s` : words[state];
 }
 
 /** `docker system df`. A layer that images share is counted once in the sum, and with each image. */

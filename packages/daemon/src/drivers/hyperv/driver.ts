@@ -131,9 +131,9 @@ export class HypervDriver implements Driver {
     if (this.accelerator === 'tcg' && !this.#settings.allowEmulation)
       throw new TwofoldError(
         'forbidden',
-        'Hyper-V containers would run under software emulation here, which is no security boundary, and the settings forbid it.',
+        'Hyper-V containers would run under software emulation here, which is not a security boundary, and the settings forbid it.',
       );
-    if (this.#sandboxes.has(spec.id)) throw new TwofoldError('conflict', 'The sandbox is up already.');
+    if (this.#sandboxes.has(spec.id)) throw new TwofoldError('conflict', 'The sandbox is already up.');
     const sized = { ...spec, machine: sizeFor(spec.machine, this.#settings.machine, availableParallelism()) };
     const { supervisorPid, connection, configured, origin } = await this.#vms.take(sized, signal);
     try {
@@ -510,7 +510,7 @@ export class HypervDriver implements Driver {
     const living = this.#need(id);
     const { promise, reject } = Promise.withResolvers<never>();
     const onAbort = () =>
-      reject(new TwofoldError('cancelled', 'Waiting for the VM was called off.', { cause: signal.reason }));
+      reject(new TwofoldError('cancelled', 'Waiting for the VM was cancelled.', { cause: signal.reason }));
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     try {

@@ -63,7 +63,7 @@ export async function runGuestTool(
       for await (const { stream, data } of streams.output) {
         if (stream === 'stdout') {
           if ((outputBytes += data.length) > limitBytes)
-            throw new TwofoldError('protocol', 'The guest said more than there can be to say.');
+            throw new TwofoldError('protocol', 'The guest sent more than is allowed.');
           yield data;
         } else if ((complaintBytes += data.length) <= maxComplaintBytes) complaint.push(data);
       }

@@ -67,7 +67,7 @@ export function writeContainer(plan: TlvWriter, spec: OciSpec, cgroup: string): 
   for (const { type } of linux.namespaces) {
     // The VM's network is the sandbox's, and users of the guest are nobody's outside it.
     if (type === 'user')
-      throw new TwofoldError('unsupported', 'A Hyper-V container has no user namespace: its whole kernel is its own.');
+      throw new TwofoldError('unsupported', 'A Hyper-V container has no user namespace: it has its own kernel.');
     if (type !== 'network') plan.string(Tag.NAMESPACE, type);
   }
   for (const mount of spec.mounts) writeMount(plan, mount);
@@ -137,7 +137,7 @@ function writeDevices(plan: TlvWriter, linux: OciLinux): void {
     minor,
   }));
   for (const device of [...standard.filter(({ path }) => !given.has(path)), ...(linux.devices ?? [])]) {
-    if (device.type === 'p') throw new TwofoldError('unsupported', `${device.path} is a FIFO, which is no device.`);
+    if (device.type === 'p') throw new TwofoldError('unsupported', `${device.path} is a FIFO, not a device.`);
     const { fileMode = 0o666, uid = 0, gid = 0 } = device as NonNullable<OciLinux['devices']>[number];
     plan.list(Tag.DEVICE, (entry) =>
       entry

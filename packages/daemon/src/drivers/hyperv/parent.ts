@@ -101,7 +101,7 @@ async function bringToRest(socket: string, signal: AbortSignal): Promise<void> {
     })
     .end();
   await once(asker, 'close', { signal });
-  if (!answered) throw new TwofoldError('sandbox-failed', 'The VM that is to be forked did not come to rest.');
+  if (!answered) throw new TwofoldError('sandbox-failed', 'The VM to be forked did not pause.');
 }
 
 async function watch(connection: SupervisorConnection, closing: AbortSignal): Promise<unknown> {

@@ -95,7 +95,9 @@ export class Parents implements AsyncDisposable {
   #failed(sentence: string, error: unknown): void {
     const againMs = this.#backOff.failed();
     const { warn } = this.#options;
-    warn(`${sentence}: VMs are clones, which takes longer. It is made anew in ${inSeconds(againMs)}.`, { err: error });
+    warn(`${sentence}: VMs are cloned instead, which takes longer. It is made again in ${inSeconds(againMs)}.`, {
+      err: error,
+    });
     this.#again = setTimeout(() => this.begin(), againMs).unref();
   }
 }

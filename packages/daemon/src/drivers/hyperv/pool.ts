@@ -209,7 +209,7 @@ export class Pool implements AsyncDisposable {
     const againMs = this.#backOff.failed();
     if (this.#backOff.failures === toldFailures)
       this.#parts.warn(
-        `No utility VM could be made to wait, so containers start more slowly. It is tried again, next in ${inSeconds(againMs)}.`,
+        `No utility VM could be made to wait, so containers start more slowly. The next attempt is in ${inSeconds(againMs)}.`,
         { err: error },
       );
     const early = new AbortController();
@@ -236,7 +236,7 @@ export class Pool implements AsyncDisposable {
       await this.#make({ from: 'clone', memory, saved, disk }, async () => undefined, signal);
       return true;
     });
-    if (made === null) throw new TwofoldError('sandbox-failed', 'There is no template that a VM could be made of.');
+    if (made === null) throw new TwofoldError('sandbox-failed', 'There is no template to make a VM from.');
   }
 
   /** `broken` is told of a VM that was made of `origin` and did not come up. */

@@ -252,6 +252,6 @@ export function interfacesOf(spec: SandboxSpec): readonly SandboxInterface[] {
     );
   const interfaces = spec.network.mode === 'attached' ? spec.network.interfaces : [];
   if (interfaces.length > mostAdapters)
-    throw new TwofoldError('unsupported', `A Hyper-V container has ${mostAdapters} network adapters at most.`);
+    throw new TwofoldError('unsupported', `A Hyper-V container can have at most ${mostAdapters} network adapters.`);
   return interfaces;
 }

@@ -132,7 +132,7 @@ export class Templates implements AsyncDisposable {
     this.#basis = null;
     this.#directories.delete(keyOf(size));
     const againMs = this.#backOff(size).failed();
-    this.#warn(`${sentence} It is made anew in ${inSeconds(againMs)}.`, { err: error, ...size });
+    this.#warn(`${sentence} It is made again in ${inSeconds(againMs)}.`, { err: error, ...size });
     if (!isSameSize(size, this.#parts.settings.machine)) return; // made when the next VM of that size has booted
     clearTimeout(this.#again);
     this.#again = setTimeout(() => void this.openStandard(true), againMs).unref();

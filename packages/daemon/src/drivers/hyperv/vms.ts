@@ -133,7 +133,7 @@ export class Vms implements AsyncDisposable {
         if (this.#closing.signal.aborted) return false;
         const againMs = this.#preparing.failed();
         warn(
-          `Utility VMs cannot be prepared: they boot, which takes longer. It is tried again in ${inSeconds(againMs)}.`,
+          `Utility VMs cannot be prepared: they boot, which takes longer. The next attempt is in ${inSeconds(againMs)}.`,
           { err: error },
         );
         this.#again = setTimeout(() => void (this.#warm = attempt()), againMs).unref();

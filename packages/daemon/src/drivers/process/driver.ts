@@ -83,7 +83,7 @@ export class ProcessDriver implements Driver {
 
   async createSandbox(spec: SandboxSpec, signal: AbortSignal): Promise<SandboxInfo> {
     const { supervisor, runtime, cgroups } = this.#options;
-    if (this.#sandboxes.has(spec.id)) throw new TwofoldError('conflict', 'The sandbox is up already.');
+    if (this.#sandboxes.has(spec.id)) throw new TwofoldError('conflict', 'The sandbox is already up.');
     await this.#layers.prepare();
     try {
       const own = cgroups.create(`${spec.cgroupPath}/supervisor`, 'tracking');

@@ -111,7 +111,7 @@ export class Sandbox {
   async watch(events: EventQueue, signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onAbort = () =>
-      reject(new TwofoldError('cancelled', 'Waiting for the sandbox was called off.', { cause: signal.reason }));
+      reject(new TwofoldError('cancelled', 'Waiting for the sandbox was cancelled.', { cause: signal.reason }));
     signal.addEventListener('abort', onAbort, { once: true });
     this.#watching = this.#follow(events, resolve).catch(reject);
     try {

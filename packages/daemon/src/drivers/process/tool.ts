@@ -77,7 +77,7 @@ export async function runTool(
       // Also when the reader breaks off: the tool then ends with its conversation.
       await streams[Symbol.asyncDispose]();
       await end();
-      done.reject(new TwofoldError('cancelled', 'The work on the container’s files was called off.'));
+      done.reject(new TwofoldError('cancelled', 'The work on the container’s files was cancelled.'));
     }
   }
 
@@ -88,7 +88,7 @@ export async function runTool(
     async [Symbol.asyncDispose]() {
       await streams[Symbol.asyncDispose]();
       await end();
-      done.reject(new TwofoldError('cancelled', 'The work on the container’s files was called off.'));
+      done.reject(new TwofoldError('cancelled', 'The work on the container’s files was cancelled.'));
     },
   };
 }
@@ -99,5 +99,5 @@ function toolError(said: string): TwofoldError {
   const space = line.indexOf(' ');
   return space > 0
     ? errorFrom(line.slice(0, space), line.slice(space + 1))
-    : new TwofoldError('internal', 'The layer tool failed without a word.');
+    : new TwofoldError('internal', 'The layer tool failed without giving a reason.');
 }

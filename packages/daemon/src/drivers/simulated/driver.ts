@@ -79,7 +79,8 @@ export class SimulatedDriver implements Driver {
 
   async createSandbox(spec: SandboxSpec, signal: AbortSignal): Promise<SandboxInfo> {
     await this.#fault('createSandbox', signal);
-    if (this.#world.sandboxes.has(spec.id)) throw new TwofoldError('sandbox-failed', 'There is a sandbox of that id.');
+    if (this.#world.sandboxes.has(spec.id))
+      throw new TwofoldError('sandbox-failed', 'A sandbox with that id already exists.');
     this.#world.sandboxes.set(spec.id, { spec, containers: new Map(), early: new Map(), alive: true });
     return this.#info();
   }
@@ -280,8 +281,7 @@ export class SimulatedDriver implements Driver {
 
   #container(ref: ProcessRef): SimulatedContainer {
     const container = this.#sandbox(ref.sandbox).containers.get(ref.container);
-    if (container === undefined)
-      throw new TwofoldError('container-not-found', 'There is no such container in the sandbox.');
+    if (container === undefined) throw new TwofoldError('container-not-found', 'No such container in the sandbox.');
     return container;
   }
 }

@@ -25,7 +25,7 @@ export function makeAdapter(networks: Networks, wanted: AdapterChange): Adapter 
 /** Throws `conflict` for a list that could never start, `invalid-argument` for one that is too long. */
 export function checkAdapters(adapters: readonly Adapter[]): void {
   if (adapters.length > mostAdapters)
-    throw new TwofoldError('invalid-argument', `A container has ${mostAdapters} network adapters at most.`);
+    throw new TwofoldError('invalid-argument', `A container can have at most ${mostAdapters} network adapters.`);
   for (const [index, one] of adapters.entries()) {
     const before = adapters.slice(0, index);
     if (one.mac !== '' && before.some(({ mac }) => mac === one.mac))
@@ -48,7 +48,7 @@ export function addAdapter(room: Room, id: ContainerId, wanted: AdapterChange): 
   if (record.networking === 'host')
     throw new TwofoldError(
       'conflict',
-      `container ${record.name} is on the host's network, which is no switch: it can have no adapter`,
+      `container ${record.name} uses the host's network, which is not a switch: it cannot have network adapters`,
     );
   const made = makeAdapter(room.networks, wanted);
   keep(room, record, [...record.adapters, made]);
@@ -170,6 +170,9 @@ function changed(networks: Networks, adapter: Adapter, change: AdapterChange): A
 function switchOf(networks: Networks, reference: string): NonNullable<Adapter['network']> {
   const { id, name, driver } = networks.find(reference);
   if (driver !== 'bridge')
-    throw new TwofoldError('invalid-argument', `The network ${name} is no switch: no adapter can be connected to it.`);
+    throw new TwofoldError(
+      'invalid-argument',
+      `The network ${name} is not a switch: adapters cannot be connected to it.`,
+    );
   return { id, name };
 }

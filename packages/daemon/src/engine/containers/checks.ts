@@ -11,7 +11,7 @@ export function readIsolation(text: string | undefined): 'default' | Isolation {
   const word = (text ?? '').toLowerCase();
   if (word === '' || word === 'default') return 'default';
   if (word === 'process' || word === 'hyperv') return word;
-  throw new TwofoldError('invalid-argument', `invalid isolation "${text}": it is one of default, process, hyperv`);
+  throw new TwofoldError('invalid-argument', `invalid isolation "${text}": use default, process or hyperv`);
 }
 
 /** Throws `invalid-argument`; gives warnings. */

@@ -34,7 +34,7 @@ export function planConversion(record: ContainerRecord, target: Target): Convers
         record.requestedIsolation === target.requested
           ? []
           : [
-              `It has isolation ${to} already; from now on that is asked for as "${target.requested}" instead of "${record.requestedIsolation}".`,
+              `It already has isolation ${to}; the requested isolation changes from "${record.requestedIsolation}" to "${target.requested}".`,
             ],
       refusals,
     };
@@ -50,7 +50,7 @@ export function planConversion(record: ContainerRecord, target: Target): Convers
     ],
     changes: [
       to === 'hyperv'
-        ? `It runs in a utility VM of its own (${machine(target)}), with its own kernel; the host no longer sees its processes.`
+        ? `It runs in its own utility VM (${machine(target)}), with its own kernel; the host no longer sees its processes.`
         : 'It runs on the host’s kernel, in namespaces; the host sees its processes.',
       'Inode numbers, and times of last access and of last change of state, are new.',
     ],

@@ -295,7 +295,7 @@ describe('a conversion', () => {
       specifications: {
         ...world.room.specifications,
         check: () => {
-          throw new TwofoldError('unsupported', '--pid host cannot be kept');
+          throw new TwofoldError('unsupported', '--pid host is not possible');
         },
       },
     };

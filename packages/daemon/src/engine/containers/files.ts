@@ -137,9 +137,7 @@ async function unpack(
   await drained;
   const failure = await fed;
   if (failure !== null)
-    throw new TwofoldError(signal.aborted ? 'cancelled' : 'internal', 'The archive did not arrive whole.', {
-      cause: failure,
-    });
+    throw new TwofoldError(signal.aborted ? 'cancelled' : 'internal', 'The archive was cut short.', { cause: failure });
 }
 
 /** Docker's words for a path that isn't there; the tool doesn't know the container's name. */
@@ -194,7 +192,7 @@ async function drain(output: AsyncIterable<Buffer>): Promise<void> {
 }
 
 function checkPath(path: string): string {
-  if (path === '') throw new TwofoldError('invalid-argument', 'A path in the container must be given.');
+  if (path === '') throw new TwofoldError('invalid-argument', 'A path in the container is required.');
   if (path.includes('\0')) throw new TwofoldError('invalid-argument', 'The path contains a NUL byte.');
   return path;
 }
@@ -215,7 +213,7 @@ export function parseStat(line: Buffer): PathStat {
     !Number.isSafeInteger(size) ||
     !Number.isSafeInteger(mode)
   ) {
-    throw new TwofoldError('protocol', 'The answer about a file in the container lacks something.');
+    throw new TwofoldError('protocol', 'The answer about a file in the container is incomplete.');
   }
   return { name, size: size as number, mode: mode as number, mtime, linkTarget };
 }

@@ -12,6 +12,6 @@ export function checkFreeSpace({ dataRoot, minimumFreeBytes }: Pick<Settings, 'd
   const mebibytes = (bytes: number) => `${Math.floor(bytes / (1 << 20))} MiB`;
   throw new TwofoldError(
     'no-space',
-    `Only ${mebibytes(free)} are free in ${dataRoot}, and containers are created and started with ${mebibytes(minimumFreeBytes)} or more: make room, or lower the limit with --minimum-free.`,
+    `Only ${mebibytes(free)} are free in ${dataRoot}, and containers are created and started only with at least ${mebibytes(minimumFreeBytes)}: make room, or lower the limit with --minimum-free.`,
   );
 }

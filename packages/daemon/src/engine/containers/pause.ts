@@ -36,7 +36,10 @@ async function change(room: Room, id: ContainerId, command: 'pause' | 'unpause')
     });
   } catch (error) {
     await undo().catch((failed: unknown) =>
-      room.log.warn({ container: id, err: failed }, `What could not be written down could not be undone: ${command}.`),
+      room.log.warn(
+        { container: id, err: failed },
+        `A change that could not be saved could not be undone either: ${command}.`,
+      ),
     );
     throw error;
   }

@@ -122,7 +122,8 @@ function logSpec(settings: Settings, record: ContainerRecord): ContainerSpec['lo
 export function bytesOf(text: string): number {
   if (text === '-1') return 0;
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$/i.exec(text.trim());
-  if (match === null) throw new TwofoldError('invalid-argument', `"${text}" is not a size; 10m, 512k and 1g are.`);
+  if (match === null)
+    throw new TwofoldError('invalid-argument', `"${text}" is not a valid size; examples are 10m, 512k and 1g.`);
   return Math.floor(Number(match[1]) * 1024 ** ' kmgt'.indexOf(match[2]!.toLowerCase() || ' '));
 }
 

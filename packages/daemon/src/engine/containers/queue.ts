@@ -43,7 +43,7 @@ export class SerialQueue {
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(new TwofoldError('cancelled', 'The request was called off.', { cause: signal.reason }));
+  const stop = () => reject(new TwofoldError('cancelled', 'The request was cancelled.', { cause: signal.reason }));
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop, { once: true });
   try {

@@ -75,7 +75,7 @@ export class ContainerRecords {
       if (fitting.length > 1)
         throw new TwofoldError(
           'ambiguous-prefix',
-          `Multiple containers found with the prefix ${reference}; give more of the id.`,
+          `Multiple containers found with the prefix ${reference}; give more digits of the id.`,
         );
     }
     throw new TwofoldError('container-not-found', `No such container: ${reference}`);

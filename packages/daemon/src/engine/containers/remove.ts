@@ -85,7 +85,7 @@ export async function finishRemoval(room: Room, id: ContainerId, exitCode: numbe
 
 /** The container is `dead`; where that can't be written it stays `removing`, which is tried again as well. */
 function noteFailure(room: Room, id: ContainerId, cause: unknown): TwofoldError {
-  const message = `container ${id} could not be removed entirely; removing it again tries the rest.`;
+  const message = `container ${id} could not be removed completely; remove it again to try the rest.`;
   try {
     room.makingRoom(() => room.records.change(id, { life: { at: 'dead', error: message } }));
   } catch (unwritten) {

@@ -279,7 +279,7 @@ function worded(error: unknown, within: AbortSignal): TwofoldError {
       'cancelled',
       within.reason instanceof DOMException && within.reason.name === 'TimeoutError'
         ? 'The container did not start in time.'
-        : 'The start was called off.',
+        : 'The start was cancelled.',
       { cause: error },
     );
   if (error instanceof TwofoldError) return error;

@@ -164,7 +164,7 @@ function chooseColumns(psArguments: string): readonly Column[] {
   const unknown = (word: string) =>
     new TwofoldError(
       'invalid-argument',
-      `Option ${word} of ps is not one that Twofold knows; it knows -ef, aux, and -o with columns.`,
+      `Twofold does not support the ps option ${word}; use -ef, aux, or -o with columns.`,
     );
   const chosen: Column[] = [];
   let format: readonly Column[] = words[0]!.startsWith('-') ? plain : plainBsd;
@@ -195,7 +195,7 @@ function namedColumn(word: string): Column {
   const [name, title] = word.split('=', 2);
   const found = named.get(name!.toLowerCase());
   if (found === undefined)
-    throw new TwofoldError('invalid-argument', `ps column "${name}" is not one that Twofold knows.`);
+    throw new TwofoldError('invalid-argument', `Twofold does not support the ps column "${name}".`);
   return title === undefined || title === '' ? found : { ...found, title };
 }
 

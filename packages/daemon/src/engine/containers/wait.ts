@@ -31,7 +31,7 @@ export function waitForContainer(
   const stopped = AbortSignal.any([signal, room.closing]);
   return orAborted(promise, stopped)
     .catch((error: unknown) => {
-      if (room.closing.aborted) throw new TwofoldError('cancelled', 'The daemon is going down.', { cause: error });
+      if (room.closing.aborted) throw new TwofoldError('cancelled', 'The daemon is shutting down.', { cause: error });
       throw error;
     })
     .finally(() => listener[Symbol.dispose]());

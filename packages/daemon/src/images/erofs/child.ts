@@ -62,10 +62,10 @@ function describe(error: unknown): LayerReport {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
     return { code: 'no-space', message: 'There is no space left for the layer.' };
-  if (isBrokenCompression(error)) return { code: 'invalid-argument', message: 'The layer is compressed, and broken.' };
+  if (isBrokenCompression(error)) return { code: 'invalid-argument', message: 'The compressed layer is damaged.' };
   return {
     code: 'internal',
-    message: `The layer reader failed: ${error instanceof Error ? error.message : 'for no known reason'}`,
+    message: `The layer reader failed: ${error instanceof Error ? error.message : 'for an unknown reason'}`,
   };
 }
 

@@ -39,7 +39,7 @@ export function takeMark(
     if (hidden === '' || hidden === '.' || hidden === '..')
       throw new TwofoldError(
         'invalid-argument',
-        `The archive's entry ${printable(entry.path)} is a whiteout of nothing.`,
+        `The archive's entry ${printable(entry.path)} is a whiteout without a name.`,
       );
     addWhiteout(tree, tree.directory(path, true)!, hidden);
   }

@@ -34,7 +34,7 @@ export class BlockOutput {
     const first = this.#next;
     this.#next += blocks;
     if (this.#next * blockBytes > this.#maxBytes)
-      throw new TwofoldError('no-space', `The layer takes more than the ${this.#maxBytes} bytes that it may.`);
+      throw new TwofoldError('no-space', `The layer is larger than its limit of ${this.#maxBytes} bytes.`);
     return first;
   }
 

@@ -112,7 +112,7 @@ export class ErofsWriter {
     if (target === undefined || target.kind === 'directory')
       throw new TwofoldError(
         'invalid-argument',
-        `The archive's entry ${printable(entry.path)} is a link to ${printable(entry.link)}, which the archive has no file of.`,
+        `The archive's entry ${printable(entry.path)} is a link to ${printable(entry.link)}, which is not a file in the archive.`,
       );
     const { xattrs: old } = target.attributes;
     const isNew = ({ index, name }: Xattr) =>
@@ -130,12 +130,12 @@ export class ErofsWriter {
     if (entry.kind === 'symlink' && (entry.link.length === 0 || entry.link.length >= blockBytes))
       throw new TwofoldError(
         'invalid-argument',
-        `The archive's symlink ${printable(entry.path)} has no target that can be.`,
+        `The archive's symlink ${printable(entry.path)} has an invalid target.`,
       );
     if (entry.major > 0xfff || entry.minor > 0xfffff)
       throw new TwofoldError(
         'invalid-argument',
-        `The archive's device ${printable(entry.path)} has a number that can't be.`,
+        `The archive's device ${printable(entry.path)} has an invalid number.`,
       );
     const kind =
       entry.kind === 'file' && this.#isMarked(entry, 'socket')

@@ -31,7 +31,7 @@ export function keepXattrs(entry: TarEntry): Xattr[] {
     if (name.startsWith('trusted.overlay.'))
       throw new TwofoldError(
         'invalid-argument',
-        `The archive's entry ${printable(entry.path)} brings the attribute ${printable(name)}, which would change how layers are laid over one another.`,
+        `The archive's entry ${printable(entry.path)} carries the attribute ${printable(name)}, which would change how layers are stacked.`,
       );
     const to = place(name);
     if (to === null) continue;
@@ -39,7 +39,7 @@ export function keepXattrs(entry: TarEntry): Xattr[] {
     if (bytes.length > 255 || value.length > maxValueBytes)
       throw new TwofoldError(
         'unsupported',
-        `The archive's entry ${printable(entry.path)} has an extended attribute of ${value.length} bytes; ${maxValueBytes} are the limit.`,
+        `The archive's entry ${printable(entry.path)} has an extended attribute of ${value.length} bytes; the limit is ${maxValueBytes}.`,
       );
     kept.push({ index: to.index, name: bytes, value });
   }

@@ -24,7 +24,7 @@ export function numberField(block: Buffer, offset: number, length: number): numb
   while (i < end && (block[i] === 0x20 || block[i] === 0)) i++; // some writers begin with a zero byte
   let value = 0;
   for (; i < end && block[i]! >= 0x30 && block[i]! <= 0x37; i++) value = value * 8 + block[i]! - 0x30;
-  for (; i < end; i++) if (block[i] !== 0x20 && block[i] !== 0) throw broken("a number isn't one");
+  for (; i < end; i++) if (block[i] !== 0x20 && block[i] !== 0) throw broken('a number is not valid');
   return value;
 }
 

@@ -15,7 +15,10 @@ export function cleanPath(name: Buffer): string[] {
     if (part === '' || part === '.') continue;
     if (part === '..') {
       if (parts.pop() === undefined)
-        throw new TwofoldError('invalid-argument', `The archive's entry ${printable(name)} climbs out by "..".`);
+        throw new TwofoldError(
+          'invalid-argument',
+          `The archive's entry ${printable(name)} leads out of the archive by "..".`,
+        );
       continue;
     }
     if (part.length > maxComponentBytes)

@@ -12,13 +12,13 @@ export function parsePax(text: Buffer): PaxRecord[] {
   const records: PaxRecord[] = [];
   for (let at = 0; at < text.length;) {
     const space = text.indexOf(0x20, at);
-    if (space < 0 || space - at > 10) throw broken('a pax record is not one');
+    if (space < 0 || space - at > 10) throw broken('a pax record is not valid');
     const digits = text.toString('latin1', at, space);
     const length = /^[0-9]+$/.test(digits) ? Number(digits) : 0;
     const end = at + length;
     const equals = text.indexOf(0x3d, space);
     if (length < space - at + 4 || end > text.length || text[end - 1] !== 0x0a || equals < 0 || equals >= end - 1)
-      throw broken('a pax record is not one');
+      throw broken('a pax record is not valid');
     records.push({ key: text.toString('latin1', space + 1, equals), value: text.subarray(equals + 1, end - 1) });
     at = end;
   }
@@ -29,7 +29,7 @@ export function parsePax(text: Buffer): PaxRecord[] {
 export function paxNumber(value: Buffer): number {
   const text = value.toString('latin1');
   const number = /^[0-9]{1,16}$/.test(text) ? Number(text) : NaN;
-  if (!Number.isSafeInteger(number)) throw broken("a pax number isn't one");
+  if (!Number.isSafeInteger(number)) throw broken('a pax number is not valid');
   return number;
 }
 
@@ -41,7 +41,7 @@ export interface Time {
 /** `-12.5` as a point in time. */
 export function paxTime(value: Buffer): Time {
   const match = /^(-?)([0-9]{1,14})(?:\.([0-9]*))?$/.exec(value.toString('latin1'));
-  if (match === null) throw broken("a pax time isn't one");
+  if (match === null) throw broken('a pax time is not valid');
   const seconds = Number(match[2]);
   const nanoseconds = Number((match[3] ?? '').slice(0, 9).padEnd(9, '0'));
   if (match[1] === '') return { seconds, nanoseconds };

@@ -133,10 +133,10 @@ async function makeEntry(
   const path = find('GNU.sparse.name') ?? find('path') ?? extension.path ?? header.path;
   const link = find('linkpath') ?? extension.link ?? header.link;
   let kind = kinds[header.type];
-  if (kind === undefined) throw broken(`an entry is of the unknown kind ${JSON.stringify(header.type)}`);
+  if (kind === undefined) throw broken(`an entry has the unknown type ${JSON.stringify(header.type)}`);
   // Before POSIX a directory was told by its name.
   if (kind === 'file' && path.at(-1) === 0x2f) kind = 'directory';
-  if (path.includes(0) || link.includes(0)) throw broken('a name holds a zero byte');
+  if (path.includes(0) || link.includes(0)) throw broken('a name contains a NUL byte');
   // Links, devices and directories have no content, whatever the header says.
   const stored = header.type === '0' || header.type === 'S' ? number('size', header.size) : 0;
   if (stored < 0) throw broken('a size is negative');
@@ -191,7 +191,7 @@ async function readSparse(
     const { extents, used } = await readPaxMap(input, stored);
     content.left -= used;
     const size = find('GNU.sparse.realsize');
-    if (size === undefined) throw broken('a sparse map is not one');
+    if (size === undefined) throw broken('a sparse map is not valid');
     return checkSparse(extents, paxNumber(size), content.left);
   }
   const map = paxSparse(records);

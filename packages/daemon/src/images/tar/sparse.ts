@@ -18,7 +18,7 @@ export interface SparseMap {
 const maxExtents = 1 << 20;
 
 function pair(numbers: readonly number[]): Extent[] {
-  if (numbers.length % 2 !== 0 || numbers.length / 2 > maxExtents) throw broken('a sparse map is not one');
+  if (numbers.length % 2 !== 0 || numbers.length / 2 > maxExtents) throw broken('a sparse map is not valid');
   const extents: Extent[] = [];
   for (let i = 0; i < numbers.length; i += 2) extents.push({ offset: numbers[i]!, length: numbers[i + 1]! });
   return extents;
@@ -29,11 +29,11 @@ export function checkSparse(extents: readonly Extent[], size: number, stored: nu
   let end = 0;
   let sum = 0;
   for (const { offset, length } of extents) {
-    if (offset < end || offset + length > size) throw broken('a sparse map is not one');
+    if (offset < end || offset + length > size) throw broken('a sparse map is not valid');
     end = offset + length;
     sum += length;
   }
-  if (sum !== stored) throw broken('a sparse map is not one');
+  if (sum !== stored) throw broken('a sparse map is not valid');
   return { extents: extents.filter((extent) => extent.length > 0), size };
 }
 
@@ -47,7 +47,7 @@ export async function readOldGnu(block: Buffer, input: ByteInput): Promise<{ ext
   take(block, 386, 4);
   for (let more = block[482] !== 0; more;) {
     const next = await input.exactly(blockBytes);
-    if (next === null || numbers.length / 2 > maxExtents) throw broken('a sparse map is not one');
+    if (next === null || numbers.length / 2 > maxExtents) throw broken('a sparse map is not valid');
     take(next, 0, 21);
     more = next[504] !== 0;
   }
@@ -79,7 +79,7 @@ export async function readPaxMap(input: ByteInput, stored: number): Promise<{ ex
   const numbers: number[] = [];
   for (let wanted = 1; numbers.length < wanted;) {
     const block = used + blockBytes <= stored ? await input.exactly(blockBytes) : null;
-    if (block === null) throw broken('a sparse map is not one');
+    if (block === null) throw broken('a sparse map is not valid');
     used += blockBytes;
     const lines = (text + block.toString('latin1')).split('\n');
     text = lines.pop() ?? '';
@@ -89,7 +89,7 @@ export async function readPaxMap(input: ByteInput, stored: number): Promise<{ ex
       if (numbers.length === 1) wanted = 1 + 2 * numbers[0]!;
       if (wanted > 2 * maxExtents) throw broken('a sparse map is too long');
     }
-    if (text.length > blockBytes * 2) throw broken('a sparse map is not one');
+    if (text.length > blockBytes * 2) throw broken('a sparse map is not valid');
   }
   return { extents: pair(numbers.slice(1)), used };
 }

@@ -155,15 +155,19 @@ describe('the specification of a container', () => {
     refuses(
       () => build({ Sysctls: { 'kernel.panic': '1' } }, {}, everything, 'hyperv'),
       'invalid-argument',
-      /no namespace/,
+      /not in a separate kernel namespace/,
     );
-    refuses(() => build({ Sysctls: { 'net.../../kernel/panic': '1' } }), 'invalid-argument', /no namespace/);
+    refuses(
+      () => build({ Sysctls: { 'net.../../kernel/panic': '1' } }),
+      'invalid-argument',
+      /not in a separate kernel namespace/,
+    );
   });
 
   it('says what it does not have instead of passing over it', () => {
     refuses(() => build({ Binds: ['/a:/b'] }), 'not-implemented', /bind mounts/);
     refuses(() => build({ PortBindings: { '80/tcp': [{ HostPort: '80' }] } }), 'not-implemented', /published ports/);
-    refuses(() => build({ PidMode: 'host' }, {}, everything, 'hyperv'), 'unsupported', /kernel in between/);
+    refuses(() => build({ PidMode: 'host' }, {}, everything, 'hyperv'), 'unsupported', /has its own kernel/);
     refuses(() => build({ SecurityOpt: ['apparmor=mine'] }), 'unsupported', /AppArmor/);
     refuses(() => build({ SecurityOpt: ['swordfish'] }), 'invalid-argument', /security-opt/);
   });

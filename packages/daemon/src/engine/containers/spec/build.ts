@@ -34,7 +34,7 @@ export function buildSpec(record: Subject, user: User, host: HostFacts): OciSpec
   if (hostConfig.OomKillDisable === true && host.cgroupVersion === '2')
     throw new TwofoldError(
       'unsupported',
-      '--oom-kill-disable cannot be kept: cgroup v2, which this container would have, knows no such thing.',
+      '--oom-kill-disable is not possible: cgroup v2, which this container would use, does not support it.',
     );
   const privileged = hostConfig.Privileged === true;
   const security = securityOptions(hostConfig.SecurityOpt ?? []);

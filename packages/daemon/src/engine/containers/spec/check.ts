@@ -34,7 +34,7 @@ export function checkWords(config: ContainerConfig, host: HostConfig, isolation:
     if (value === 'host' && isolation === 'hyperv')
       throw new TwofoldError(
         'unsupported',
-        `${word} host cannot be kept with isolation hyperv: there is a kernel in between.`,
+        `${word} host is not possible with isolation hyperv: the container has its own kernel.`,
       );
     const known =
       word === '--ipc'
@@ -50,7 +50,7 @@ export function checkWords(config: ContainerConfig, host: HostConfig, isolation:
   if (host.NetworkMode === 'host' && isolation === 'hyperv')
     throw new TwofoldError(
       'unsupported',
-      '--network host cannot be kept with isolation hyperv: there is a kernel in between.',
+      '--network host is not possible with isolation hyperv: the container has its own kernel.',
     );
   if (!['', undefined, 'json-file', 'local', 'none'].includes(host.LogConfig?.Type))
     throw new TwofoldError('unsupported', `Twofold has no log driver ${host.LogConfig?.Type}.`);

@@ -139,20 +139,20 @@ function parseProfile(json: string): Profile {
   } catch (cause) {
     throw broken('it is not JSON', cause);
   }
-  if (!actions.has(profile.defaultAction)) throw broken('its defaultAction is none that exists');
+  if (!actions.has(profile.defaultAction)) throw broken('its defaultAction is not valid');
   if (profile.syscalls !== undefined && profile.syscalls !== null && !Array.isArray(profile.syscalls))
     throw broken('its syscalls are not a list');
   if ((profile.architectures?.length ?? 0) > 0 && (profile.archMap?.length ?? 0) > 0)
     throw broken('both architectures and archMap are specified, use one of them');
   for (const rule of profile.syscalls ?? []) {
     if (typeof rule !== 'object' || rule === null || !actions.has(rule.action))
-      throw broken('a rule has no action that exists');
+      throw broken('a rule has no valid action');
     const names = rule.names ?? (rule.name === undefined ? [] : [rule.name]);
     if (!Array.isArray(names) || names.some((name) => typeof name !== 'string'))
-      throw broken('a rule has names that are not words');
+      throw broken('a rule has names that are not strings');
     for (const arg of rule.args ?? []) {
       if (!operators.has(arg?.op) || !(arg.index >= 0 && arg.index <= 5))
-        throw broken('a rule compares in a way that does not exist');
+        throw broken('a rule has a comparison that is not valid');
     }
   }
   return profile;

@@ -51,7 +51,7 @@ export function securityOptions(words: readonly string[]): SecurityOptions {
     else if (name === 'apparmor' || name === 'label')
       throw new TwofoldError(
         'unsupported',
-        `Twofold applies no ${name === 'label' ? 'SELinux labels' : 'AppArmor profiles'}; --security-opt ${word} cannot be kept.`,
+        `Twofold does not apply ${name === 'label' ? 'SELinux labels' : 'AppArmor profiles'}: --security-opt ${word} is not possible.`,
       );
     else throw new TwofoldError('invalid-argument', `invalid --security-opt: "${word.slice(0, 100)}"`);
   }
@@ -91,12 +91,15 @@ export function namespacedSysctls(
       name.includes('..') ||
       !(name.startsWith('net.') || name.startsWith('fs.mqueue.') || kernelSysctls.has(name))
     ) {
-      throw new TwofoldError('invalid-argument', `sysctl '${given}' is not allowed: it has no namespace of its own`);
+      throw new TwofoldError(
+        'invalid-argument',
+        `sysctl '${given}' is not allowed: it is not in a separate kernel namespace`,
+      );
     }
     if (name.startsWith('net.') && hostNetwork)
       throw new TwofoldError('invalid-argument', `sysctl '${given}' not allowed in host network namespace`);
     if (value.includes('\n') || value.includes('\0'))
-      throw new TwofoldError('invalid-argument', `The value of sysctl '${given}' cannot be right.`);
+      throw new TwofoldError('invalid-argument', `The value of sysctl '${given}' is not valid.`);
     chosen[name] = value;
   }
   return chosen;

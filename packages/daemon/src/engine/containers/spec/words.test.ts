@@ -32,15 +32,15 @@ test('a word that would be another line of a file, or end early in the kernel, i
     [{}, { ExtraHosts: ['#:192.0.2.1'] }, /bad format for add-host/],
     [{}, { Dns: ['192.0.2.1\nsearch evil'] }, /bad nameserver address/],
     [{}, { Dns: ['localhost'] }, /bad nameserver address/],
-    [{}, { DnsSearch: ['a\nnameserver 192.0.2.1'] }, /not a valid domain/],
-    [{}, { DnsOptions: ['ndots:1\nnameserver 192.0.2.1'] }, /not a valid option/],
+    [{}, { DnsSearch: ['a\nnameserver 192.0.2.1'] }, /not a valid search domain/],
+    [{}, { DnsOptions: ['ndots:1\nnameserver 192.0.2.1'] }, /not a valid resolver option/],
     [{ WorkingDir: '/tmp\0/x' }, {}, /WorkingDir contains a NUL byte/],
     [{ User: 'root\0' }, {}, /User contains a NUL byte/],
     [{}, { MaskedPaths: ['/proc/keys\0'] }, /MaskedPaths contains a NUL byte/],
     [{}, { ReadonlyPaths: ['proc'] }, /must be absolute/],
     [{}, { Tmpfs: { '/a\0b': '' } }, /Tmpfs contains a NUL byte/],
-    [{}, { ConsoleSize: [1.5, 80] }, /not a valid size of a console/],
-    [{}, { ConsoleSize: [24, 70_000] }, /not a valid size of a console/],
+    [{}, { ConsoleSize: [1.5, 80] }, /not a valid console size/],
+    [{}, { ConsoleSize: [24, 70_000] }, /not a valid console size/],
   ];
   for (const [config, host, message] of wrong) assert.match(refused(config, host) ?? 'it was taken', message);
 });

@@ -21,14 +21,13 @@ export function checkText(config: ContainerConfig, host: HostConfig): void {
   for (const entry of host.ExtraHosts ?? []) readExtraHost(entry);
   for (const server of host.Dns ?? []) if (isIP(server) === 0) throw wrong('bad nameserver address', server);
   for (const search of host.DnsSearch ?? [])
-    if (search !== '.' && !isDomain(search)) throw wrong('not a valid domain to search', search);
+    if (search !== '.' && !isDomain(search)) throw wrong('not a valid search domain', search);
   for (const option of host.DnsOptions ?? [])
-    if (!/^[a-z0-9_:-]{1,60}$/i.test(option)) throw wrong('not a valid option of a resolver', option);
+    if (!/^[a-z0-9_:-]{1,60}$/i.test(option)) throw wrong('not a valid resolver option', option);
   for (const path of [...(host.MaskedPaths ?? []), ...(host.ReadonlyPaths ?? [])])
     if (!path.startsWith('/')) throw wrong('a masked or read-only path must be absolute', path);
   for (const size of host.ConsoleSize ?? [])
-    if (!Number.isInteger(size) || size < 0 || size > 0xffff)
-      throw wrong('not a valid size of a console', String(size));
+    if (!Number.isInteger(size) || size < 0 || size > 0xffff) throw wrong('not a valid console size', String(size));
 }
 
 /** `--add-host`: a name, and its address or `host-gateway`; separated by the first `:` or `=`. */
