@@ -62,7 +62,7 @@ export interface ContainerDetails {
   readonly Name: string;
   readonly RestartCount: number;
   readonly LogPath: string;
-  readonly HostConfig: HostConfig & { readonly Isolation: Isolation };
+  readonly HostConfig: HostConfig & { readonly Isolation: 'default' | Isolation };
   readonly Config: ContainerConfig;
   readonly NetworkSettings: {
     readonly IPAddress: string;
