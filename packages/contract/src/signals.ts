@@ -29,5 +29,6 @@ function parseSignal(text: string): number | null {
     const number = (realtime[1] === 'IN' ? 34 : 64) + Number(`${realtime[2] ?? '+'}${realtime[3] ?? 0}`);
     return number >= 34 && number <= 64 ? number : null;
   }
-  return constants.signals[`SIG${name}` as NodeJS.Signals] ?? null;
+  // System V's name for CHLD is the only one of Linux that Node lacks.
+  return constants.signals[`SIG${name === 'CLD' ? 'CHLD' : name}` as NodeJS.Signals] ?? null;
 }

@@ -76,7 +76,7 @@ const host: Values = {
   CgroupnsMode: ['', 'private', 'nonsense'],
   Privileged: [true, false],
   ReadonlyRootfs: [true],
-  CapAdd: [['NET_ADMIN'], ['CAP_NET_ADMIN'], ['net_admin'], ['ALL'], ['NONSENSE'], null, []],
+  CapAdd: [['NET_ADMIN'], ['CAP_NET_ADMIN'], ['net_admin'], ['ALL'], ['NONSENSE'], null, [], 'ALL'],
   CapDrop: [['NET_RAW'], ['ALL'], ['NONSENSE']],
   SecurityOpt: [['no-new-privileges'], ['seccomp=unconfined'], ['nonsense'], ['nonsense=1'], ['seccomp={']],
   Tmpfs: [{ '/t': '' }, { '/t': 'size=1m' }, { '/t': 'nonsense' }, { t: '' }, { '/': '' }, {}],

@@ -55,6 +55,10 @@ test('null is what was not set, and the zero value of an element', () => {
 
 test('words may be one word, and an array of a fixed length any array', () => {
   assert.deepEqual(read('{"Cmd":"true","Entrypoint":["a",null]}').Cmd, ['true']);
+  assert.deepEqual(v.parse(hostConfig, readAs(hostConfig, { capadd: 'ALL', CapDrop: ['MKNOD'] })), {
+    CapAdd: ['ALL'],
+    CapDrop: ['MKNOD'],
+  });
   assert.deepEqual(readAs(hostConfig, { ConsoleSize: [1] }), { ConsoleSize: [1, 0] });
   assert.deepEqual(readAs(hostConfig, { ConsoleSize: [1, 2, 3] }), { ConsoleSize: [1, 2] });
 });

@@ -4,12 +4,11 @@ import { TwofoldError, type ContainerConfig, type ContainerId, type ImageConfig 
 
 /** What runs: the caller's words before the image's. Throws `invalid-argument` when no command remains. */
 export function mergeConfiguration(id: ContainerId, asked: ContainerConfig, image: ImageConfig): ContainerConfig {
-  // An entrypoint of the caller's makes the image's command meaningless; an empty one ([""]) takes the image's away.
-  const ownEntrypoint = asked.Entrypoint !== undefined && asked.Entrypoint !== null && asked.Entrypoint.length > 0;
-  const entrypoint = ownEntrypoint
-    ? asked.Entrypoint!.filter((word, index) => index > 0 || word !== '')
-    : (image.Entrypoint ?? []);
-  const hasCommand = asked.Cmd !== undefined && asked.Cmd !== null && asked.Cmd.length > 0;
+  // An entrypoint of the caller's makes the image's command meaningless. An empty one takes the image's away: [""] and
+  // its command with it, [] alone.
+  const ownEntrypoint = asked.Entrypoint !== undefined && asked.Entrypoint.length > 0;
+  const entrypoint = asked.Entrypoint?.filter((word, index) => index > 0 || word !== '') ?? image.Entrypoint ?? [];
+  const hasCommand = asked.Cmd !== undefined && asked.Cmd.length > 0;
   const command = hasCommand ? asked.Cmd! : ownEntrypoint ? [] : (image.Cmd ?? []);
   if (entrypoint.length + command.length === 0) throw new TwofoldError('invalid-argument', 'no command specified');
   return {
