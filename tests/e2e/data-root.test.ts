@@ -1,7 +1,7 @@
 // What a daemon keeps on disk: nobody but root sees it, and nothing of it is lost when the database is.
 
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -161,4 +161,29 @@ test('`twofold recover` makes containers, images and switches of both kinds know
   assert.ok(!addresses.includes(fresh), 'an address in use is not given away');
   await daemon.ok(['rm', '--force', ...ids]);
   await daemon.ok(['network', 'rm', 'backbone']);
+});
+
+test('an address that two running containers say they have stops no recovery', async () => {
+  const run = (name: string) => daemon.ok(['run', '--detach', '--name', name, IMAGE, 'sleep', '1000']);
+  const [first, second] = [await run('first'), await run('second')];
+  const descriptionOf = (id: string) => join(daemon.dataRoot, 'containers', id, 'container.json');
+  const described = (id: string) => readFileSync(descriptionOf(id), 'utf8');
+  const addressIn = (text: string) => /"lease":\{[^}]*"address":"([\d.]+)"/.exec(text)?.[1];
+  await until('both are described with their addresses', () =>
+    [first, second].every((id) => existsSync(descriptionOf(id)) && addressIn(described(id)) !== undefined),
+  );
+  await daemon.kill();
+  const taken = addressIn(described(first))!;
+  writeFileSync(descriptionOf(second), described(second).replaceAll(addressIn(described(second))!, taken));
+  for (const path of databaseFiles()) rmSync(path, { force: true });
+
+  const { code, stdout, stderr } = await twofold(['recover', ...daemon.flags]);
+  assert.equal(code, 1, stderr);
+  assert.match(stdout, /recovered: container first\nrecovered: container second\n/);
+  assert.match(stdout, new RegExp(`not recovered: address ${taken} of second, since first has it too`));
+  await daemon.start();
+  await daemon.ok(['restart', '--time', '0', 'second']);
+  const now = await daemon.ok(['inspect', '--format', '{{.NetworkSettings.IPAddress}}', 'first', 'second']);
+  assert.equal(new Set(now.split('\n')).size, 2, now);
+  await daemon.ok(['rm', '--force', 'first', 'second']);
 });

@@ -10,7 +10,7 @@ import { ContainerRecords, type StoredContainer } from './engine/containers/reco
 import { isUp } from './engine/lifecycle.ts';
 import { sandboxDirectory } from './engine/places.ts';
 import { recoverImages } from './images/recover.ts';
-import { parseAddress } from './networks/addresses.ts';
+import { formatAddress, parseAddress } from './networks/addresses.ts';
 import { describedNetworks, openNetworkStore, type EndpointRow } from './networks/store.ts';
 import type { Settings } from './settings.ts';
 import { makeDataRoot } from './state/data-root.ts';
@@ -20,7 +20,7 @@ import { LostAndFound } from './state/lost-and-found.ts';
 import { openOrReplaceState } from './state/open.ts';
 
 export interface Recovered {
-  readonly kind: 'database' | 'container' | 'image' | 'switch';
+  readonly kind: 'database' | 'container' | 'image' | 'switch' | 'address';
   readonly name: string;
   /** Why it could not be; null: it is there again. */
   readonly failure: string | null;
@@ -75,10 +75,32 @@ function recoverContainers(settings: Settings, database: Database, tell: (recove
     const isTaken = records.named(container.name) !== undefined;
     const name = isTaken ? `${container.name}-${container.id.slice(0, 12)}` : container.name;
     const record = { ...container, name, ...lifeOf(settings, container) };
-    records.insert(record);
-    if (isUp(record.life)) for (const endpoint of endpointsOf(record)) endpoints.putEndpoint(endpoint);
+    const refused: Recovered[] = [];
+    database.transaction(
+      () => {
+        records.insert(record);
+        for (const endpoint of isUp(record.life) ? endpointsOf(record) : []) {
+          const other = endpoints
+            .endpoints(endpoint.network)
+            .find(({ address, mac }) => address === endpoint.address || mac === endpoint.mac);
+          if (other === undefined) endpoints.putEndpoint(endpoint);
+          else refused.push(takenAddress(endpoint, name, records.get(other.container)?.name ?? other.container));
+        }
+      },
+      { durable: true },
+    );
     tell({ kind: 'container', name, failure: null });
+    for (const one of refused) tell(one);
   }
+}
+
+/** A daemon with an older database gave its address to another while it ran on. */
+function takenAddress({ address }: EndpointRow, name: string, other: string): Recovered {
+  return {
+    kind: 'address',
+    name: `${formatAddress(address)} of ${name}`,
+    failure: `${other} has it too: restart one of them`,
+  };
 }
 
 /** Addresses that it goes on using. */
