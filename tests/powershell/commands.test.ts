@@ -239,7 +239,7 @@ describe('the Containers module', { skip: noPowerShell }, () => {
       '0',
       'Network Adapter Virtual Switch 02:15:5d:01:02:03',
       'NAT',
-      'NAT,Virtual Switch,',
+      'Virtual Switch,bridge,',
       '',
       '',
       'true',
