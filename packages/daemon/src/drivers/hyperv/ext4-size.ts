@@ -16,6 +16,8 @@ const symlink = 0xa000;
 const firstOwnInode = 11;
 const most = { groups: 1 << 16, inodesPerGroup: 1 << 17, inodeBytes: 4096, blockBytes: 65536 } as const;
 const readBytes = 1 << 20;
+/** A guest may describe more inode tables than it has, or one many times: nobody reads for ever. */
+const mostTableBytes = 512 << 20;
 
 /**
  * Bytes of its files and symlinks; null where the disk does not say: it is no ext4 of the plain kind, or was not
@@ -38,6 +40,7 @@ export async function contentOfExt4(path: string): Promise<number | null> {
   const table = await readAt(disk, (head.readUInt32LE(0x14) + 1) * blockBytes, groups * descriptorBytes);
   if (table === null) return null;
   let sum = 0;
+  let left = mostTableBytes;
   for (let group = 0; group < groups; group++) {
     const at = group * descriptorBytes;
     const isWide = descriptorBytes >= 64;
@@ -45,6 +48,7 @@ export async function contentOfExt4(path: string): Promise<number | null> {
     const unused = table.readUInt16LE(at + 0x1c) + (isWide ? table.readUInt16LE(at + 0x32) * 65536 : 0);
     const block = table.readUInt32LE(at + 0x8) + (isWide ? table.readUInt32LE(at + 0x28) * 2 ** 32 : 0);
     const used = inodesPerGroup - Math.min(unused, inodesPerGroup);
+    if ((left -= used * inodeBytes) < 0) return null;
     const added = await contentOfGroup(disk, block * blockBytes, used, inodeBytes, group === 0 ? firstOwnInode : 0);
     if (added === null) return null;
     sum += added;
