@@ -125,6 +125,20 @@ test('what does not name an instance that is there ends or removes none', async 
   assert.equal((await ok('--instance', one, 'ps', '-q')).trim().split('\n').length, isolations.length);
 });
 
+test('a purge whose words lead to a directory of the other’s is refused, and ends no daemon', async () => {
+  for (const words of [
+    ['--exec-root', `/var/run/twofold-${other}`], // /var/run is a link to /run
+    ['--data-root', join(settingsOf(other).dataRoot, 'images')],
+    ['--data-root', settingsOf(other).dataRoot],
+  ]) {
+    const { code, stderr } = await twofold('down', '--purge', '--yes', '--instance', one, ...words);
+    assert.equal(code, 1, words.join(' '));
+    assert.match(stderr, /belongs to another daemon.*nothing is removed/);
+    for (const name of names)
+      assert.equal((await ok('--instance', name, 'ps', '-q')).trim().split('\n').length, isolations.length);
+  }
+});
+
 test('a purge of one takes everything of it and nothing of the other, though the other’s daemon has been killed', async () => {
   const { dataRoot, runRoot } = settingsOf(other);
   const pid = Number(readFileSync(join(dataRoot, 'daemon.pid'), 'utf8'));

@@ -139,6 +139,8 @@ export class TestDaemon implements AsyncDisposable {
     await this.removeContainers();
     await this.kill('SIGTERM');
     await sweep(readCommandLine(this.flags)!, () => undefined);
+    // A disk of its own (loop-disk.ts), where a test gave it one.
+    await command('umount', ['--lazy', this.dataRoot]);
     const left = await this.leftovers();
     const log = this.log();
     await rm(this.directory, { recursive: true, force: true });

@@ -3,7 +3,7 @@
 import { truncateSync, writeFileSync, mkdirSync } from 'node:fs';
 import { command } from './command.ts';
 
-/** Makes one in `file`, and mounts it at `place`; what unmounts below a data root unmounts it. */
+/** Makes one in `file`, and mounts it at `place`; a daemon under test unmounts that of its data root in the end. */
 export async function makeDisk(file: string, place: string, sizeBytes: number): Promise<void> {
   writeFileSync(file, '');
   truncateSync(file, sizeBytes);

@@ -45,7 +45,7 @@ test('what another daemon has too is left alone, and that is said', () => {
 });
 
 test('a purge that would take another one’s directory is refused', () => {
-  for (const change of [{ dataRoot: '/var/lib/twofold/inner' }, { runRoot: '/run/twofold' }])
+  for (const change of [{ dataRoot: '/var/lib/twofold/inner' }, { runRoot: '/run/twofold' }, { dataRoot: '/var/lib' }])
     assert.throws(
       () => apartFrom(change),
       (error) => isTwofoldError(error, 'conflict') && error.message.includes('nothing is removed'),

@@ -22,13 +22,13 @@ export interface Apart {
 const nameOf = (one: Registered): string => (one.instance === null ? one.dataRoot : `instance ${one.instance}`);
 const isWithin = (path: string, root: string): boolean => path === root || path.startsWith(`${root}/`);
 
-/** Throws `conflict` when a directory of another daemon's would be removed with ours. */
+/** Throws `conflict` when a directory of another daemon's would be removed with ours. Roots are without symbolic links. */
 export function keepApart(settings: Settings, others: readonly Registered[]): Apart {
   const { linkPrefix, cgroupParent, workerUids } = settings;
   for (const other of others)
     for (const root of [settings.dataRoot, settings.runRoot])
       for (const theirs of [other.dataRoot, other.runRoot])
-        if (isWithin(theirs, root))
+        if (isWithin(theirs, root) || isWithin(root, theirs))
           throw new TwofoldError(
             'conflict',
             `${theirs} belongs to another daemon (${nameOf(other)}) and would be removed with ${root}: nothing is removed.`,

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { assertOwnDirectory, mountsBelow, removeUserRecords } from './sweep.ts';
+import { defaults } from './settings.ts';
+import { isDataRootEntry } from './state/data-root.ts';
+import { assertOwnDirectory, mountsBelow, ownShare, removeRoot, removeUserRecords } from './sweep.ts';
 
-test('mounts below the roots are unmounted from the inside out, others left alone', () => {
+process.env['TWOFOLD_REGISTER'] = join(tmpdir(), `twofold-test-register-${process.pid}`);
+
+test('mounts below the roots are unmounted from the inside out, others and a root that is one left alone', () => {
   const mountinfo = [
     '1 0 8:1 / / rw',
     '2 1 0:5 / /run/twofold/sb/a rw',
@@ -14,7 +18,6 @@ test('mounts below the roots are unmounted from the inside out, others left alon
     '5 1 0:8 / /var/lib/twofold rw',
   ].join('\n');
   assert.deepEqual(mountsBelow(mountinfo, ['/run/twofold', '/var/lib/twofold']), [
-    '/var/lib/twofold',
     '/run/twofold/sb/a/root fs',
     '/run/twofold/sb/a',
   ]);
@@ -25,6 +28,43 @@ test('a directory that is not ours is never removed', () => {
     assert.throws(() => assertOwnDirectory(path), { code: 'forbidden' }, path);
   for (const path of ['/var/lib/twofold', '/run/twofold', '/tmp/x'])
     assert.doesNotThrow(() => assertOwnDirectory(path), path);
+});
+
+test('a data root goes with what is Twofold’s in it, and what is not stays where it is', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'tfs-'));
+  try {
+    const root = join(directory, 'root');
+    const alias = join(directory, 'alias');
+    for (const name of ['images', 'layers', 'mine']) mkdirSync(join(root, name), { recursive: true });
+    for (const name of ['state.db', 'state.db-wal', 'state.db.bak', 'identity.new']) writeFileSync(join(root, name), '');
+    symlinkSync(root, alias);
+    assert.deepEqual(await removeRoot(alias, isDataRootEntry), [
+      `${alias} stays: it has files that are not Twofold's ("mine", "state.db.bak").`,
+    ]);
+    assert.deepEqual(readdirSync(root), ['mine', 'state.db.bak']);
+    for (const name of readdirSync(root)) rmSync(join(root, name), { recursive: true });
+    assert.deepEqual(await removeRoot(alias, isDataRootEntry), []);
+    assert.deepEqual(readdirSync(directory), []);
+    assert.deepEqual(await removeRoot(alias, isDataRootEntry), []);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('a directory in which no daemon has begun is not purged', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'tfs-'));
+  try {
+    const dataRoot = join(directory, 'site');
+    const settings = { ...defaults, dataRoot, runRoot: join(directory, 'run') };
+    await ownShare(settings); // there is none
+    mkdirSync(join(dataRoot, 'images'), { recursive: true });
+    await assert.rejects(ownShare(settings), { code: 'forbidden' });
+    writeFileSync(join(dataRoot, 'lock.db'), '');
+    await ownShare(settings);
+    assert.ok(existsSync(join(dataRoot, 'images')));
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
 
 test('of the users’ records those go whose ids are ours, by the id that a name leads to', async () => {

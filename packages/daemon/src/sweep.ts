@@ -2,19 +2,23 @@
 // directories. Works without the daemon and from the kernel's tables, so that it also clears up after a crash.
 // Idempotent.
 
-import { lstat, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile, readlink, realpath, rm, rmdir, stat } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { TwofoldError } from '@twofold/contract';
-import { keepApart } from './apart.ts';
+import { keepApart, type Apart } from './apart.ts';
 import { openCgroups } from './host/cgroup/index.ts';
 import { runCommand } from './host/command.ts';
 import { leave, othersThan } from './instances.ts';
 import { removeLinks, removeRules } from './networks/apply.ts';
 import type { Settings } from './settings.ts';
+import { isDataRoot, isDataRootEntry, someOf } from './state/data-root.ts';
 
 const userRecords = '/run/userdb';
 const endTimeoutMs = 10_000;
+/** What a daemon has in its run root, besides a socket that it may have elsewhere. */
+const isRunRootEntry = (name: string): boolean => /^(sb|layers|sealed|twofold\.sock|twofoldd\.(log|pid))$/.test(name);
 
 async function list(directory: string): Promise<string[]> {
   return readdir(directory).catch(() => []);
@@ -62,13 +66,13 @@ async function removeCgroups(parent: string): Promise<void> {
   await cgroups.remove(parent, AbortSignal.timeout(endTimeoutMs));
 }
 
-/** Mount points below the roots, innermost first. */
+/** Mount points below the roots, innermost first. A root that is one itself was mounted by somebody else. */
 export function mountsBelow(mountinfo: string, roots: readonly string[]): string[] {
   return mountinfo
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
     .map((path) => path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))))
-    .filter((path) => roots.some((root) => path === root || path.startsWith(`${root}/`)))
+    .filter((path) => roots.some((root) => path.startsWith(`${root}/`)))
     .toReversed();
 }
 
@@ -111,30 +115,84 @@ export function assertOwnDirectory(directory: string): void {
 }
 
 /**
- * Everything that a daemon with these settings may have left on the host, its directories included. What may be another
- * daemon's stays, and is told: sentences.
+ * What of the settings is this daemon's alone. Throws where a purge would take another one's directory, or one that is
+ * no daemon's.
+ */
+export async function ownShare(settings: Settings): Promise<Apart> {
+  const [dataRoot, runRoot] = await Promise.all([settings.dataRoot, settings.runRoot].map(withoutLinks));
+  for (const root of [dataRoot!, runRoot!]) assertOwnDirectory(root);
+  const others = othersThan(settings).map(async (one) => ({
+    ...one,
+    dataRoot: await withoutLinks(one.dataRoot),
+    runRoot: await withoutLinks(one.runRoot),
+  }));
+  const apart = keepApart({ ...settings, dataRoot: dataRoot!, runRoot: runRoot! }, await Promise.all(others));
+  const names = await list(dataRoot!);
+  if (names.some((name) => name !== 'lost+found') && !isDataRoot(names))
+    throw new TwofoldError('forbidden', `${dataRoot} is not a data root of Twofold's: it is not removed.`);
+  return apart;
+}
+
+async function withoutLinks(path: string): Promise<string> {
+  return realpath(path).catch(() => resolve(path));
+}
+
+/**
+ * Everything that a daemon with these settings may have left on the host, its directories included. What may be
+ * somebody else's stays, and is told: sentences.
  */
 export async function sweep(settings: Settings, progress: (line: string) => void): Promise<readonly string[]> {
-  for (const root of [settings.dataRoot, settings.runRoot]) assertOwnDirectory(root);
-  const apart = keepApart(settings, othersThan(settings));
+  const apart = await ownShare(settings);
+  const roots = await Promise.all([settings.runRoot, settings.dataRoot].map(withoutLinks));
   progress('processes');
   await endAll('sandboxes', () => ownProcesses(settings));
   if (apart.ownsCgroups) await removeCgroups(settings.cgroupParent);
   progress('mounts');
-  await unmountBelow([settings.runRoot, settings.dataRoot]);
+  await unmountBelow(roots);
   progress('switches and rules');
   await removeLinks(apart.ownsLink);
   if (apart.ownsRules) await removeRules(settings.linkPrefix);
   await removeUserRecords(userRecords, apart.ownsUser);
   progress(`${settings.dataRoot}, ${settings.runRoot}`);
-  for (const path of [settings.dataRoot, settings.runRoot]) await rm(path, { recursive: true, force: true });
-  await removeSocket(settings.socket);
+  const stays = [
+    ...(await removeRoot(settings.dataRoot, isDataRootEntry)),
+    ...(await removeRoot(settings.runRoot, isRunRootEntry)),
+    ...(await removeSocket(settings.socket)),
+  ];
   leave(settings);
-  return apart.stays;
+  return [...apart.stays, ...stays];
 }
 
-/** A socket may lie anywhere: what is none is not ours. */
-async function removeSocket(path: string): Promise<void> {
+/** Removes what is ours of it, and the directory itself unless somebody else has something there. */
+export async function removeRoot(path: string, isOurs: (name: string) => boolean): Promise<string[]> {
+  const names = await list(path);
+  for (const name of names.filter(isOurs)) await rm(join(path, name), { recursive: true, force: true });
+  const foreign = names.filter((name) => !isOurs(name));
+  if (foreign.length > 0) return [`${path} stays: it has files that are not Twofold's (${someOf(foreign)}).`];
+  try {
+    await rmdir(await realpath(path));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EBUSY') return [`${path} stays: it is a mount point.`];
+    if (code !== 'ENOENT') throw error;
+  }
+  // The link by which it was named.
+  await rm(path, { force: true });
+  return [];
+}
+
+/** A socket may lie anywhere: what is none is not ours, nor is one at which somebody listens when our daemon is gone. */
+async function removeSocket(path: string): Promise<string[]> {
   const found = await lstat(path).catch(() => null);
-  if (found?.isSocket() === true) await rm(path, { force: true });
+  if (found?.isSocket() !== true) return [];
+  if (await listens(path)) return [`${path} stays: another program listens there.`];
+  await rm(path, { force: true });
+  return [];
+}
+
+function listens(path: string): Promise<boolean> {
+  const { promise, resolve: answer } = Promise.withResolvers<boolean>();
+  const socket = connect(path);
+  socket.once('connect', () => answer(true)).once('error', () => answer(false));
+  return promise.finally(() => socket.destroy());
 }

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { TwofoldError } from '@twofold/contract';
 import { knownInstances, othersThan } from '@twofold/daemon/instances.ts';
 import type { Settings } from '@twofold/daemon/settings.ts';
+import { ownShare } from '@twofold/daemon/sweep.ts';
 import { ask } from '../daemon/ask.ts';
 import { nameOf } from '../daemon/words.ts';
 import { daemonPid, isDaemon } from '../daemon/stop.ts';
@@ -19,7 +20,10 @@ export interface PurgePlan {
   readonly keepsSetup: boolean;
 }
 
-/** Throws `conflict` for an instance of which there is nothing on this machine. */
+/**
+ * Throws `conflict` for an instance of which there is nothing on this machine; and where what would be removed is
+ * somebody else's.
+ */
 export async function planPurge(settings: Settings, keepSetup: boolean): Promise<PurgePlan> {
   const { instance, dataRoot, runRoot, libRoot } = settings;
   const known = knownInstances();
@@ -28,6 +32,7 @@ export async function planPurge(settings: Settings, keepSetup: boolean): Promise
       'conflict',
       `The instance ${instance.name} does not exist on this machine${known.size === 0 ? '' : ` (known: ${[...known].join(', ')})`}.`,
     );
+  await ownShare(settings);
   const users = keepSetup ? [] : await usersOf(settings);
   return {
     keepsSetup: keepSetup || users.length > 0,
