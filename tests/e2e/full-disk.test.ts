@@ -49,7 +49,7 @@ test('the logs of containers that flood stop before the disk is full, and `docke
   assert.ok(free() > minimumFree - 16 * mebibyte, `${free()} bytes are free`);
   assert.match(await daemon.ok(['info']), /Log of a container: at most 5 files of 1024 MiB/);
   const refused = await daemon.docker(['run', '--rm', IMAGE, 'true']);
-  assert.match(refused.stderr, /Only \d+ MiB are free in .* with 64 MiB or more/);
+  assert.match(refused.stderr, /Only \d+ MiB are free in .* with at least 64 MiB/);
 });
 
 test('on a full disk kill, stop and rm -f end what they are to end, and the exit is told', async () => {

@@ -92,11 +92,11 @@ test('a purge says what it removes and of whom, and without a yes it removes not
   const before = await possessions(one);
   const { code, stderr } = await twofold('down', '--purge', '--instance', one);
   assert.equal(code, 1);
-  assert.match(stderr, new RegExp(`of instance ${one}:`));
+  assert.match(stderr, new RegExp(`from instance ${one}:`));
   assert.match(
     stderr,
     new RegExp(
-      `\\(${isolations.length} containers, of which ${isolations.length} run, .*/var/lib/twofold-${one}, /run/twofold-${one}`,
+      `\\(${isolations.length} containers, of which ${isolations.length} are running, .*/var/lib/twofold-${one}, /run/twofold-${one}`,
     ),
   );
   assert.match(stderr, new RegExp(`What set-up built stays(.|\n)*instance ${other} \\(/var/lib/twofold-${other}\\)`));

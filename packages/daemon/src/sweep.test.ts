@@ -36,7 +36,8 @@ test('a data root goes with what is Twofold’s in it, and what is not stays whe
     const root = join(directory, 'root');
     const alias = join(directory, 'alias');
     for (const name of ['images', 'layers', 'mine']) mkdirSync(join(root, name), { recursive: true });
-    for (const name of ['state.db', 'state.db-wal', 'state.db.bak', 'identity.new']) writeFileSync(join(root, name), '');
+    for (const name of ['state.db', 'state.db-wal', 'state.db.bak', 'identity.new'])
+      writeFileSync(join(root, name), '');
     symlinkSync(root, alias);
     assert.deepEqual(await removeRoot(alias, isDataRootEntry), [
       `${alias} stays: it has files that are not Twofold's ("mine", "state.db.bak").`,
