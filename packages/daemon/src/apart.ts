@@ -22,7 +22,7 @@ export interface Apart {
 const nameOf = (one: Registered): string => (one.instance === null ? one.dataRoot : `instance ${one.instance}`);
 const isWithin = (path: string, root: string): boolean => path === root || path.startsWith(`${root}/`);
 
-/** Throws `conflict` when a directory of another daemon's would be removed with ours. Roots are without symbolic links. */
+/** Throws `conflict` when a directory of another daemon's would be removed with ours. Roots have no symbolic links. */
 export function keepApart(settings: Settings, others: readonly Registered[]): Apart {
   const { linkPrefix, cgroupParent, workerUids } = settings;
   for (const other of others)

@@ -181,7 +181,7 @@ export async function removeRoot(path: string, isOurs: (name: string) => boolean
   return [];
 }
 
-/** A socket may lie anywhere: what is none is not ours, nor is one at which somebody listens when our daemon is gone. */
+/** It may lie anywhere: what is no socket is not ours, nor is one at which somebody listens when our daemon is gone. */
 async function removeSocket(path: string): Promise<string[]> {
   const found = await lstat(path).catch(() => null);
   if (found?.isSocket() !== true) return [];

@@ -27,9 +27,9 @@ export function someOf(names: readonly string[]): string {
 }
 
 /**
- * Makes the directory where it lacks, and closes it. Throws `conflict` and changes nothing where a directory of somebody
- * else's is. Rows, logs and layers hold passwords, so nothing in it is for others; what must reach an unprivileged
- * process (a worker's disks, the layer reader's input) goes there as an open descriptor.
+ * Makes the directory where it lacks, and closes it. Throws `conflict` and changes nothing where somebody else's is.
+ * Rows, logs and layers hold passwords, so nothing in it is for others; what must reach an unprivileged process (a
+ * worker's disks, the layer reader's input) goes there as an open descriptor.
  */
 export function makeDataRoot(path: string): void {
   mkdirSync(dirname(path), { recursive: true });
