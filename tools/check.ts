@@ -14,7 +14,7 @@ const program = (path: string): readonly string[] => [process.execPath, join('no
 export const checks: readonly Check[] = [
   { title: 'types (tsc)', words: [...program('typescript/bin/tsc'), '--noEmit'] },
   { title: 'lint (oxlint)', words: [...program('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings'] },
-  { title: 'format (oxfmt; mend it with: npm run format)', words: [...program('oxfmt/bin/oxfmt'), '--check'] },
+  { title: 'format (oxfmt; fix it with: npm run format)', words: [...program('oxfmt/bin/oxfmt'), '--check'] },
   { title: 'documents: paths, links, widths', words: [process.execPath, 'tools/checks/documents.ts'] },
 ];
 

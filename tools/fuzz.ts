@@ -33,7 +33,9 @@ for (const target of positionals.length > 0 ? positionals : targets) {
   const last = /^(?:Done|stat::number_of_executed_units).*$/m.exec(ended.output)?.[0] ?? '';
   process.stdout.write(ended.exitCode === 0 ? `ok   ${target}: ${last}\n` : `FAIL ${target}\n${ended.output}\n`);
   if (ended.exitCode !== 0) {
-    process.stdout.write(`The input is in ${findings}; mended, it belongs into native/fuzz/corpus/${target}.\n`);
+    process.stdout.write(
+      `The input is in ${findings}; once the error is fixed, it belongs in native/fuzz/corpus/${target}.\n`,
+    );
     process.exitCode = 1;
   }
 }

@@ -69,7 +69,7 @@ async function npm(what, words, cwd, environment) {
   if (code === 127) fail('npm was not found. Install it (on Debian and Ubuntu: apt-get install npm) and try again.');
   if (code !== 0)
     fail(
-      `${what} failed (npm ended with ${code}, see above). Is the npm registry reachable? Running the same command again takes up where this stopped.`,
+      `${what} failed (npm ended with ${code}, see above). Is the npm registry reachable? Running the same command again continues where this stopped.`,
     );
   say(`${what}: done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }

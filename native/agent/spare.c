@@ -42,7 +42,7 @@ int spare_mount(const char *serial, struct error *error) {
 
 int spare_drop(struct error *error) {
   if (umount2(PLACE, 0) && errno != EINVAL && errno != ENOENT)
-    return error_set(error, "internal", errno, "Could not let go of the spare disk");
+    return error_set(error, "internal", errno, "Could not release the spare disk");
   return 0;
 }
 

@@ -123,7 +123,7 @@ static int keep(struct launch *l, int *join, struct error *error) {
     else *wanted[i] = i;
   }
   return syscall(SYS_close_range, count, ~0u, 0u)
-             ? error_set(error, "internal", errno, "Could not let go of the launcher's descriptors")
+             ? error_set(error, "internal", errno, "Could not close the launcher's descriptors")
              : 0;
 }
 

@@ -255,7 +255,7 @@ static void frame(struct link *l, const struct frame_header *header, struct tlv 
     return soon(l);
   }
   if (header->type == FRAME_WINDOW) {
-    if (window_frame(c, payload) != 0) break_link(l, "a window was given back that was never taken");
+    if (window_frame(c, payload) != 0) break_link(l, "a window was returned that was never used");
     return;
   }
   if (is_stream(header->type)) {

@@ -27,7 +27,7 @@ static int tell(const char *before, const char *path, const char *after) {
 static int cut(const char *path) {
   return tell("Cannot talk to the Twofold daemon at ", path, ": the connection broke.");
 }
-static int not_understood(const char *path) { return tell("What answers at ", path, " is not understood."); }
+static int not_understood(const char *path) { return tell("The answer from ", path, " is not valid."); }
 
 // More of the answer; 0 at its end and on failure.
 static size_t receive(int daemon, struct buffer *held) {

@@ -13,6 +13,6 @@ int export_verb(int count, char **words, struct error *error) {
   auto_fd root = open_root(words[0], error);
   if (root < 0) return -1;
   auto_walk walk = {.output = &output, .form = FORM_OCI, .one_mount = 1};
-  if (mount_id_of_fd(root, &walk.mount) < 0) return fail(error, "Could not tell the mount of %s", words[0]);
+  if (mount_id_of_fd(root, &walk.mount) < 0) return fail(error, "Could not determine the mount of %s", words[0]);
   return walk_below(&walk, root, error) < 0 ? -1 : tar_end(&output, error);
 }

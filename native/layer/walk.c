@@ -202,7 +202,7 @@ static int write_inode(struct walk *walk, int fd, const struct sides *beneath, u
   int covered = 0;
   if (walk->one_mount && depth) {
     uint64_t mount;
-    if (mount_id_of_fd(fd, &mount) < 0) return fail(error, "Could not tell the mount of %s", walk->path.data);
+    if (mount_id_of_fd(fd, &mount) < 0) return fail(error, "Could not determine the mount of %s", walk->path.data);
     covered = mount != walk->mount;
   }
   struct entry entry = {

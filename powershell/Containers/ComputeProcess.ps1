@@ -19,7 +19,7 @@ function Get-ComputeProcess {
   .SYNOPSIS
   Gets the worker process of every Hyper-V container that runs, whoever made it. They are read from the running system.
   .PARAMETER Id
-  Only those of these containers: their GUIDs.
+  Only those of the containers with these GUIDs.
   .PARAMETER Name
   Only those of containers with these names; wildcards are allowed.
   .PARAMETER Owner

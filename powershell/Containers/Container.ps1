@@ -49,7 +49,7 @@ function New-Container {
   A container runs what its image says until it is stopped; its standard input stays open, so the base images' cmd waits
   for as long as it is let. Without -SwitchName it has no network adapter (Add-ContainerNetworkAdapter).
   .PARAMETER Name
-  The container's name. Without one the engine makes one up.
+  The container's name. Without one, the engine chooses it.
   .PARAMETER ContainerImageName
   The image's name in any case, with wildcards if only one matches; a reference (name:tag) or an id of Docker's will
   do as well.
@@ -66,7 +66,7 @@ function New-Container {
   .PARAMETER SwitchName
   The virtual switch (Docker's network) that its adapter is connected to.
   .PARAMETER RuntimeType
-  Default: the isolation that the engine's settings name. HyperV: a utility VM of its own. Process, which the originals
+  Default: the isolation that the engine's settings name. HyperV: its own utility VM. Process, which the originals
   had not: namespaces on the host's kernel.
   .PARAMETER ContainerComputerName
   The host name inside.
@@ -101,7 +101,7 @@ function New-Container {
   process {
     Invoke-Guarded $PSCmdlet {
       if ($Path) {
-        $message = 'A container can''t be put in a place of its own: all are in the engine''s data root.'
+        $message = 'A container cannot have its own directory: all are in the engine''s data root.'
         throw New-ContainerError $message PathNotSupported NotImplemented $Path
       }
       $image = if ($ContainerImage) { $ContainerImage } else {

@@ -41,7 +41,7 @@ function Move-ContainerImageRepository {
   [CmdletBinding(SupportsShouldProcess)]
   param([Parameter(Mandatory, Position = 0)][ValidateNotNullOrEmpty()][string]$Path)
   Invoke-Guarded $PSCmdlet {
-    $message = "The image repository can't be moved while the engine runs: end it (twofold down), move its data " +
+    $message = "The image repository can't be moved while the engine runs: stop it (twofold down), move its data " +
       "root, and start it with --data-root $Path."
     throw New-ContainerError $message NotImplemented NotImplemented $Path
   }

@@ -76,9 +76,9 @@ function Add-ContainerNetworkAdapter {
   .PARAMETER SwitchName
   The switch that it is connected to. Without it: none (Connect-ContainerNetworkAdapter).
   .PARAMETER Name
-  The adapter's name, Network Adapter unless told otherwise. Several may have one name.
+  The adapter's name, Network Adapter by default. Several may have one name.
   .PARAMETER DynamicMacAddress
-  Its address is made up at each start. So it is without -StaticMacAddress too.
+  Its MAC address is chosen anew at each start. This is also the default.
   .PARAMETER StaticMacAddress
   Its MAC address, such as 00-15-5D-01-02-03.
   .PARAMETER StaticIPAddress
@@ -168,9 +168,9 @@ function Set-ContainerNetworkAdapter {
   .PARAMETER NetworkAdapter
   Adapters that Get-ContainerNetworkAdapter returned.
   .PARAMETER Name
-  Which adapters of the container; all without it.
+  Which adapters of the container; all by default.
   .PARAMETER DynamicMacAddress
-  The MAC address is made up at each start.
+  The MAC address is chosen anew at each start.
   .PARAMETER StaticMacAddress
   The MAC address from now on.
   .PARAMETER StaticIPAddress
@@ -231,7 +231,7 @@ function Remove-ContainerNetworkAdapter {
   .PARAMETER NetworkAdapter
   Adapters that Get-ContainerNetworkAdapter returned.
   .PARAMETER Name
-  Which adapters of the containers; all without it.
+  Which adapters of the containers; all by default.
   .PARAMETER Passthru
   Returns the adapters that were removed.
   .EXAMPLE
@@ -275,7 +275,7 @@ function Connect-ContainerNetworkAdapter {
   .PARAMETER SwitchName
   The switch.
   .PARAMETER Name
-  Which adapters of the containers; all without it.
+  Which adapters of the containers; all by default.
   .PARAMETER Passthru
   Returns the adapters.
   .EXAMPLE
@@ -315,7 +315,7 @@ function Disconnect-ContainerNetworkAdapter {
   .PARAMETER NetworkAdapter
   Adapters that Get-ContainerNetworkAdapter returned.
   .PARAMETER Name
-  Which adapters of the containers; all without it.
+  Which adapters of the containers; all by default.
   .PARAMETER Passthru
   Returns the adapters.
   .EXAMPLE

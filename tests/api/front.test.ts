@@ -367,7 +367,7 @@ test('what answers and does not know the way is asked by the CLI instead', async
 test('a daemon that breaks off is told, and what had come is there', async () => {
   const broke = (socket: string): string =>
     `twofold: Cannot talk to the Twofold daemon at ${socket}: the connection broke.\n`;
-  const strange = (socket: string): string => `twofold: What answers at ${socket} is not understood.\n`;
+  const strange = (socket: string): string => `twofold: The answer from ${socket} is not valid.\n`;
   const table: [answer: (response: ServerResponse) => void, stdout: string, stderr: (socket: string) => string][] = [
     [(response) => response.destroy(), '', broke],
     [(response) => response.writeHead(200, type).end(frame(1, 'half').subarray(0, 10)), 'ha', broke],

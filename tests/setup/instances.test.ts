@@ -92,7 +92,7 @@ test('a purge says what it removes and of whom, and without a yes it removes not
   const before = await possessions(one);
   const { code, stderr } = await twofold('down', '--purge', '--instance', one);
   assert.equal(code, 1);
-  assert.match(stderr, new RegExp(`from instance ${one}:`));
+  assert.match(stderr, new RegExp(`Purging instance ${one} removes:`));
   assert.match(
     stderr,
     new RegExp(

@@ -44,7 +44,7 @@ export async function main(): Promise<number> {
   // One request's mistake must not end the daemon under all others; what nobody handles otherwise is ours to mend, so
   // it is told loudly.
   process.on('unhandledRejection', (error) =>
-    log.error({ err: error }, 'A failure was not handled; the daemon goes on.'),
+    log.error({ err: error }, 'An error was not handled; the daemon continues.'),
   );
   if (process.getuid?.() !== 0) {
     process.stderr.write(
@@ -119,7 +119,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
     'Twofold is ready.',
   );
   await ended(stop);
-  log.info({ reason: String(stop.reason) }, 'Twofold goes down; containers go on.');
+  log.info({ reason: String(stop.reason) }, 'Twofold is shutting down; containers keep running.');
 }
 
 /** Takes away all that a daemon with these settings has on the host; refused while one lives. */

@@ -20,7 +20,7 @@ const marks = {
 function render(finding: Finding): string {
   const lines = [`${marks[finding.state]}  ${finding.name}: ${finding.found}`];
   if (finding.meaning !== '') lines.push(`             ${finding.meaning}`);
-  if (finding.mend !== '') lines.push(`             mend: ${finding.mend}`);
+  if (finding.mend !== '') lines.push(`             fix: ${finding.mend}`);
   return lines.join('\n');
 }
 

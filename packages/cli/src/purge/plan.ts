@@ -37,7 +37,7 @@ export async function planPurge(settings: Settings, keepSetup: boolean): Promise
   return {
     keepsSetup: keepSetup || users.length > 0,
     sentences: [
-      `This removes from ${nameOf(settings)}:`,
+      `Purging ${nameOf(settings)} removes:`,
       `  its containers, images, switches and data${await countsOf(settings)}: ${dataRoot}, ${runRoot}`,
       ...(keepSetup ? [] : sharedSentences(libRoot, users)),
     ],

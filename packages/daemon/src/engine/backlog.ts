@@ -24,7 +24,10 @@ export class Backlog {
     try {
       step();
     } catch (error) {
-      this.#log.error({ container: id, err: error }, 'What happened could not be written down; it is tried again.');
+      this.#log.error(
+        { container: id, err: error },
+        'What happened to a container could not be saved; this is tried again.',
+      );
       const waiting = [step];
       this.#waiting.set(id, waiting);
       this.#again(id, waiting);
@@ -37,7 +40,7 @@ export class Backlog {
       try {
         for (; waiting.length > 0; waiting.shift()) waiting[0]!();
         this.#waiting.delete(id);
-        this.#log.info({ container: id }, 'What happened has been written down now.');
+        this.#log.info({ container: id }, 'What happened to a container has now been saved.');
       } catch {
         this.#again(id, waiting); // told when it happened first
       }

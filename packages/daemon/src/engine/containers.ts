@@ -78,7 +78,9 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
     await work;
     await room
       .flushed()
-      .catch((error: unknown) => room.log.error({ err: error }, 'An end that was written down is not on the disk.'));
+      .catch((error: unknown) =>
+        room.log.error({ err: error }, 'The end of a container was saved, but not yet on the disk.'),
+      );
   };
 
   /**

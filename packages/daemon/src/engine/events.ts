@@ -36,7 +36,7 @@ export class EventLog {
   /** A part of the transaction under way, which changes what it tells of: both are there, or neither. */
   publish(event: Happening): void {
     if (!this.#database.inTransaction)
-      throw new TwofoldError('internal', `The event ${event.action} is not told with what it tells of.`);
+      throw new TwofoldError('internal', `The event ${event.action} is not part of the transaction that it reports.`);
     const whole = this.#stamped(event);
     this.#keep(whole);
     this.#database.afterCommit('tell', () => this.#tell(whole));
@@ -51,10 +51,12 @@ export class EventLog {
     const whole = this.#stamped(event);
     try {
       this.#keep(whole);
-      if (this.#lost > 0) this.#log.warn({ lost: this.#lost }, 'Events are kept again; some were told and not kept.');
+      if (this.#lost > 0)
+        this.#log.warn({ lost: this.#lost }, 'Events are saved again; some were reported but not saved.');
       this.#lost = 0;
     } catch (error) {
-      if (this.#lost++ === 0) this.#log.error({ err: error, action: event.action }, 'An event could not be kept.');
+      if (this.#lost++ === 0)
+        this.#log.error({ err: error, action: event.action }, 'An event could not be saved to the journal.');
     }
     this.#tell(whole);
   }

@@ -27,7 +27,7 @@ export async function releaseLayers(room: Room): Promise<void> {
     await driver
       .releaseLayers(inUse)
       .catch((error: unknown) =>
-        room.log.warn({ isolation: driver.isolation, err: error }, 'Layers that nobody uses could not be let go.'),
+        room.log.warn({ isolation: driver.isolation, err: error }, 'Unused layers could not be released.'),
       );
   }
 }

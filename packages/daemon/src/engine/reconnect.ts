@@ -69,7 +69,7 @@ async function reconnect(room: Room, supervisor: Supervisor, record: StoredConta
         'The sandbox ended while the daemon was not running, and its exit code is unknown.',
       );
   } catch (error) {
-    room.log.error({ container: id, err: error }, 'A container could not be found again and counts as ended.');
+    room.log.error({ container: id, err: error }, 'A container could not be found again and is treated as ended.');
     supervisor.recordUnseenEnd(id, 'The sandbox did not answer after the daemon had started again.');
   }
 }
@@ -137,7 +137,7 @@ function restoreNetworks(room: Room): void {
   for (const id of used)
     room.networks
       .ensure(id, room.closing)
-      .catch((error: unknown) => room.log.warn({ network: id, err: error }, 'A switch could not be brought up again.'));
+      .catch((error: unknown) => room.log.warn({ network: id, err: error }, 'A switch could not be restored.'));
 }
 
 /**
@@ -149,7 +149,7 @@ async function removeOrphans(room: Room, sandboxes: ReadonlySet<string>): Promis
   const { settings, records, networks, log } = room;
   const known = (name: string) => records.get(name as ContainerId) !== undefined;
   const warn = (orphan: string) => (error: unknown) =>
-    log.warn({ orphan, err: error }, 'What an unknown container left could not be taken away.');
+    log.warn({ orphan, err: error }, 'What an unknown container left behind could not be removed.');
   for (const name of sandboxes) {
     if (known(name)) continue;
     if (existsSync(containerDirectory(settings, name as ContainerId))) {

@@ -160,7 +160,7 @@ export class Supervisor {
         if (room.closing.aborted) return; // the next daemon's
         room.log.warn(
           { container: id, err: error },
-          'A container could not be removed after its end; it is tried again.',
+          'A container could not be removed after its end; this is tried again.',
         );
         setTimeout(() => this.removeSoon(id, Math.min(againMs * 2, longestDelayMs)), againMs).unref();
       });

@@ -90,7 +90,7 @@ class Room implements Networks, AsyncDisposable {
         .filter((_, index) => up[index])
         .map((network) =>
           this.#makeOnce(network).catch((error: unknown) => {
-            this.#options.warn('A switch could not be taken up again', { network: network.name, cause: String(error) });
+            this.#options.warn('A switch could not be restored', { network: network.name, cause: String(error) });
           }),
         ),
     );

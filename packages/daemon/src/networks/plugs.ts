@@ -69,7 +69,7 @@ export class Plugs implements AsyncDisposable {
     ]).then(
       () => undefined,
       (error: unknown) =>
-        this.#warn('An endpoint could not be taken off its switch entirely', {
+        this.#warn('An endpoint could not be removed from its switch completely', {
           link: endpoint.hostName,
           cause: String(error),
         }),

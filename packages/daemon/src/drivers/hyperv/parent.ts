@@ -82,7 +82,7 @@ export async function makeParent(
     };
   } catch (error) {
     await end().catch((failed: unknown) =>
-      warn('What is left of a VM that was to be forked could not be cleared away.', { err: failed }),
+      warn('The remains of a VM that was to be forked could not be removed.', { err: failed }),
     );
     throw error;
   }

@@ -62,7 +62,7 @@ export class Parents implements AsyncDisposable {
     if (this.#parent !== parent) return;
     this.#parent = null;
     this.#ending = parent[Symbol.asyncDispose]().catch((failed: unknown) =>
-      this.#options.warn('What is left of the utility VM that others were forked from could not be cleared away.', {
+      this.#options.warn('The remains of the utility VM that others were forked from could not be removed.', {
         err: failed,
       }),
     );

@@ -296,9 +296,7 @@ export class Pool implements AsyncDisposable {
 
   #clear(one: Waiting): void {
     const clearing = this.#end(one)
-      .catch((error: unknown) =>
-        this.#parts.warn('What is left of a waiting VM could not be cleared away.', { err: error }),
-      )
+      .catch((error: unknown) => this.#parts.warn('The remains of a waiting VM could not be removed.', { err: error }))
       .finally(() => this.#clearing.delete(clearing));
     this.#clearing.add(clearing);
   }

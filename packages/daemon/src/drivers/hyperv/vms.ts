@@ -213,7 +213,7 @@ export class Vms implements AsyncDisposable {
       return taken === null ? null : { ...taken, configured: Promise.resolve(), origin: 'waiting' };
     } catch (error) {
       if (signal.aborted || isCallers(error)) throw error;
-      this.#warn('A utility VM that waited could not be handed out: another one is made.', { err: error });
+      this.#warn('A waiting utility VM could not be used: another one is made.', { err: error });
       await mkdir(spec.directory, { recursive: true, mode: 0o700 });
       return null;
     }

@@ -38,7 +38,7 @@ async function endSandbox(room: Room, id: ContainerId, trace: Trace, discard: bo
         .catch((error: unknown) =>
           room.log.debug(
             { container: id, err: error },
-            'The container was not deleted by its sandbox; the sandbox goes as a whole.',
+            'The container was not deleted by its sandbox; the whole sandbox is removed.',
           ),
         ),
     );
@@ -79,7 +79,7 @@ export function cleanUpSoon(room: Room, id: ContainerId): void {
     .catch((error: unknown) =>
       room.log.warn(
         { container: id, err: error },
-        'What a run left could not be taken away; the next start tries again.',
+        'What a run left behind could not be removed; the next start tries again.',
       ),
     );
 }

@@ -69,5 +69,5 @@ function machine(target: Target): string {
     target.machine === null
       ? ''
       : `${Math.round(target.machine.memoryBytes / (1 << 20))} MiB, ${target.machine.cpus} CPU${target.machine.cpus === 1 ? '' : 's'}, `;
-  return `${size}${target.accelerator === 'tcg' ? 'emulated: slow, and no security boundary' : target.accelerator}`;
+  return `${size}${target.accelerator === 'tcg' ? 'emulated: slow, and not a security boundary' : target.accelerator}`;
 }

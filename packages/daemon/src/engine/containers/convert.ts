@@ -71,7 +71,7 @@ export async function convertContainer(
     await old.discardWritable(writable);
     if ((await sweepSealed(sealedDirectory(room.settings, id), sealedLayers)).length > 0) await releaseLayers(room);
   } catch (error) {
-    room.log.warn({ container: id, err: error }, 'What a conversion left over could not be taken away.');
+    room.log.warn({ container: id, err: error }, 'What a conversion left behind could not be removed.');
   }
   return plan;
 }
@@ -90,7 +90,7 @@ export async function sweepConversions(room: Room): Promise<void> {
           if (driver.isolation !== record.isolation)
             await driver.discardWritable(writableDirectory(room.settings, record.id), room.lost.take);
       } catch (error) {
-        room.log.warn({ container: record.id, err: error }, 'What a conversion left over could not be taken away.');
+        room.log.warn({ container: record.id, err: error }, 'What a conversion left behind could not be removed.');
       }
     }),
   );

@@ -89,7 +89,7 @@ function noteFailure(room: Room, id: ContainerId, cause: unknown): TwofoldError 
   try {
     room.makingRoom(() => room.records.change(id, { life: { at: 'dead', error: message } }));
   } catch (unwritten) {
-    room.log.error({ container: id, err: unwritten }, 'How a removal failed could not be written down.');
+    room.log.error({ container: id, err: unwritten }, 'The failure of a removal could not be saved.');
   }
   return new TwofoldError(isTwofoldError(cause, 'no-space') ? 'no-space' : 'internal', message, { cause });
 }

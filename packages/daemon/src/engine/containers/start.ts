@@ -65,7 +65,7 @@ async function takeSteps(room: Room, record: StoredContainer, trace: Trace, sign
       try {
         await step();
       } catch (error) {
-        room.log.warn({ container: id, err: error, what }, 'A failed start could not be undone entirely.');
+        room.log.warn({ container: id, err: error, what }, 'A failed start could not be undone completely.');
       }
     });
 
@@ -253,7 +253,7 @@ function noteFailure(room: Room, record: StoredContainer, error: unknown, within
           },
     );
   } catch (unwritten) {
-    room.log.error({ container: record.id, err: unwritten }, 'How a start failed could not be written down.');
+    room.log.error({ container: record.id, err: unwritten }, 'The failure of a start could not be saved.');
     if (record.life.at === 'restarting') throw failure; // it is still, and will be tried again
   }
   if (calledOff) presence.tell({ kind: 'exit', exitCode: exitCodeOf(record.life), willRestart: false });

@@ -76,7 +76,7 @@ export function noteStop(room: Room, id: ContainerId): void {
   try {
     room.makingRoom(() => room.records.change(id, { stoppedByUser: true }));
   } catch (error) {
-    room.log.warn({ container: id, err: error }, 'That somebody ends a container could not be written down.');
+    room.log.warn({ container: id, err: error }, 'A request to end a container could not be saved.');
   }
 }
 
