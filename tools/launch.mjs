@@ -222,7 +222,7 @@ if (script === undefined) fail('usage: node tools/launch.mjs SCRIPT [arguments]'
 if (process.platform !== 'linux') fail(`Twofold runs on Linux; this is ${process.platform}.`);
 if (Number(process.versions.node.split('.')[0]) < 18) fail(`this is Node ${process.version}; 18 or newer is needed.`);
 const path = resolve(repository, script);
-if (!existsSync(path)) fail(`${script} is not there.`);
+if (!existsSync(path)) fail(`${script} does not exist.`);
 const verbs = rootScripts[script];
 const needsRoot = verbs === null || (verbs !== undefined && verbs.includes(rest[0]));
 if (needsRoot && process.getuid() !== 0 && !rest.includes('--help') && !rest.includes('-h')) {

@@ -3,7 +3,7 @@
 function Get-ContainerImage {
   <#
   .SYNOPSIS
-  Gets container images: the base (OS) images and those that were made of containers or brought in.
+  Gets container images: the base (OS) images and those that were made from containers or imported.
   .PARAMETER Name
   Names in any case; wildcards are allowed, and match none without an error.
   .PARAMETER Publisher
@@ -11,7 +11,7 @@ function Get-ContainerImage {
   .PARAMETER Version
   Only those of this version: 1.0 and 1.0.0.0 are the same.
   .PARAMETER ChildOf
-  Only those that were made of containers of this image.
+  Only those that were made from containers of this image.
   .EXAMPLE
   Get-ContainerImage
   .EXAMPLE
@@ -86,7 +86,7 @@ function New-ContainerImage {
     Invoke-Guarded $PSCmdlet {
       $one = Resolve-OneContainer $PSCmdlet $(if ($ContainerId) { $ContainerId } else { $ContainerName }) $Container
       if ($one.State -ne 'Off') {
-        $message = "The container '$($one.Name)' is $($one.State): stop it before an image is made of it."
+        $message = "The container '$($one.Name)' is $($one.State): stop it before you make an image from it."
         throw New-ContainerError $message ContainerRunning InvalidOperation $one
       }
       $by = $Publisher -replace '^CN=', ''

@@ -53,7 +53,7 @@ function Resolve-Adapter {
     Invoke-Guarded $Caller {
       $found = @(Find-Adapter $Caller $one $Name)
       if ($found -or !$Needed -or $Name) { return $found }
-      $message = "The container '$($one.Name)' has no network adapter: Add-ContainerNetworkAdapter gives it one."
+      $message = "The container '$($one.Name)' has no network adapter: Add-ContainerNetworkAdapter adds one."
       throw New-ContainerError $message ContainerNetworkAdapterNotFound ObjectNotFound $one
     }
   }

@@ -75,7 +75,7 @@ function Uninstall-ContainerOSImage {
         throw New-ContainerError $message ContainerImageNotFound ObjectNotFound $FullName
       }
       if (!$image.IsOSImage) {
-        $message = "$image was made of a container: Remove-ContainerImage removes it."
+        $message = "$image was made from a container: Remove-ContainerImage removes it."
         throw New-ContainerError $message NotAnOSImage InvalidArgument $image
       }
       if ($PSCmdlet.ShouldProcess("$image", 'Uninstall-ContainerOSImage')) {

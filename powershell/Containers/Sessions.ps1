@@ -114,7 +114,7 @@ function Enter-ContainerSession($Caller, [string]$Parameter, [string]$Reference,
 function Enter-PSSession {
   <#
   .SYNOPSIS
-  Starts an interactive session, also in a container. PowerShell's own parameters are there too.
+  Starts an interactive session, also in a container. PowerShell's own parameters work as well.
   .PARAMETER ContainerId
   The container's GUID; the 64 digits of Docker's id, or a unique prefix, will do as well.
   .PARAMETER ContainerName
@@ -147,7 +147,7 @@ function Enter-PSSession {
 function New-PSSession {
   <#
   .SYNOPSIS
-  Makes sessions that last, also in containers. PowerShell's own parameters are there too.
+  Makes sessions that last, also in containers. PowerShell's own parameters work as well.
   .PARAMETER ContainerId
   GUIDs of containers; the 64 digits of Docker's ids, or unique prefixes, will do as well.
   .PARAMETER ContainerName

@@ -77,7 +77,7 @@ function New-VMSwitch {
   .PARAMETER NATSubnetAddress
   Its subnet, such as 172.16.0.0/24. Without it one of the engine's pool is taken.
   .PARAMETER NetAdapterName
-  Refused: a switch that is bound to an adapter of the host (External) is not there yet.
+  Refused: a switch that is bound to an adapter of the host (External) is not supported yet.
   .EXAMPLE
   New-VMSwitch -Name Lab -SwitchType NAT -NATSubnetAddress "172.30.0.0/24"
   #>

@@ -76,7 +76,7 @@ test('without its database, or with another, the daemon refuses to start, delete
   const aside = join(daemon.directory, 'aside.db');
   renameSync(join(daemon.dataRoot, 'state.db'), aside);
 
-  await assert.rejects(daemon.start(), /state\.db is not there.*twofold recover/);
+  await assert.rejects(daemon.start(), /state\.db does not exist.*twofold recover/);
   await using other = await startDaemon();
   await other.kill('SIGTERM');
   cpSync(join(other.dataRoot, 'state.db'), join(daemon.dataRoot, 'state.db'));

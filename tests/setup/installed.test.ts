@@ -64,7 +64,13 @@ test('the installed program serves both isolations with the checkout out of sigh
   const { code, stdout, stderr } = await command(
     'unshare',
     ['--mount', '--propagation', 'private', '--', 'sh', '-c', script],
-    { env: { ...process.env, PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' } },
+    {
+      env: {
+        ...process.env,
+        NODE_COMPILE_CACHE: '',
+        PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      },
+    },
   );
   const node = join(libRoot, 'app', (await currentVersion(libRoot))!, 'node');
   assert.deepEqual([code, stdout], [0, `${node}\nprocess\nhyperv\n`], stderr);

@@ -5,7 +5,7 @@ import { printable } from './printable.ts';
 
 /** The caller can mend these. */
 export const callerErrorCodes = [
-  'invalid-argument', // a value that cannot be right, whatever the state
+  'invalid-argument', // a value that is not valid, whatever the state
   'container-not-found',
   'image-not-found',
   'network-not-found',

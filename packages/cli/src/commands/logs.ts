@@ -14,7 +14,7 @@ interface LogWords {
 export function register(program: Command): void {
   program
     .command('logs')
-    .description('Prints what a container has written, each stream to its own.')
+    .description('Prints what a container has written: standard output and standard error, each to its own stream.')
     .argument('<container>')
     .option('-f, --follow', 'follow the output until the container ends')
     .option('-n, --tail <lines>', 'number of lines from the end, or all', 'all')

@@ -36,7 +36,7 @@ export async function tryAccelerator(accelerator: Accelerator, vmlinux: string, 
       return ended(
         false,
         (error as NodeJS.ErrnoException).code === 'ENOENT'
-          ? '/dev/kvm is not there'
+          ? '/dev/kvm does not exist'
           : `/dev/kvm does not open (${(error as NodeJS.ErrnoException).code})`,
       );
     }

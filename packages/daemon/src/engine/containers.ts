@@ -79,7 +79,7 @@ export function createContainers(room: Room, supervisor: Supervisor): Core {
     await room
       .flushed()
       .catch((error: unknown) =>
-        room.log.error({ err: error }, 'The end of a container was saved, but not yet on the disk.'),
+        room.log.error({ err: error }, 'The end of a container was saved, but may not have reached the disk.'),
       );
   };
 

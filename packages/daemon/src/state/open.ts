@@ -23,7 +23,7 @@ export function openState(dataRoot: string, makeRoom: () => boolean): State {
   const path = join(dataRoot, databaseName);
   const stamp = readStamp(dataRoot);
   if (!existsSync(path) && (stamp !== null || holdsSomething(dataRoot)))
-    throw refusal(`The database ${path} is not there`);
+    throw refusal(`The database ${path} does not exist`);
   const database = openDatabase(path, makeRoom);
   try {
     const known = identityOf(database);

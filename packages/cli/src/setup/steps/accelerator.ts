@@ -63,7 +63,7 @@ export const accelerator: Step = {
   async mend(context) {
     const parts = libraryParts(context.places.libRoot);
     const kernel = await findKernel(parts.kernel);
-    if (kernel === null) throw new TwofoldError('internal', 'The kernel of the utility VM is not there.');
+    if (kernel === null) throw new TwofoldError('internal', 'The kernel of the utility VM is missing.');
     context.progress('booting a guest under KVM, for at most 15 s');
     const kvm = await tryAccelerator('kvm', kernel.vmlinux, context.signal);
     let answer: AcceleratorAnswer = { accelerator: 'kvm', reason: '', bootMs: kvm.tookMs };

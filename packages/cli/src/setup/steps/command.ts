@@ -52,7 +52,7 @@ export const command: Step = {
   inputs: async ({ places }) => [commandText(places.libRoot)],
   async check() {
     const present = await readFile(commandFile, 'utf8').catch(() => null);
-    if (present === null) return { there: false, detail: `${commandFile} is not there` };
+    if (present === null) return { there: false, detail: `${commandFile} does not exist` };
     if (!present.includes(mark))
       return { there: true, detail: `${commandFile} belongs to another program and is left alone` };
     const interpreter = present.slice('#!'.length, present.indexOf('\n'));
@@ -62,7 +62,7 @@ export const command: Step = {
         () => false,
       ))
     )
-      return { there: false, detail: `${interpreter}, which runs ${commandFile}, is not there` };
+      return { there: false, detail: `${interpreter}, which runs ${commandFile}, does not exist` };
     return { there: true, detail: commandFile };
   },
   async mend({ places }) {

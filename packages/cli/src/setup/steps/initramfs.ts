@@ -35,7 +35,7 @@ export const initramfs: Step = {
   async mend(context) {
     const parts = libraryParts(context.places.libRoot);
     const kernel = await findKernel(parts.kernel);
-    if (kernel === null) throw new TwofoldError('internal', 'The kernel of the utility VM is not there.');
+    if (kernel === null) throw new TwofoldError('internal', 'The kernel of the utility VM is missing.');
     await buildInitramfs(parts.initramfs, {
       agent: join(parts.programs, 'twofold-agent'),
       layerTool: join(parts.programs, 'twofold-layer'),

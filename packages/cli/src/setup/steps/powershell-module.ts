@@ -34,7 +34,7 @@ export const powershellModule: Step = {
   inputs: () => treeOf(moduleSource),
   async check() {
     const ours = await isOurs();
-    if (ours === null) return { there: false, detail: `${installedModule} is not there` };
+    if (ours === null) return { there: false, detail: `${installedModule} does not exist` };
     return { there: true, detail: ours ? installedModule : `${installedModule} is another module and is left alone` };
   },
   async mend() {

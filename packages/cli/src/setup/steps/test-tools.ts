@@ -75,7 +75,7 @@ export const testTools: Step = {
     if (await lacksPester(context)) missing.push(`Pester ${pesterVersion}`);
     return missing.length === 0
       ? { there: true, detail: docker! }
-      : { there: false, detail: `not there: ${missing.join(', ')}` };
+      : { there: false, detail: `missing: ${missing.join(', ')}` };
   },
   async mend(context) {
     await install(

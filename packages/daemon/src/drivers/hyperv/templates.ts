@@ -81,8 +81,7 @@ export class Templates implements AsyncDisposable {
     await this.make(machine, background);
     const there = (await this.use(machine, async () => true)) === true;
     if (there) this.#options.standardIsThere();
-    else if (!this.#closing.aborted)
-      this.#failed(machine, 'The template of utility VMs is not there: they boot.', null);
+    else if (!this.#closing.aborted) this.#failed(machine, 'The template of utility VMs is missing: they boot.', null);
     return there;
   }
 
