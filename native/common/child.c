@@ -35,11 +35,11 @@ static int take_stdio(struct launch *l, struct error *error) {
   return 0;
 }
 
-// A directory outside of the root has no name here (CVE-2024-21626).
+// A directory outside of the root has no name here (CVE-2024-21626). 1: the user may get in where root may not.
 static int enter_directory(const char *path, bool last_try, struct error *error) {
   char where[4096];
   if (chdir(path)) {
-    if (errno == EACCES && !last_try) return 0;
+    if (errno == EACCES && !last_try) return 1;
     return error_set(error, errno == ENOENT ? "command-not-found" : "command-not-executable", 0,
                      "chdir to cwd (\"%s\") set in config.json failed: %s", path,
                      errno == EACCES    ? "permission denied"
@@ -56,10 +56,13 @@ static int become_process(struct launch *l, struct error *error) {
   auto_free char *cwd = tlv_get_string(l->plan, TAG_CWD);
   char **argv = tlv_get_strings(l->plan, TAG_ARG, NULL), **env = tlv_get_strings(l->plan, TAG_ENV, NULL);
   if (!argv || !argv[0] || !env) return error_set(error, "invalid-argument", 0, "The process has no command");
-  if (enter_directory(cwd && *cwd ? cwd : "/", false, error)) return -1;
+  const char *directory = cwd && *cwd ? cwd : "/";
+  // As root, so that a user can begin in a directory of root's; as runc does it.
+  int denied = enter_directory(directory, false, error);
+  if (denied < 0) return -1;
   // A session keyring of its own; without the kernel's support there is none to share either.
   syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
-  if (credentials_apply(l->plan, error) || enter_directory(cwd && *cwd ? cwd : "/", true, error)) return -1;
+  if (credentials_apply(l->plan, error) || (denied && enter_directory(directory, true, error))) return -1;
   // No descriptor of the launcher's may reach the container (CVE-2024-21626).
   if (syscall(SYS_close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */))
     return error_set(error, "internal", errno, "Could not close the launcher's descriptors");

@@ -83,6 +83,8 @@ function baseSystem(root: string): void {
   for (const name of ['bin', 'etc', 'proc', 'sys', 'dev', 'tmp', 'root', 'home'])
     mkdirSync(join(root, name), { recursive: true });
   chmodSync(join(root, 'tmp'), 0o1777);
+  mkdirSync(join(root, 'closed'), { mode: 0o700 });
+  symlinkSync('/nowhere/else', join(root, 'dangling'));
   copyFileSync('/bin/busybox', join(root, 'bin', 'busybox'));
   chmodSync(join(root, 'bin', 'busybox'), 0o755);
   for (const name of applets) symlinkSync('busybox', join(root, 'bin', name));

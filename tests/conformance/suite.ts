@@ -267,6 +267,42 @@ export function conformance(candidate: Candidate): void {
       await drop(container);
     });
 
+    test('a user begins in a working directory of root’s, in an exec too; a link that leads nowhere is told as Docker tells it', async () => {
+      const container = describeContainer(candidate);
+      containers.push(container);
+      await prepare(candidate, driver, container);
+      const begun = (cwd: string, args: string[]) =>
+        driver.startContainer(
+          container.ref,
+          specOf(container, processOf(args, { cwd, user: { uid: 1000, gid: 1000 } })),
+          { openStdin: false, stdinOnce: false },
+          deadline(candidate),
+        );
+      await assert.rejects(
+        begun('/dangling', ['sh']),
+        coded(
+          'command-not-found',
+          /chdir to cwd \("\/dangling"\) set in config\.json failed: no such file or directory$/,
+        ),
+      );
+      const streams = await driver.attach(
+        container.ref,
+        { stdin: false, stdout: true, stderr: true },
+        deadline(candidate),
+      );
+      await begun('/closed', ['sh', '-c', 'pwd; exec sleep 600']);
+      const { streams: exec } = await driver.exec(
+        execOf(container),
+        { process: processOf(['sh', '-c', 'pwd'], { cwd: '/closed', user: { uid: 1000, gid: 1000 } }), stdin: false },
+        { attached: true },
+        deadline(candidate),
+      );
+      assert.equal((await collect(exec!)).stdout.toString(), '/closed\n');
+      await driver.signal(container.ref, 9, false);
+      assert.equal((await collect(streams)).stdout.toString(), '/closed\n');
+      await drop(container);
+    });
+
     test('an exec has streams, an exit code and an event of its own, and fails like a command that cannot be started', async () => {
       const { container, streams } = await begin(sleeper);
       const target = execOf(container);

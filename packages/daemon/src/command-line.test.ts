@@ -28,6 +28,12 @@ test('an invalid value is refused with what is valid', () => {
   assert.throws(() => readCommandLine(['--default-address-pool', 'base=10.0.0.0/16,size=8']), refused('size'));
 });
 
+test('a size that no number holds is refused', () => {
+  for (const size of ['99999999999999999999g', '9007199254740992', '1e9', '-5m', ''])
+    assert.throws(() => readCommandLine(['--log-opt', `max-size=${size}`]), refused('not a valid size'), size);
+  assert.equal(readCommandLine(['--log-opt', 'max-size=1.5m'])!.logMaxBytes, 1.5 * 2 ** 20);
+});
+
 test('a file has the same names, and flags win', () => {
   const directory = mkdtempSync(join(tmpdir(), 'twofold-settings-'));
   try {

@@ -21,7 +21,7 @@ export async function createImage(context: Context): Promise<void> {
       'not-implemented',
       isHere(context, name)
         ? `Twofold cannot pull images yet; "${name}" is already on this machine and runs without pulling`
-        : `Twofold cannot pull images yet, and "${name}" is not on this machine: bring it with docker load or docker import, or use a built-in one (nanoserver, windowsservercore)`,
+        : `Twofold cannot pull images yet, and "${name}" is not on this machine: bring it with docker load or docker import. The built-in images, nanoserver and windowsservercore, can be loaded again from base-images below the library root (/usr/local/lib/twofold)`,
     );
   }
   if (source !== '-')

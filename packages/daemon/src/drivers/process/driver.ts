@@ -176,7 +176,7 @@ export class ProcessDriver implements Driver {
       const reply = await sandbox.connection.request(FrameType.START, payload, signal);
       return { pid: reply.number(Tag.PID) ?? 0 };
     } catch (error) {
-      throw wordedForCommand(error, config.process.args);
+      throw wordedForCommand(error, config.process);
     }
   }
 

@@ -90,8 +90,15 @@ export function execRequest(
 }
 
 /** Docker's words: its command line takes the exit codes 126 and 127 from them. */
-export function wordedForCommand(error: unknown, args: readonly string[]): unknown {
+export function wordedForCommand(error: unknown, { args, cwd }: OciProcess): unknown {
   const command = args[0] ?? '';
+  const chdir = error instanceof TwofoldError ? /^chdir: (.*)/.exec(error.message)?.[1] : undefined;
+  if (chdir !== undefined)
+    return new TwofoldError(
+      (error as TwofoldError).code,
+      `chdir to cwd ("${cwd}") set in config.json failed: ${chdir.charAt(0).toLowerCase()}${chdir.slice(1)}`,
+      { cause: error },
+    );
   if (isTwofoldError(error, 'command-not-found')) {
     const text = command.includes('/')
       ? `exec: "${command}": stat ${command}: no such file or directory`

@@ -122,9 +122,10 @@ function logSpec(settings: Settings, record: ContainerRecord): ContainerSpec['lo
 export function bytesOf(text: string): number {
   if (text === '-1') return 0;
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$/i.exec(text.trim());
-  if (match === null)
+  const bytes = Math.floor(Number(match?.[1]) * 1024 ** ' kmgt'.indexOf(match?.[2]?.toLowerCase() || ' '));
+  if (!Number.isSafeInteger(bytes))
     throw new TwofoldError('invalid-argument', `"${text}" is not a valid size; examples are 10m, 512k and 1g.`);
-  return Math.floor(Number(match[1]) * 1024 ** ' kmgt'.indexOf(match[2]!.toLowerCase() || ' '));
+  return bytes;
 }
 
 /** Names by which others on an adapter's switch find its container. */
