@@ -91,5 +91,5 @@ test('a parent may be lost as often as it will: there is another after a while, 
     await house.end(running);
     await until('there is another', () => house.driver.forkable());
   }
-  assert.equal(house.warnings.filter((warning) => /forked from is lost.*made anew in 1 s/.test(warning)).length, 5);
+  assert.equal(house.warnings.filter((warning) => /forked from is lost.*made again in 1 s/.test(warning)).length, 5);
 });
