@@ -49,7 +49,7 @@ static int explain(struct run *run, struct error *error) {
   if (executable && (strstr(text, "not found") || strcasestr(text, "no such file")))
     return error_set(error, "command-not-found", ENOENT, "executable file not found in $PATH");
   if (executable) return error_set(error, "command-not-executable", EACCES, "the command cannot be executed");
-  // crun: "chdir `/x`: No such file or directory"; runc: `chdir to cwd ("/x") set in config.json failed: no such file …`
+  // crun: "chdir `/x`: No such file or directory"; runc: `chdir to cwd ("/x") set in config.json failed: no such …`
   char *reason = strstr(text, "chdir `") || strstr(text, "chdir to cwd") ? strrchr(text, ':') : NULL;
   if (reason)
     return error_set(error, strcasestr(reason, "no such file") ? "command-not-found" : "command-not-executable", 0,
